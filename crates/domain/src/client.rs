@@ -1,0 +1,104 @@
+//! App clients (accounts.md §14): who may call, with which flows, and for how long their tokens live.
+
+use serde::{Deserialize, Serialize};
+use wire::{ExplicitAuthFlowsType, PreventUserExistenceErrorTypes, TimeUnitsType, Timestamp, TokenValidityUnitsType};
+
+use crate::{Sealed, time};
+
+/// One of a client's active secrets (at most two; any of them counts).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClientSecret {
+    /// `<client id>--<epoch seconds>`.
+    pub id: String,
+    /// The secret, sealed with the client's id as identity.
+    pub value: Sealed,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An app client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// 26 lower-case alphanumerics, unique over all pools.
+    pub id: String,
+    /// The pool that it belongs to.
+    pub pool_id: String,
+    /// `ClientName`.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub modified_at: Timestamp,
+    /// Active secrets; empty for a public client.
+    pub secrets: Vec<ClientSecret>,
+    /// `RefreshTokenValidity` in `units.refresh_token` (days when unset); 0 stands for 30 days.
+    pub refresh_token_validity: i64,
+    /// `AccessTokenValidity` in its unit (hours when unset); `None` is one hour.
+    pub access_token_validity: Option<i64>,
+    /// `IdTokenValidity` in its unit (hours when unset); `None` is one hour.
+    pub id_token_validity: Option<i64>,
+    /// `TokenValidityUnits` as given.
+    pub token_validity_units: Option<TokenValidityUnitsType>,
+    /// `ReadAttributes`; `None` means the default set.
+    pub read_attributes: Option<Vec<String>>,
+    /// `WriteAttributes`; `None` means the default set.
+    pub write_attributes: Option<Vec<String>>,
+    /// `ExplicitAuthFlows`; empty acts as refresh, SRP and custom.
+    pub explicit_auth_flows: Vec<ExplicitAuthFlowsType>,
+    /// `PreventUserExistenceErrors`; `None` acts as LEGACY and is left out of answers.
+    pub prevent_user_existence_errors: Option<PreventUserExistenceErrorTypes>,
+    /// `EnableTokenRevocation`; true adds `origin_jti` to tokens.
+    pub enable_token_revocation: bool,
+    /// `AuthSessionValidity` in minutes, 3 to 15.
+    pub auth_session_validity: i64,
+}
+
+impl Client {
+    /// Whether unknown users must look like known ones to this client.
+    #[must_use]
+    pub fn hides_unknown_users(&self) -> bool {
+        self.prevent_user_existence_errors == Some(PreventUserExistenceErrorTypes::Enabled)
+    }
+
+    /// Life of an access token in seconds.
+    #[must_use]
+    pub fn access_token_seconds(&self) -> i64 {
+        let unit = self.token_validity_units.as_ref().and_then(|units| units.access_token);
+        token_seconds(self.access_token_validity.unwrap_or(1), unit, TimeUnitsType::Hours, self.access_token_validity.is_none())
+    }
+
+    /// Life of an ID token in seconds.
+    #[must_use]
+    pub fn id_token_seconds(&self) -> i64 {
+        let unit = self.token_validity_units.as_ref().and_then(|units| units.id_token);
+        token_seconds(self.id_token_validity.unwrap_or(1), unit, TimeUnitsType::Hours, self.id_token_validity.is_none())
+    }
+
+    /// Life of a refresh token in seconds; a validity of 0 stands for 30 days.
+    #[must_use]
+    pub fn refresh_token_seconds(&self) -> i64 {
+        if self.refresh_token_validity == 0 {
+            return 30 * time::DAY / time::SECOND;
+        }
+        let unit = self.token_validity_units.as_ref().and_then(|units| units.refresh_token);
+        token_seconds(self.refresh_token_validity, unit, TimeUnitsType::Days, false)
+    }
+
+    /// Life of one sign-in step in milliseconds.
+    #[must_use]
+    pub const fn auth_session_milliseconds(&self) -> i64 {
+        self.auth_session_validity * time::MINUTE
+    }
+}
+
+/// `value` in `unit`, in seconds. A value that was never set keeps its default unit, whatever the client says.
+fn token_seconds(value: i64, unit: Option<TimeUnitsType>, default: TimeUnitsType, is_default: bool) -> i64 {
+    let unit = if is_default { default } else { unit.unwrap_or(default) };
+    let seconds = match unit {
+        TimeUnitsType::Seconds => 1,
+        TimeUnitsType::Minutes => 60,
+        TimeUnitsType::Hours => 3_600,
+        TimeUnitsType::Days => 86_400,
+    };
+    value.saturating_mul(seconds)
+}

@@ -1,0 +1,78 @@
+//! Keys and the marks that make something usable only once.
+
+use serde::{Deserialize, Serialize};
+use wire::Timestamp;
+
+use crate::Sealed;
+
+/// What a signing key signs. ID and access tokens of a pool are signed by different keys (auth-flows.md §17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SigningKeyUse {
+    /// ID tokens.
+    Id,
+    /// Access tokens.
+    Access,
+}
+
+/// Where a signing key is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SigningKeyState {
+    /// Made ahead of time, belongs to no pool yet.
+    Stock,
+    /// Signs.
+    Active,
+}
+
+/// An RSA-2048 key, its private half sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SigningKeyRecord {
+    /// Key id: standard base64 of 32 random bytes.
+    pub kid: String,
+    /// The pool; empty while in stock.
+    pub pool_id: String,
+    /// What it signs; `None` while in stock.
+    pub usage: Option<SigningKeyUse>,
+    /// Its state.
+    pub state: SigningKeyState,
+    /// PKCS#8, sealed with the kid as identity.
+    pub private: Sealed,
+    /// Public modulus, base64url.
+    pub modulus: String,
+    /// Public exponent, base64url.
+    pub exponent: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A key with which an administrator signs requests (SigV4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccessKey {
+    /// `AKIA…`, 20 characters.
+    pub id: String,
+    /// The secret, sealed with the id as identity.
+    pub secret: Sealed,
+    /// What it is for, in the operator's words.
+    pub label: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// All tokens of one sign-in are refused (RevokeToken).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// The pool.
+    pub pool_id: String,
+    /// The sign-in.
+    pub origin_jti: String,
+    /// When the last of its tokens has expired anyway and this row may go.
+    pub expires_at: Timestamp,
+}
+
+/// Something that was used and must not be used again: a sign-in session, an SRP secret block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Random id of the used thing.
+    pub id: String,
+    /// When it would be refused for its age anyway and this row may go.
+    pub expires_at: Timestamp,
+}

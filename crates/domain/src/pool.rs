@@ -1,0 +1,156 @@
+//! User pools (accounts.md §13): who may sign up, how users are named, what is demanded of passwords, how accounts
+//! are recovered and what messages say.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wire::{
+    AliasAttributeType, EmailConfigurationType, MessageTemplateType, RecoveryOptionNameType, RecoveryOptionType,
+    SchemaAttributeType, SmsConfigurationType, Timestamp, UserPoolTierType, UsernameAttributeType,
+    VerificationMessageTemplateType, VerifiedAttributeType,
+};
+
+use crate::{Medium, PasswordPolicy, User};
+
+/// A user pool with the settings that take effect. Settings that the server cannot honour are refused at the door
+/// and never stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pool {
+    /// `<region>_<9 alphanumerics>`.
+    pub id: String,
+    /// `PoolName`.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub modified_at: Timestamp,
+    /// `DeletionProtection` ACTIVE.
+    pub deletion_protected: bool,
+    /// `Policies.PasswordPolicy`.
+    pub password_policy: PasswordPolicy,
+    /// `SchemaAttributes`, standard ones first.
+    pub schema: Vec<SchemaAttributeType>,
+    /// `AliasAttributes`; excludes `username_attributes`.
+    pub alias_attributes: Vec<AliasAttributeType>,
+    /// `UsernameAttributes`.
+    pub username_attributes: Vec<UsernameAttributeType>,
+    /// `UsernameConfiguration.CaseSensitive`; `None` acts as true and is left out of answers.
+    pub case_sensitive: Option<bool>,
+    /// `AutoVerifiedAttributes`.
+    pub auto_verified_attributes: Vec<VerifiedAttributeType>,
+    /// `UserAttributeUpdateSettings.AttributesRequireVerificationBeforeUpdate`.
+    pub verification_before_update: Vec<VerifiedAttributeType>,
+    /// `AccountRecoverySetting`, by priority; `None` is the legacy order.
+    pub recovery: Option<Vec<RecoveryOptionType>>,
+    /// `VerificationMessageTemplate`.
+    pub verification_template: VerificationMessageTemplateType,
+    /// `SmsAuthenticationMessage`.
+    pub sms_authentication_message: Option<String>,
+    /// `EmailConfiguration`.
+    pub email: EmailConfigurationType,
+    /// `SmsConfiguration`.
+    pub sms: Option<SmsConfigurationType>,
+    /// `AdminCreateUserConfig.AllowAdminCreateUserOnly`.
+    pub admin_create_user_only: bool,
+    /// `AdminCreateUserConfig.InviteMessageTemplate`.
+    pub invite_template: Option<MessageTemplateType>,
+    /// `UserPoolTags`.
+    pub tags: BTreeMap<String, String>,
+    /// `UserPoolTier`.
+    pub tier: UserPoolTierType,
+}
+
+/// How account recovery answers for a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecoveryChannel {
+    /// A code goes to this verified address.
+    Send(Medium),
+    /// No verified address that the setting allows.
+    Unavailable,
+    /// The pool leaves recovery to administrators.
+    AdministratorOnly,
+}
+
+impl Pool {
+    /// What comes after the first `_` of the id: part of every SRP hash.
+    #[must_use]
+    pub fn short_name(&self) -> &str {
+        short_name(&self.id)
+    }
+
+    /// What comes before the first `_` of the id.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        self.id.split_once('_').map_or("", |(region, _)| region)
+    }
+
+    /// Whether usernames that differ only in case are different users.
+    #[must_use]
+    pub fn is_case_sensitive(&self) -> bool {
+        self.case_sensitive.unwrap_or(true)
+    }
+
+    /// A name as it is claimed and looked up: lower-cased where the pool ignores case.
+    #[must_use]
+    pub fn fold(&self, name: &str) -> String {
+        if self.is_case_sensitive() { name.to_owned() } else { name.to_lowercase() }
+    }
+
+    /// Whether users sign in with this attribute as their username.
+    #[must_use]
+    pub fn uses_as_username(&self, attribute: UsernameAttributeType) -> bool {
+        self.username_attributes.contains(&attribute)
+    }
+
+    /// Whether this attribute is an alias.
+    #[must_use]
+    pub fn uses_as_alias(&self, attribute: AliasAttributeType) -> bool {
+        self.alias_attributes.contains(&attribute)
+    }
+
+    /// Whether an address of this medium is verified by a code at sign-up.
+    #[must_use]
+    pub fn auto_verifies(&self, medium: Medium) -> bool {
+        self.auto_verified_attributes.contains(&match medium {
+            Medium::Email => VerifiedAttributeType::Email,
+            Medium::Sms => VerifiedAttributeType::PhoneNumber,
+        })
+    }
+
+    /// Whether the pool leaves account recovery to its administrators.
+    #[must_use]
+    pub fn recovery_is_administrators(&self) -> bool {
+        self.recovery.iter().flatten().any(|option| option.name == RecoveryOptionNameType::AdminOnly)
+    }
+
+    /// Where a reset code goes (accounts.md §5.5). Unset: verified phone first, then verified email.
+    #[must_use]
+    pub fn recovery_channel(&self, user: &User) -> RecoveryChannel {
+        let usable = |medium: Medium| user.has_verified(medium.attribute());
+        let Some(options) = &self.recovery else {
+            return [Medium::Sms, Medium::Email]
+                .into_iter()
+                .find(|medium| usable(*medium))
+                .map_or(RecoveryChannel::Unavailable, RecoveryChannel::Send);
+        };
+        let mut options: Vec<_> = options.iter().collect();
+        options.sort_by_key(|option| option.priority);
+        for option in options {
+            let medium = match option.name {
+                RecoveryOptionNameType::AdminOnly => return RecoveryChannel::AdministratorOnly,
+                RecoveryOptionNameType::VerifiedEmail => Medium::Email,
+                RecoveryOptionNameType::VerifiedPhoneNumber => Medium::Sms,
+            };
+            if usable(medium) {
+                return RecoveryChannel::Send(medium);
+            }
+        }
+        RecoveryChannel::Unavailable
+    }
+}
+
+/// What comes after the first `_` of a pool id.
+#[must_use]
+pub fn short_name(pool_id: &str) -> &str {
+    pool_id.split_once('_').map_or(pool_id, |(_, name)| name)
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask test`: every check and every test, from a machine that has the Rust toolchain and Debian's packages
+//! and nothing else. Each step says what it does and what it installs.
+//!
+//! Steps: generated files are current; formatting; lints; unit, conformance and golden tests; coverage of the
+//! operations' errors; the built binary against real clients.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use anyhow::{Context, bail};
+
+/// Which parts to run.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Leave out the tests with real clients (they install packages)
+    #[arg(long)]
+    no_clients: bool,
+}
+
+/// Runs everything; stops at the first failure.
+pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
+    let started = stopwatch();
+    step("generated files are current");
+    cargo(root, ["xtask", "codegen", "--check"], &[])?;
+    step("formatting");
+    tool(root, "rustfmt", &["rustup", "component", "add", "rustfmt"])?;
+    cargo(root, ["fmt", "--all", "--check"], &[])?;
+    step("lints");
+    tool(root, "cargo-clippy", &["rustup", "component", "add", "clippy"])?;
+    cargo(root, ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"], &[])?;
+    step("unit, conformance and golden tests");
+    tool(root, "cargo-nextest", &["cargo", "install", "cargo-nextest", "--locked"])?;
+    let coverage = root.join("target/coverage");
+    if coverage.exists() {
+        std::fs::remove_dir_all(&coverage)?;
+    }
+    std::fs::create_dir_all(&coverage)?;
+    cargo(root, ["nextest", "run", "--workspace", "--no-fail-fast"], &[("POOLKEEPER_COVERAGE", coverage.as_os_str())])?;
+    step("every answer of every operation is tested, or listed as not yet");
+    cargo(root, ["xtask", "coverage", "--check"], &[])?;
+    if !options.no_clients {
+        step("real clients against the built binary");
+        cargo(root, ["build", "--package", "poolkeeper", "--bin", "poolkeeper"], &[])?;
+        tool(root, "python3", &["apt-get", "install", "--yes", "python3", "python3-venv"])?;
+        tool(root, "node", &["apt-get", "install", "--yes", "nodejs", "npm"])?;
+        let binary = root.join("target/debug/poolkeeper");
+        run_command(root, "python3", [OsStr::new("e2e/run.py"), OsStr::new("--binary"), binary.as_os_str()], &[])?;
+    }
+    println!("\neverything passed in {:.1} minutes", started.elapsed().as_secs_f64() / 60.0);
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long the tests took is real time")]
+fn stopwatch() -> Instant {
+    Instant::now()
+}
+
+fn step(what: &str) {
+    println!("\n== {what}");
+}
+
+fn cargo<const N: usize>(root: &Path, arguments: [&str; N], environment: &[(&str, &OsStr)]) -> anyhow::Result<()> {
+    run_command(root, env!("CARGO"), arguments, environment)
+}
+
+fn run_command<const N: usize>(
+    root: &Path,
+    program: &str,
+    arguments: [impl AsRef<OsStr>; N],
+    environment: &[(&str, &OsStr)],
+) -> anyhow::Result<()> {
+    let status = Command::new(program)
+        .args(arguments)
+        .envs(environment.iter().copied().collect::<BTreeMap<_, _>>())
+        .current_dir(root)
+        .status()
+        .with_context(|| format!("starting {program}"))?;
+    if !status.success() {
+        bail!("{program} ended with {status}");
+    }
+    Ok(())
+}
+
+/// Makes sure that a program is there; installs it, and says so, when it is not.
+fn tool(root: &Path, name: &str, install: &[&str]) -> anyhow::Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder: PathBuf| folder.join(name).is_file());
+    if found {
+        return Ok(());
+    }
+    println!("{name} is missing; installing it: {}", install.join(" "));
+    let [program, arguments @ ..] = install else { bail!("no way to install {name}") };
+    if *program == "apt-get" {
+        run_command(root, "apt-get", ["update", "--quiet"], &[])?;
+    }
+    let status = Command::new(program).args(arguments).current_dir(root).status()?;
+    if !status.success() {
+        bail!("could not install {name}: {} failed", install.join(" "));
+    }
+    Ok(())
+}
