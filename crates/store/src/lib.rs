@@ -1,0 +1,30 @@
+//! Snapshots out, changesets in: one SQL, several engines.
+//!
+//! An operation reads what it needs as [`Stored`] nouns, decides, and hands [`Changes`] to [`Store::commit`]: data,
+//! not closures, so that nothing slow can run inside a transaction and every engine does the same. Every change
+//! names the version that it was decided on. A row that moved gives [`CommitError::Conflict`]: reload and decide
+//! again. A name or mark that somebody else has gives [`CommitError::Taken`].
+//!
+//! Inside: `changes` (what may be asked) → `compile` (steps: SQL, values, expected rows) → an engine that runs steps;
+//! `sql` holds every statement; `read` says what rows mean; `migrations` is the schema; `sweep` clears away what
+//! has expired or belonged to deleted pools.
+
+mod changes;
+mod compile;
+mod error;
+mod migrations;
+mod options;
+mod read;
+mod sql;
+mod sqlite;
+mod statistics;
+mod store;
+mod sweep;
+
+pub use changes::{Change, Changes, Key, Row};
+pub use error::{CommitError, Error, Taken};
+pub use options::{Durability, Location, Options};
+pub use read::{RecoverySnapshot, SignInSnapshot, SignUpSnapshot, Stored};
+pub use sqlite::SqliteStore;
+pub use statistics::Statistics;
+pub use store::Store;

@@ -1,0 +1,208 @@
+//! Typed queries: which statement, and how a row of it becomes a noun. Engines run them and know nothing of nouns.
+
+use std::ops::Deref;
+
+use domain::{
+    AccessKey, Attempts, Client, Code, Message, Password, Pool, Revocation, SigningKeyRecord, Spent, Timestamp, User,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{Error, compile::Param, sql};
+
+/// A noun as it was read, with the version of its row. It dereferences to the noun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored<T> {
+    /// The noun.
+    pub value: T,
+    /// The version of its row, to name in [`Changes`](crate::Changes).
+    pub version: i64,
+}
+
+impl<T> Deref for Stored<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// A row that a query found, of whichever engine.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// SQLite's.
+    Sqlite(&'a rusqlite::Row<'a>),
+}
+
+impl Found<'_> {
+    /// TEXT of the column at `index`, from 0; `None` when there is none.
+    pub(crate) fn text(&self, index: usize) -> Option<&str> {
+        match self {
+            Self::Sqlite(row) => row.get_ref(index).ok()?.as_str().ok(),
+        }
+    }
+
+    /// BIGINT of the column at `index`, from 0; `None` when there is none.
+    pub(crate) fn integer(&self, index: usize) -> Option<i64> {
+        match self {
+            Self::Sqlite(row) => row.get_ref(index).ok()?.as_i64().ok(),
+        }
+    }
+}
+
+/// A statement that reads, and what its rows mean.
+pub(crate) struct Query<T> {
+    /// The table that the noun is in, for errors.
+    pub table: &'static str,
+    /// One of the constants in [`sql`].
+    pub sql: &'static str,
+    /// Reads a row; `None` when it is damaged.
+    pub decode: fn(&Found<'_>) -> Option<T>,
+}
+
+impl<T> Query<T> {
+    /// The noun in a row. A damaged one is named by its key: the third column where there is one, otherwise what was
+    /// asked for. Never by its content.
+    pub(crate) fn read(&self, row: &Found<'_>, params: &[Param<'_>]) -> Result<T, Error> {
+        (self.decode)(row).ok_or_else(|| {
+            let asked = || {
+                let words = params.iter().map(|param| match param {
+                    Param::Text(text) => text.to_string(),
+                    Param::Integer(number) => number.to_string(),
+                });
+                words.collect::<Vec<_>>().join("/")
+            };
+            Error::Corrupt { table: self.table, key: row.text(2).map_or_else(asked, str::to_owned) }
+        })
+    }
+}
+
+fn document<T: DeserializeOwned>(row: &Found<'_>) -> Option<Stored<T>> {
+    let value = serde_json::from_str(row.text(0)?).ok()?;
+    Some(Stored { value, version: row.integer(1)? })
+}
+
+const fn documents<T: DeserializeOwned>(table: &'static str, sql: &'static str) -> Query<Stored<T>> {
+    Query { table, sql, decode: document }
+}
+
+pub(crate) const POOL: Query<Stored<Pool>> = documents("pools", sql::POOL);
+pub(crate) const POOLS_AFTER: Query<Stored<Pool>> = documents("pools", sql::POOLS_AFTER);
+pub(crate) const CLIENT: Query<Stored<Client>> = documents("clients", sql::CLIENT);
+pub(crate) const CLIENTS_AFTER: Query<Stored<Client>> = documents("clients", sql::CLIENTS_AFTER);
+pub(crate) const USER: Query<Stored<User>> = documents("users", sql::USER);
+pub(crate) const USER_BY_NAME: Query<Stored<User>> = documents("users", sql::USER_BY_NAME);
+pub(crate) const USERS_AFTER: Query<Stored<User>> = documents("users", sql::USERS_AFTER);
+pub(crate) const PASSWORD: Query<Stored<Password>> = documents("passwords", sql::PASSWORD);
+pub(crate) const CODE: Query<Stored<Code>> = documents("codes", sql::CODE);
+pub(crate) const ATTEMPT: Query<Stored<Attempts>> = documents("attempts", sql::ATTEMPT);
+pub(crate) const MESSAGE: Query<Stored<Message>> = documents("messages", sql::MESSAGE);
+pub(crate) const DUE_MESSAGES: Query<Stored<Message>> = documents("messages", sql::DUE_MESSAGES);
+pub(crate) const RECENT_MESSAGES: Query<Stored<Message>> = documents("messages", sql::RECENT_MESSAGES);
+pub(crate) const SIGNING_KEYS_OF_POOL: Query<Stored<SigningKeyRecord>> =
+    documents("signing_keys", sql::SIGNING_KEYS_OF_POOL);
+pub(crate) const ACCESS_KEY: Query<Stored<AccessKey>> = documents("access_keys", sql::ACCESS_KEY);
+pub(crate) const ALL_ACCESS_KEYS: Query<Stored<AccessKey>> = documents("access_keys", sql::ALL_ACCESS_KEYS);
+
+/// When a mark without a document may go, and its version. The key is what was asked for.
+pub(crate) const REVOCATION: Query<Stored<Timestamp>> =
+    Query { table: "revocations", sql: sql::REVOCATION, decode: mark };
+/// The same of something used once.
+pub(crate) const SPENT_MARK: Query<Stored<Timestamp>> = Query { table: "spent", sql: sql::SPENT_MARK, decode: mark };
+
+fn mark(row: &Found<'_>) -> Option<Stored<Timestamp>> {
+    Some(Stored { value: Timestamp(row.integer(0)?), version: row.integer(1)? })
+}
+
+pub(crate) const NAME_OWNER: Query<String> = Query { table: "names", sql: sql::NAME_OWNER, decode: text };
+pub(crate) const META: Query<String> = Query { table: "meta", sql: sql::META, decode: text };
+pub(crate) const DELETED_POOL: Query<String> = Query { table: "pools", sql: sql::DELETED_POOL, decode: text };
+pub(crate) const ESTIMATED_USERS: Query<i64> =
+    Query { table: "user_counts", sql: sql::ESTIMATED_USERS, decode: |row| row.integer(0) };
+
+fn text(row: &Found<'_>) -> Option<String> {
+    row.text(0).map(str::to_owned)
+}
+
+/// Key (as many texts and numbers as the table's primary key has) and expiry of a row that can expire.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Expiring {
+    /// Primary key.
+    pub key: Vec<Param<'static>>,
+    /// When the row may go.
+    pub expires_at: Timestamp,
+}
+
+pub(crate) const CODES_SLICE: Query<Expiring> = Query { table: "codes", sql: sql::CODES_SLICE, decode: by_purpose };
+pub(crate) const ATTEMPTS_SLICE: Query<Expiring> =
+    Query { table: "attempts", sql: sql::ATTEMPTS_SLICE, decode: by_purpose };
+pub(crate) const REVOCATIONS_SLICE: Query<Expiring> = Query {
+    table: "revocations",
+    sql: sql::REVOCATIONS_SLICE,
+    decode: |row| {
+        let key = vec![text(row)?.into(), row.text(1)?.to_owned().into()];
+        Some(Expiring { key, expires_at: Timestamp(row.integer(2)?) })
+    },
+};
+pub(crate) const SPENT_SLICE: Query<Expiring> = Query {
+    table: "spent",
+    sql: sql::SPENT_SLICE,
+    decode: |row| Some(Expiring { key: vec![text(row)?.into()], expires_at: Timestamp(row.integer(1)?) }),
+};
+/// Id and pool of messages.
+pub(crate) const MESSAGES_SLICE: Query<(String, String)> =
+    Query { table: "messages", sql: sql::MESSAGES_SLICE, decode: |row| Some((text(row)?, row.text(1)?.to_owned())) };
+
+fn by_purpose(row: &Found<'_>) -> Option<Expiring> {
+    let key = vec![text(row)?.into(), row.text(1)?.to_owned().into(), row.integer(2)?.into()];
+    Some(Expiring { key, expires_at: Timestamp(row.integer(3)?) })
+}
+
+/// What a password reset has to know about a user, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecoverySnapshot {
+    /// The user.
+    pub user: Option<Stored<User>>,
+    /// The password in force and the earlier ones.
+    pub password: Option<Stored<Password>>,
+    /// The outstanding reset code.
+    pub code: Option<Stored<Code>>,
+    /// Requests for reset codes.
+    pub requests: Option<Stored<Attempts>>,
+    /// Wrong reset codes.
+    pub wrong_codes: Option<Stored<Attempts>>,
+}
+
+/// What a sign-in has to know about a user, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignInSnapshot {
+    /// The user.
+    pub user: Option<Stored<User>>,
+    /// The password in force.
+    pub password: Option<Stored<Password>>,
+    /// Failed passwords.
+    pub attempts: Option<Stored<Attempts>>,
+}
+
+/// What the confirmation of a sign-up has to know about a user, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignUpSnapshot {
+    /// The user.
+    pub user: Option<Stored<User>>,
+    /// The outstanding sign-up code.
+    pub code: Option<Stored<Code>>,
+    /// Wrong sign-up codes.
+    pub wrong_codes: Option<Stored<Attempts>>,
+    /// Requests for another code.
+    pub resends: Option<Stored<Attempts>>,
+}
+
+/// Puts the key that was asked for beside what was found.
+pub(crate) fn revocation(pool_id: &str, origin_jti: &str, found: Stored<Timestamp>) -> Stored<Revocation> {
+    let value = Revocation { pool_id: pool_id.to_owned(), origin_jti: origin_jti.to_owned(), expires_at: found.value };
+    Stored { value, version: found.version }
+}
+
+/// Puts the id that was asked for beside what was found.
+pub(crate) fn spent(id: &str, found: Stored<Timestamp>) -> Stored<Spent> {
+    Stored { value: Spent { id: id.to_owned(), expires_at: found.value }, version: found.version }
+}

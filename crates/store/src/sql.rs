@@ -1,0 +1,345 @@
+//! Every statement of the store, once, in the SQL that SQLite and the PostgreSQL family share.
+//!
+//! Placeholders are `$1`, `$2`, … and appear for the first time in that order: PostgreSQL binds them by number,
+//! SQLite takes them for names and numbers them by first appearance, so both bind the same values (tested).
+//!
+//! Every table of nouns has the same four statements, with parameters in these orders:
+//! - insert: key columns, other columns, first version;
+//! - update: other columns, key columns, expected version;
+//! - delete and assert: key columns, expected version.
+
+/// The statements that write one table of nouns.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Its name, for errors.
+    pub name: &'static str,
+    /// Changes no row when the key exists.
+    pub insert: &'static str,
+    /// Changes no row unless the version matches.
+    pub update: &'static str,
+    /// Changes no row unless the version matches.
+    pub delete: &'static str,
+    /// Returns no row unless the version matches.
+    pub assert: &'static str,
+}
+
+/// Pools are never removed by an operation but marked; [`PURGE_POOL`] removes the marked row at the very end.
+pub(crate) const POOLS: Table = Table {
+    name: "pools",
+    insert: "INSERT INTO pools (id, doc, version, deleted) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING",
+    update: "UPDATE pools SET doc = $1, version = version + 1 WHERE id = $2 AND version = $3 AND deleted = 0",
+    delete: "UPDATE pools SET deleted = 1, version = version + 1 WHERE id = $1 AND version = $2 AND deleted = 0",
+    assert: "SELECT version FROM pools WHERE id = $1 AND version = $2 AND deleted = 0",
+};
+
+pub(crate) const CLIENTS: Table = Table {
+    name: "clients",
+    insert: "INSERT INTO clients (id, pool_id, doc, version) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+    update: "UPDATE clients SET pool_id = $1, doc = $2, version = version + 1 WHERE id = $3 AND version = $4",
+    delete: "DELETE FROM clients WHERE id = $1 AND version = $2",
+    assert: "SELECT version FROM clients WHERE id = $1 AND version = $2",
+};
+
+pub(crate) const USERS: Table = Table {
+    name: "users",
+    insert: "INSERT INTO users (pool_id, sub, doc, version) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+    update: "UPDATE users SET doc = $1, version = version + 1 WHERE pool_id = $2 AND sub = $3 AND version = $4",
+    delete: "DELETE FROM users WHERE pool_id = $1 AND sub = $2 AND version = $3",
+    assert: "SELECT version FROM users WHERE pool_id = $1 AND sub = $2 AND version = $3",
+};
+
+pub(crate) const PASSWORDS: Table = Table {
+    name: "passwords",
+    insert: "INSERT INTO passwords (pool_id, sub, doc, version) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+    update: "UPDATE passwords SET doc = $1, version = version + 1 WHERE pool_id = $2 AND sub = $3 AND version = $4",
+    delete: "DELETE FROM passwords WHERE pool_id = $1 AND sub = $2 AND version = $3",
+    assert: "SELECT version FROM passwords WHERE pool_id = $1 AND sub = $2 AND version = $3",
+};
+
+pub(crate) const CODES: Table = Table {
+    name: "codes",
+    insert: "INSERT INTO codes (pool_id, sub, purpose, expires_at, doc, version) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT DO NOTHING",
+    update: "UPDATE codes SET expires_at = $1, doc = $2, version = version + 1 \
+             WHERE pool_id = $3 AND sub = $4 AND purpose = $5 AND version = $6",
+    delete: "DELETE FROM codes WHERE pool_id = $1 AND sub = $2 AND purpose = $3 AND version = $4",
+    assert: "SELECT version FROM codes WHERE pool_id = $1 AND sub = $2 AND purpose = $3 AND version = $4",
+};
+
+pub(crate) const ATTEMPTS: Table = Table {
+    name: "attempts",
+    insert: "INSERT INTO attempts (pool_id, sub, purpose, expires_at, doc, version) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT DO NOTHING",
+    update: "UPDATE attempts SET expires_at = $1, doc = $2, version = version + 1 \
+             WHERE pool_id = $3 AND sub = $4 AND purpose = $5 AND version = $6",
+    delete: "DELETE FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $3 AND version = $4",
+    assert: "SELECT version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $3 AND version = $4",
+};
+
+pub(crate) const MESSAGES: Table = Table {
+    name: "messages",
+    insert: "INSERT INTO messages (id, pool_id, state, due_at, created_at, doc, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+    update: "UPDATE messages SET pool_id = $1, state = $2, due_at = $3, created_at = $4, doc = $5, \
+             version = version + 1 WHERE id = $6 AND version = $7",
+    delete: "DELETE FROM messages WHERE id = $1 AND version = $2",
+    assert: "SELECT version FROM messages WHERE id = $1 AND version = $2",
+};
+
+pub(crate) const SIGNING_KEYS: Table = Table {
+    name: "signing_keys",
+    insert: "INSERT INTO signing_keys (kid, pool_id, doc, version) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+    update: "UPDATE signing_keys SET pool_id = $1, doc = $2, version = version + 1 WHERE kid = $3 AND version = $4",
+    delete: "DELETE FROM signing_keys WHERE kid = $1 AND version = $2",
+    assert: "SELECT version FROM signing_keys WHERE kid = $1 AND version = $2",
+};
+
+pub(crate) const ACCESS_KEYS: Table = Table {
+    name: "access_keys",
+    insert: "INSERT INTO access_keys (id, doc, version) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    update: "UPDATE access_keys SET doc = $1, version = version + 1 WHERE id = $2 AND version = $3",
+    delete: "DELETE FROM access_keys WHERE id = $1 AND version = $2",
+    assert: "SELECT version FROM access_keys WHERE id = $1 AND version = $2",
+};
+
+pub(crate) const REVOCATIONS: Table = Table {
+    name: "revocations",
+    insert: "INSERT INTO revocations (pool_id, origin_jti, expires_at, version) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT DO NOTHING",
+    update: "UPDATE revocations SET expires_at = $1, version = version + 1 \
+             WHERE pool_id = $2 AND origin_jti = $3 AND version = $4",
+    delete: "DELETE FROM revocations WHERE pool_id = $1 AND origin_jti = $2 AND version = $3",
+    assert: "SELECT version FROM revocations WHERE pool_id = $1 AND origin_jti = $2 AND version = $3",
+};
+
+pub(crate) const SPENT: Table = Table {
+    name: "spent",
+    insert: "INSERT INTO spent (id, expires_at, version) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    update: "UPDATE spent SET expires_at = $1, version = version + 1 WHERE id = $2 AND version = $3",
+    delete: "DELETE FROM spent WHERE id = $1 AND version = $2",
+    assert: "SELECT version FROM spent WHERE id = $1 AND version = $2",
+};
+
+/// One row when the name is free or owned by that user already, none when another owns it.
+pub(crate) const CLAIM: &str = "INSERT INTO names (pool_id, name, kind, sub) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (pool_id, name, kind) DO UPDATE SET sub = names.sub WHERE names.sub = excluded.sub";
+pub(crate) const RELEASE: &str = "DELETE FROM names WHERE pool_id = $1 AND name = $2 AND kind = $3 AND sub = $4";
+pub(crate) const COUNT_USERS: &str = "INSERT INTO user_counts (pool_id, shard, users) VALUES ($1, $2, $3) \
+     ON CONFLICT (pool_id, shard) DO UPDATE SET users = user_counts.users + excluded.users";
+pub(crate) const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+
+// Reads. Documents come first, then the version; a list adds nothing, because documents carry their keys.
+pub(crate) const POOL: &str = "SELECT doc, version FROM pools WHERE id = $1 AND deleted = 0";
+pub(crate) const POOLS_AFTER: &str =
+    "SELECT doc, version, id FROM pools WHERE deleted = 0 AND id > $1 ORDER BY id LIMIT $2";
+pub(crate) const CLIENT: &str = "SELECT clients.doc, clients.version FROM clients \
+     JOIN pools ON pools.id = clients.pool_id WHERE clients.id = $1 AND pools.deleted = 0";
+pub(crate) const CLIENTS_AFTER: &str = "SELECT clients.doc, clients.version, clients.id FROM clients \
+     JOIN pools ON pools.id = clients.pool_id \
+     WHERE clients.pool_id = $1 AND clients.id > $2 AND pools.deleted = 0 ORDER BY clients.id LIMIT $3";
+pub(crate) const USER: &str = "SELECT doc, version FROM users WHERE pool_id = $1 AND sub = $2";
+pub(crate) const USER_BY_NAME: &str = "SELECT users.doc, users.version, users.sub FROM names \
+     JOIN users ON users.pool_id = names.pool_id AND users.sub = names.sub \
+     WHERE names.pool_id = $1 AND names.name = $2 ORDER BY names.kind LIMIT 1";
+pub(crate) const NAME_OWNER: &str = "SELECT sub FROM names WHERE pool_id = $1 AND name = $2 AND kind = $3";
+pub(crate) const USERS_AFTER: &str =
+    "SELECT doc, version, sub FROM users WHERE pool_id = $1 AND sub > $2 ORDER BY sub LIMIT $3";
+pub(crate) const ESTIMATED_USERS: &str =
+    "SELECT CAST(COALESCE(SUM(users), 0) AS BIGINT) FROM user_counts WHERE pool_id = $1";
+pub(crate) const PASSWORD: &str = "SELECT doc, version FROM passwords WHERE pool_id = $1 AND sub = $2";
+pub(crate) const CODE: &str = "SELECT doc, version FROM codes WHERE pool_id = $1 AND sub = $2 AND purpose = $3";
+pub(crate) const ATTEMPT: &str = "SELECT doc, version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $3";
+pub(crate) const MESSAGE: &str = "SELECT doc, version FROM messages WHERE id = $1";
+pub(crate) const DUE_MESSAGES: &str =
+    "SELECT doc, version, id FROM messages WHERE state = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3";
+pub(crate) const RECENT_MESSAGES: &str = "SELECT doc, version, id FROM messages \
+     WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3";
+pub(crate) const SIGNING_KEYS_OF_POOL: &str =
+    "SELECT doc, version, kid FROM signing_keys WHERE pool_id = $1 ORDER BY kid LIMIT $2";
+pub(crate) const ACCESS_KEY: &str = "SELECT doc, version FROM access_keys WHERE id = $1";
+pub(crate) const ALL_ACCESS_KEYS: &str = "SELECT doc, version, id FROM access_keys ORDER BY id";
+pub(crate) const REVOCATION: &str =
+    "SELECT expires_at, version FROM revocations WHERE pool_id = $1 AND origin_jti = $2";
+pub(crate) const SPENT_MARK: &str = "SELECT expires_at, version FROM spent WHERE id = $1";
+pub(crate) const META: &str = "SELECT value FROM meta WHERE name = $1";
+
+// Sweeping: slices by primary key, so that the write path pays for no index on `expires_at`. Every delete names
+// the condition again, because the row may have been renewed since the slice was read.
+pub(crate) const CODES_SLICE: &str = "SELECT pool_id, sub, purpose, expires_at FROM codes \
+     WHERE (pool_id, sub, purpose) > ($1, $2, $3) ORDER BY pool_id, sub, purpose LIMIT $4";
+pub(crate) const SWEEP_CODE: &str =
+    "DELETE FROM codes WHERE pool_id = $1 AND sub = $2 AND purpose = $3 AND expires_at <= $4";
+pub(crate) const ATTEMPTS_SLICE: &str = "SELECT pool_id, sub, purpose, expires_at FROM attempts \
+     WHERE (pool_id, sub, purpose) > ($1, $2, $3) ORDER BY pool_id, sub, purpose LIMIT $4";
+pub(crate) const SWEEP_ATTEMPTS: &str =
+    "DELETE FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $3 AND expires_at <= $4";
+pub(crate) const REVOCATIONS_SLICE: &str = "SELECT pool_id, origin_jti, expires_at FROM revocations \
+     WHERE (pool_id, origin_jti) > ($1, $2) ORDER BY pool_id, origin_jti LIMIT $3";
+pub(crate) const SWEEP_REVOCATION: &str =
+    "DELETE FROM revocations WHERE pool_id = $1 AND origin_jti = $2 AND expires_at <= $3";
+pub(crate) const SPENT_SLICE: &str = "SELECT id, expires_at FROM spent WHERE id > $1 ORDER BY id LIMIT $2";
+pub(crate) const SWEEP_SPENT: &str = "DELETE FROM spent WHERE id = $1 AND expires_at <= $2";
+
+// Purging what belonged to a deleted pool.
+pub(crate) const DELETED_POOL: &str = "SELECT id FROM pools WHERE deleted = 1 ORDER BY id LIMIT 1";
+pub(crate) const PURGE_USERS: &str = "DELETE FROM users WHERE pool_id = $1 AND sub IN \
+     (SELECT sub FROM users WHERE pool_id = $1 ORDER BY sub LIMIT $2)";
+pub(crate) const PURGE_PASSWORDS: &str = "DELETE FROM passwords WHERE pool_id = $1 AND sub IN \
+     (SELECT sub FROM passwords WHERE pool_id = $1 ORDER BY sub LIMIT $2)";
+pub(crate) const PURGE_NAMES: &str = "DELETE FROM names WHERE pool_id = $1 AND name IN \
+     (SELECT name FROM names WHERE pool_id = $1 ORDER BY name LIMIT $2)";
+pub(crate) const PURGE_CODES: &str = "DELETE FROM codes WHERE pool_id = $1 AND sub IN \
+     (SELECT sub FROM codes WHERE pool_id = $1 ORDER BY sub LIMIT $2)";
+pub(crate) const PURGE_ATTEMPTS: &str = "DELETE FROM attempts WHERE pool_id = $1 AND sub IN \
+     (SELECT sub FROM attempts WHERE pool_id = $1 ORDER BY sub LIMIT $2)";
+pub(crate) const PURGE_REVOCATIONS: &str = "DELETE FROM revocations WHERE pool_id = $1 AND origin_jti IN \
+     (SELECT origin_jti FROM revocations WHERE pool_id = $1 ORDER BY origin_jti LIMIT $2)";
+pub(crate) const PURGE_CLIENTS: &str = "DELETE FROM clients WHERE id IN \
+     (SELECT id FROM clients WHERE pool_id = $1 ORDER BY id LIMIT $2)";
+pub(crate) const PURGE_SIGNING_KEYS: &str = "DELETE FROM signing_keys WHERE pool_id = $1";
+pub(crate) const PURGE_COUNTS: &str = "DELETE FROM user_counts WHERE pool_id = $1";
+pub(crate) const MESSAGES_SLICE: &str = "SELECT id, pool_id FROM messages WHERE id > $1 ORDER BY id LIMIT $2";
+pub(crate) const PURGE_MESSAGE: &str = "DELETE FROM messages WHERE id = $1";
+pub(crate) const PURGE_POOL: &str = "DELETE FROM pools WHERE id = $1 AND deleted = 1";
+
+// Emptying.
+pub(crate) const DELETE_MESSAGES_BEFORE: &str = "DELETE FROM messages WHERE created_at < $1";
+pub(crate) const DELETE_ALL_MESSAGES: &str = "DELETE FROM messages";
+/// What [`Store::reset`](crate::Store::reset) runs: everything that belongs to pools or came from requests. What
+/// belongs to the server itself stays: meta, access keys, and signing keys that no pool uses yet.
+pub(crate) const RESET: &[&str] = &[
+    "DELETE FROM pools",
+    "DELETE FROM clients",
+    "DELETE FROM users",
+    "DELETE FROM names",
+    "DELETE FROM user_counts",
+    "DELETE FROM passwords",
+    "DELETE FROM codes",
+    "DELETE FROM attempts",
+    "DELETE FROM messages",
+    "DELETE FROM revocations",
+    "DELETE FROM spent",
+    "DELETE FROM signing_keys WHERE pool_id <> ''",
+];
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::sqlite::migrate;
+
+    const TABLES: &[&Table] = &[
+        &POOLS,
+        &CLIENTS,
+        &USERS,
+        &PASSWORDS,
+        &CODES,
+        &ATTEMPTS,
+        &MESSAGES,
+        &SIGNING_KEYS,
+        &ACCESS_KEYS,
+        &REVOCATIONS,
+        &SPENT,
+    ];
+
+    const STATEMENTS: &[&str] = &[
+        CLAIM,
+        RELEASE,
+        COUNT_USERS,
+        SET_META,
+        POOL,
+        POOLS_AFTER,
+        CLIENT,
+        CLIENTS_AFTER,
+        USER,
+        USER_BY_NAME,
+        NAME_OWNER,
+        USERS_AFTER,
+        ESTIMATED_USERS,
+        PASSWORD,
+        CODE,
+        ATTEMPT,
+        MESSAGE,
+        DUE_MESSAGES,
+        RECENT_MESSAGES,
+        SIGNING_KEYS_OF_POOL,
+        ACCESS_KEY,
+        ALL_ACCESS_KEYS,
+        REVOCATION,
+        SPENT_MARK,
+        META,
+        CODES_SLICE,
+        SWEEP_CODE,
+        ATTEMPTS_SLICE,
+        SWEEP_ATTEMPTS,
+        REVOCATIONS_SLICE,
+        SWEEP_REVOCATION,
+        SPENT_SLICE,
+        SWEEP_SPENT,
+        DELETED_POOL,
+        PURGE_USERS,
+        PURGE_PASSWORDS,
+        PURGE_NAMES,
+        PURGE_CODES,
+        PURGE_ATTEMPTS,
+        PURGE_REVOCATIONS,
+        PURGE_CLIENTS,
+        PURGE_SIGNING_KEYS,
+        PURGE_COUNTS,
+        MESSAGES_SLICE,
+        PURGE_MESSAGE,
+        PURGE_POOL,
+        DELETE_MESSAGES_BEFORE,
+        DELETE_ALL_MESSAGES,
+    ];
+
+    /// Every statement of this file, and the proof that none was left out of the lists above.
+    fn all() -> Vec<&'static str> {
+        let source = include_str!("sql.rs");
+        assert_eq!(
+            STATEMENTS.len(),
+            source.matches("\npub(crate) const").count() - TABLES.len() - 1,
+            "RESET and the tables"
+        );
+        assert_eq!(TABLES.len(), source.matches(": Table = Table {").count() - 1, "and this text");
+        let tables = TABLES.iter().flat_map(|table| [table.insert, table.update, table.delete, table.assert]);
+        tables.chain(STATEMENTS.iter().copied()).chain(RESET.iter().copied()).collect()
+    }
+
+    fn migrated() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        connection
+    }
+
+    #[test]
+    fn every_statement_prepares_and_numbers_its_placeholders_in_order() {
+        let connection = migrated();
+        for sql in all() {
+            let statement = connection.prepare(sql).unwrap_or_else(|error| unreachable!("{sql}: {error}"));
+            for index in 1..=statement.parameter_count() {
+                assert_eq!(statement.parameter_name(index), Some(format!("${index}").as_str()), "{sql}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_statement_scans_a_table_or_sorts() {
+        let connection = migrated();
+        for sql in all() {
+            if RESET.contains(&sql) || [DELETE_ALL_MESSAGES, ALL_ACCESS_KEYS].contains(&sql) {
+                continue;
+            }
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            for index in 1..=statement.parameter_count() {
+                statement.raw_bind_parameter(index, 1).unwrap();
+            }
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next().unwrap() {
+                let step: String = row.get("detail").unwrap();
+                assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE"), "{sql}: {step}");
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! SQLite: readers inline on connections of their own, one thread that writes in groups.
+//!
+//! In a file the database is in WAL mode: readers see what was committed when they began, and neither wait for the
+//! writer nor make it wait. In memory there is one connection, shared behind a mutex that the writer holds for a
+//! whole group (short there, since nothing reaches a disk): readers again see only what was committed, and with one
+//! lock that nobody holds while waiting for anything else there is nothing to deadlock on.
+
+mod connect;
+mod readers;
+mod run;
+mod writer;
+
+use std::{
+    fs::File,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+};
+
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, oneshot};
+
+use self::{readers::Readers, writer::Job};
+use crate::{
+    CommitError, Error, Location, Options, Statistics,
+    compile::{Param, Step},
+    read::Query,
+    statistics::Counters,
+    sweep::Progress,
+};
+
+#[cfg(test)]
+pub(crate) use self::connect::migrate;
+pub(crate) use self::run::first;
+
+/// Changesets that may wait for the writer; more wait for a place before they are handed over.
+const WAITING: usize = 1_024;
+/// Changesets in one group at most.
+const GROUP: usize = 64;
+/// The same in memory, where a group keeps readers waiting and saves nothing.
+const GROUP_IN_MEMORY: usize = 8;
+
+/// An open SQLite database. Dropping it finishes what the writer has received, then closes the file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: Readers,
+    /// `None` only while being dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+    places: Arc<Semaphore>,
+    counters: Arc<Counters>,
+    shard: AtomicU64,
+    progress: tokio::sync::Mutex<Progress>,
+    /// Held while the store is open, so that no other server opens the same directory.
+    _lock: Option<File>,
+}
+
+impl SqliteStore {
+    /// Opens the database, brings its schema up to date and starts the writer.
+    pub(crate) fn open(options: &Options) -> Result<Self, Error> {
+        let (lock, connection, readers, group) = match &options.location {
+            Location::Memory => {
+                let connection = Arc::new(Mutex::new(connect::memory()?));
+                (None, Arc::clone(&connection), vec![connection], GROUP_IN_MEMORY)
+            }
+            Location::File(path) => {
+                let lock = connect::lock(path)?;
+                let connection = connect::writer(path, options)?;
+                let readers = connect::readers(path, options)?;
+                let readers = readers.into_iter().map(|reader| Arc::new(Mutex::new(reader))).collect();
+                (Some(lock), Arc::new(Mutex::new(connection)), readers, GROUP)
+            }
+        };
+        Self::start(lock, connection, readers, group)
+    }
+
+    fn start(
+        lock: Option<File>,
+        connection: Arc<Mutex<Connection>>,
+        readers: Vec<Arc<Mutex<Connection>>>,
+        group: usize,
+    ) -> Result<Self, Error> {
+        let counters = Arc::new(Counters::default());
+        let (jobs, received) = mpsc::channel();
+        let writer = writer::Writer::new(connection, Arc::clone(&counters), group);
+        let writer = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run(&received))
+            .map_err(|error| Error::Engine(format!("cannot start the writer thread: {error}")))?;
+        Ok(Self {
+            readers: Readers::new(readers),
+            jobs: Some(jobs),
+            writer: Some(writer),
+            places: Arc::new(Semaphore::new(WAITING)),
+            counters,
+            shard: AtomicU64::new(0),
+            progress: tokio::sync::Mutex::default(),
+            _lock: lock,
+        })
+    }
+
+    /// Applies steps, all or nothing, and says how many rows changed in steps that may change any number.
+    pub(crate) async fn apply(&self, steps: Vec<Step>) -> Result<u64, CommitError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_closed| Error::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or(Error::Closed)?;
+        jobs.send(Job { steps, answer, _place: place }).map_err(|_ended| Error::Closed)?;
+        answered.await.map_err(|_ended| Error::Unanswered)?
+    }
+
+    /// The first row of a query.
+    pub(crate) fn first<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Option<T>, Error> {
+        self.readers.with(|connection| first(connection, query, params))
+    }
+
+    /// All rows of a query.
+    pub(crate) fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+        self.readers.with(|connection| run::all(connection, query, params))
+    }
+
+    /// Several reads that see the same moment.
+    pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.readers.with(|connection| run::snapshot(connection, read))
+    }
+
+    /// A number that differs from call to call, to spread estimated counts.
+    pub(crate) fn next_shard(&self) -> u64 {
+        self.shard.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How far sweeping has come.
+    pub(crate) const fn progress(&self) -> &tokio::sync::Mutex<Progress> {
+        &self.progress
+    }
+
+    /// Where the counters stand.
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.counters.snapshot()
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // The writer's connection must be the last one to close: it may write, so it moves the log into the file.
+        self.readers.close();
+        self.jobs.take();
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's writer thread ended by a defect");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use domain::Revocation;
+    use wire::Timestamp;
+
+    use super::{GROUP, SqliteStore, connect};
+    use crate::{Changes, CommitError, Error, compile::compile, read};
+
+    fn revocation(origin_jti: &str) -> Changes {
+        let row = Revocation { pool_id: "r_1".to_owned(), origin_jti: origin_jti.to_owned(), expires_at: Timestamp(7) };
+        let mut changes = Changes::new();
+        changes.insert(row);
+        changes
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_fails_the_group_and_the_next_one_succeeds() {
+        // The database may hardly grow, as on a full disk.
+        let connection = connect::memory().unwrap();
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let limit = format!("PRAGMA max_page_count = {}", pages + 2);
+        connection.query_row(&limit, [], |_row| Ok(())).unwrap();
+        let connection = Arc::new(Mutex::new(connection));
+        let store = SqliteStore::start(None, Arc::clone(&connection), vec![connection], GROUP).unwrap();
+
+        let mut large = revocation("small");
+        large.append(revocation(&"x".repeat(100_000)));
+        let error = store.apply(compile(large, 0).unwrap()).await.unwrap_err();
+        assert_eq!(error, CommitError::Store(Error::Full));
+        let small = ["r_1".into(), "small".into()];
+        assert_eq!(store.first(&read::REVOCATION, &small).unwrap(), None);
+        store.apply(compile(revocation("small"), 0).unwrap()).await.unwrap();
+        assert!(store.first(&read::REVOCATION, &small).unwrap().is_some());
+        assert_eq!((store.statistics().failures, store.statistics().commits), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn without_a_writer_changes_are_refused() {
+        let mut store = SqliteStore::open(&crate::Options::memory()).unwrap();
+        store.jobs.take();
+        let error = store.apply(compile(revocation("jti"), 0).unwrap()).await.unwrap_err();
+        assert_eq!(error, CommitError::Store(Error::Closed));
+    }
+}

@@ -1,0 +1,332 @@
+//! The one thread that writes: it takes what is waiting, up to a group's worth, applies it in one transaction and
+//! answers when all of it is durable.
+//!
+//! A group is tried without savepoints first: they cost a copy of every page that is touched, and most groups have
+//! no loser. A changeset that loses before it wrote anything leaves no trace. One that loses later makes the whole
+//! group start over, this time each changeset under a savepoint. Nothing but statements runs in between, so the
+//! second try decides from the same rows.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::run::{self, Outcome};
+use crate::{
+    CommitError, Error,
+    compile::{Expect, Step},
+    statistics::Counters,
+};
+
+/// Longest that the writer waits for a group to form.
+const LONGEST_GATHERING: Duration = Duration::from_micros(500);
+
+/// A changeset on its way.
+pub(super) struct Job {
+    /// What to do.
+    pub steps: Vec<Step>,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Result<u64, CommitError>>,
+    /// Its place among those that may wait, given back with the answer.
+    pub _place: OwnedSemaphorePermit,
+}
+
+type Answer = Result<u64, CommitError>;
+
+/// What the thread owns.
+pub(super) struct Writer {
+    connection: Arc<Mutex<Connection>>,
+    counters: Arc<Counters>,
+    group: usize,
+}
+
+/// How changesets of a group are kept apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    /// Not at all, in the hope that none loses after it wrote something.
+    Trusting,
+    /// By a savepoint each.
+    Savepoints,
+}
+
+/// Why a group was not applied.
+enum Abandoned {
+    /// A changeset that lost has left traces: try again with savepoints.
+    Traces,
+    /// The engine gave up on the transaction.
+    Failed(Error),
+}
+
+impl Writer {
+    pub(super) const fn new(connection: Arc<Mutex<Connection>>, counters: Arc<Counters>, group: usize) -> Self {
+        Self { connection, counters, group }
+    }
+
+    /// Works until the store is dropped.
+    pub(super) fn run(self, jobs: &mpsc::Receiver<Job>) {
+        let mut last_size = 1;
+        let mut last_took = Duration::ZERO;
+        while let Ok(first) = jobs.recv() {
+            let group = self.gather(first, jobs, last_size, last_took);
+            last_size = group.len();
+            let began = now();
+            self.serve(group);
+            last_took = began.elapsed();
+        }
+    }
+
+    /// Takes what is waiting. Those that were answered a moment ago are likely to come back at once, so the writer
+    /// waits for as many as there were last time, but for no more than a quarter of what the last group took: one
+    /// caller alone never waits.
+    fn gather(&self, first: Job, jobs: &mpsc::Receiver<Job>, last_size: usize, last_took: Duration) -> Vec<Job> {
+        let mut group = Vec::with_capacity(self.group);
+        group.push(first);
+        let until = now() + (last_took / 4).min(LONGEST_GATHERING);
+        while group.len() < self.group {
+            match jobs.try_recv() {
+                Ok(job) => group.push(job),
+                Err(mpsc::TryRecvError::Disconnected) => break,
+                Err(mpsc::TryRecvError::Empty) => {
+                    let left = until.saturating_duration_since(now());
+                    if group.len() >= last_size || left.is_zero() {
+                        break;
+                    }
+                    match jobs.recv_timeout(left) {
+                        Ok(job) => group.push(job),
+                        Err(_nobody_came) => break,
+                    }
+                }
+            }
+        }
+        group
+    }
+
+    /// Applies a group and answers everyone in it.
+    fn serve(&self, group: Vec<Job>) {
+        let answers = {
+            let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            match apply_group(&connection, &group) {
+                Ok(answers) => answers,
+                Err(error) => {
+                    tracing::error!(%error, changesets = group.len(), "a group of changes failed");
+                    vec![Err(CommitError::Store(error)); group.len()]
+                }
+            }
+        };
+        self.count(&answers);
+        for (job, answer) in group.into_iter().zip(answers) {
+            // Whoever stopped waiting does not want to know.
+            let _unwanted = job.answer.send(answer);
+        }
+    }
+
+    fn count(&self, answers: &[Answer]) {
+        use std::sync::atomic::Ordering::Relaxed;
+
+        let counters = &self.counters;
+        Counters::count(&counters.groups);
+        counters.largest_group.fetch_max(u64::try_from(answers.len()).unwrap_or(u64::MAX), Relaxed);
+        for answer in answers {
+            Counters::count(match answer {
+                Ok(_) => &counters.commits,
+                Err(CommitError::Conflict) => &counters.conflicts,
+                Err(CommitError::Taken(_)) => &counters.taken,
+                Err(CommitError::Store(_)) => &counters.failures,
+            });
+        }
+    }
+}
+
+/// The ambient clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a group took decides how large the next one may grow, never what is stored"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Applies a group: the answer to each changeset, or the error that all of them get.
+fn apply_group(connection: &Connection, group: &[Job]) -> Result<Vec<Answer>, Error> {
+    match attempt(connection, group, Apart::Trusting) {
+        Ok(answers) => Ok(answers),
+        Err(Abandoned::Traces) => match attempt(connection, group, Apart::Savepoints) {
+            Ok(answers) => Ok(answers),
+            Err(Abandoned::Traces) => Err(Error::Engine("a savepoint could not be undone".to_owned())),
+            Err(Abandoned::Failed(error)) => Err(error),
+        },
+        Err(Abandoned::Failed(error)) => Err(error),
+    }
+}
+
+fn attempt(connection: &Connection, group: &[Job], apart: Apart) -> Result<Vec<Answer>, Abandoned> {
+    let result = transact(connection, group, apart);
+    if result.is_err() && !connection.is_autocommit() && run::command(connection, "ROLLBACK").is_err() {
+        // The next group's BEGIN fails then, and says so to its callers.
+        tracing::error!("a transaction could not be rolled back");
+    }
+    result
+}
+
+fn transact(connection: &Connection, group: &[Job], apart: Apart) -> Result<Vec<Answer>, Abandoned> {
+    run::command(connection, "BEGIN IMMEDIATE").map_err(Abandoned::Failed)?;
+    let mut answers = Vec::with_capacity(group.len());
+    for job in group {
+        answers.push(match apart {
+            Apart::Trusting => trusting(connection, &job.steps)?,
+            Apart::Savepoints => under_savepoint(connection, &job.steps)?,
+        });
+    }
+    if answers.iter().all(Result::is_err) {
+        run::command(connection, "ROLLBACK").map_err(Abandoned::Failed)?;
+        return Ok(answers);
+    }
+    match run::command(connection, "COMMIT") {
+        Ok(()) => Ok(answers),
+        // Without space the mark that ends a transaction was not written, so nothing of it can come back.
+        Err(error @ (Error::Full | Error::Busy)) => Err(Abandoned::Failed(error)),
+        Err(error) => Err(Abandoned::Failed(Error::Unconfirmed(error.to_string()))),
+    }
+}
+
+/// Runs the steps of a changeset, and hopes.
+fn trusting(connection: &Connection, steps: &[Step]) -> Result<Answer, Abandoned> {
+    let (answer, wrote) = run_steps(connection, steps);
+    if answer.is_ok() || !wrote { alive(connection, answer) } else { Err(Abandoned::Traces) }
+}
+
+/// Runs the steps of a changeset and undoes them when one is lost.
+fn under_savepoint(connection: &Connection, steps: &[Step]) -> Result<Answer, Abandoned> {
+    run::command(connection, "SAVEPOINT changeset").map_err(Abandoned::Failed)?;
+    let (answer, _) = run_steps(connection, steps);
+    let answer = alive(connection, answer)?;
+    if answer.is_err() {
+        run::command(connection, "ROLLBACK TO changeset").map_err(Abandoned::Failed)?;
+    }
+    run::command(connection, "RELEASE changeset").map_err(Abandoned::Failed)?;
+    Ok(answer)
+}
+
+/// Some failures (a full disk, above all) end the whole transaction, and everyone in it has failed.
+fn alive(connection: &Connection, answer: Answer) -> Result<Answer, Abandoned> {
+    if connection.is_autocommit() {
+        return Err(Abandoned::Failed(match answer {
+            Err(CommitError::Store(error)) => error,
+            Ok(_) | Err(_) => Error::Engine("the transaction ended early".to_owned()),
+        }));
+    }
+    Ok(answer)
+}
+
+/// The answer, and whether anything was written before it was known.
+fn run_steps(connection: &Connection, steps: &[Step]) -> (Answer, bool) {
+    let mut changed = 0;
+    let mut wrote = false;
+    for step in steps {
+        match run::step(connection, step) {
+            Ok(Outcome::Done(rows)) => {
+                changed += rows;
+                wrote |= step.expect != Expect::Found;
+            }
+            Ok(Outcome::Lost(None)) => return (Err(CommitError::Conflict), wrote),
+            Ok(Outcome::Lost(Some(taken))) => return (Err(CommitError::Taken(taken)), wrote),
+            // A statement that failed half way may have written.
+            Err(error) => return (Err(CommitError::Store(error)), true),
+        }
+    }
+    (Ok(changed), wrote)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::NameKind;
+    use tokio::sync::Semaphore;
+
+    use super::{Abandoned, Answer, Apart, Arc, Job, apply_group, attempt, oneshot, run};
+    use crate::{Changes, CommitError, Error, Taken, compile::compile, read, sqlite::connect};
+
+    fn job(change: impl FnOnce(&mut Changes)) -> Job {
+        let mut changes = Changes::new();
+        change(&mut changes);
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Job { steps: compile(changes, 0).unwrap(), answer: oneshot::channel().0, _place: place }
+    }
+
+    fn claim(changes: &mut Changes, name: &str, sub: &str) {
+        changes.claim("r_1", name, NameKind::Username, sub);
+    }
+
+    fn owner(connection: &rusqlite::Connection, name: &str) -> Option<String> {
+        run::first(connection, &read::NAME_OWNER, &["r_1".into(), name.into(), 0.into()]).unwrap()
+    }
+
+    #[test]
+    fn a_loser_that_wrote_makes_the_group_start_over_and_leaves_nothing() {
+        let connection = connect::memory().unwrap();
+        let group = [
+            job(|changes| claim(changes, "one", "a")),
+            job(|changes| {
+                claim(changes, "two", "b");
+                claim(changes, "one", "b");
+            }),
+            job(|changes| claim(changes, "two", "c")),
+        ];
+        assert!(matches!(attempt(&connection, &group, Apart::Trusting), Err(Abandoned::Traces)));
+        assert!(connection.is_autocommit());
+        assert_eq!(owner(&connection, "one"), None);
+
+        let answers = apply_group(&connection, &group).unwrap();
+        let taken = Taken::Name { name: "one".to_owned(), kind: NameKind::Username, sub: "a".to_owned() };
+        assert_eq!(answers, [Ok(0), Err(CommitError::Taken(taken)), Ok(0)]);
+        assert_eq!(owner(&connection, "one").unwrap(), "a");
+        assert_eq!(owner(&connection, "two").unwrap(), "c");
+    }
+
+    #[test]
+    fn a_loser_that_wrote_nothing_needs_no_second_try() {
+        let connection = connect::memory().unwrap();
+        let group = [
+            job(|changes| claim(changes, "one", "a")),
+            job(|changes| {
+                changes.release("r_1", "two", NameKind::Username, "b");
+            }),
+        ];
+        let answers: Vec<Answer> = attempt(&connection, &group, Apart::Trusting).ok().unwrap();
+        assert_eq!(answers, [Ok(0), Err(CommitError::Conflict)]);
+        assert_eq!(owner(&connection, "one").unwrap(), "a");
+    }
+
+    #[test]
+    fn when_the_engine_refuses_the_transaction_all_are_told() {
+        let connection = connect::memory().unwrap();
+        run::command(&connection, "PRAGMA query_only = ON").unwrap();
+        let group = [job(|changes| claim(changes, "one", "a")), job(|changes| claim(changes, "two", "b"))];
+        let error = apply_group(&connection, &group).unwrap_err();
+        assert!(matches!(error, Error::Engine(_)), "{error:?}");
+        assert!(connection.is_autocommit());
+        run::command(&connection, "PRAGMA query_only = OFF").unwrap();
+        assert_eq!(apply_group(&connection, &group).unwrap(), [Ok(0), Ok(0)]);
+    }
+
+    #[test]
+    fn when_the_engine_refuses_one_statement_only_its_changeset_fails() {
+        let connection = connect::memory().unwrap();
+        connection.execute("DROP TABLE user_counts", []).unwrap();
+        let group = [
+            job(|changes| claim(changes, "one", "a")),
+            job(|changes| {
+                claim(changes, "two", "b");
+                changes.count_users("r_1", 1);
+            }),
+            job(|changes| claim(changes, "three", "c")),
+        ];
+        let answers = apply_group(&connection, &group).unwrap();
+        assert!(matches!(answers.get(1).unwrap(), Err(CommitError::Store(Error::Engine(_)))), "{answers:?}");
+        assert_eq!(owner(&connection, "one").unwrap(), "a");
+        assert_eq!(owner(&connection, "two"), None);
+        assert_eq!(owner(&connection, "three").unwrap(), "c");
+    }
+}

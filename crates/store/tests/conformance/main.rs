@@ -1,0 +1,15 @@
+//! What every engine must do. The suite is the specification: each test runs on every engine, and a new engine is
+//! done when it passes.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod claims;
+mod engines;
+mod files;
+mod groups;
+mod messages;
+mod model;
+mod pages;
+mod rows;
+mod sweeping;
+mod versions;

@@ -1,0 +1,153 @@
+//! Nouns to store.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    AccessKey, AttemptPurpose, Attempts, Client, Code, CodePurpose, Medium, Message, MessagePurpose, MessageState,
+    Password, PasswordHash, PasswordPolicy, Pool, Revocation, Sealed, SigningKeyRecord, SigningKeyState, SigningKeyUse,
+    Spent, Timestamp, User,
+};
+use wire::{UserPoolTierType, UserStatusType};
+
+/// The moment at which tests take place.
+pub const NOW: Timestamp = Timestamp(1_700_000_000_123);
+/// A pool.
+pub const POOL: &str = "eu-west-1_Aaaaaaaa1";
+/// Another one.
+pub const OTHER_POOL: &str = "eu-west-1_Bbbbbbbb2";
+
+pub fn pool(id: &str) -> Pool {
+    Pool {
+        id: id.to_owned(),
+        name: "people".to_owned(),
+        created_at: NOW,
+        modified_at: NOW,
+        deletion_protected: false,
+        password_policy: PasswordPolicy::default(),
+        schema: Vec::new(),
+        alias_attributes: Vec::new(),
+        username_attributes: Vec::new(),
+        case_sensitive: Some(false),
+        auto_verified_attributes: Vec::new(),
+        verification_before_update: Vec::new(),
+        recovery: None,
+        verification_template: Default::default(),
+        sms_authentication_message: None,
+        email: Default::default(),
+        sms: None,
+        admin_create_user_only: false,
+        invite_template: None,
+        tags: BTreeMap::from([("team".to_owned(), "blue \u{1f535}".to_owned())]),
+        tier: UserPoolTierType::Essentials,
+        add_ons: None,
+    }
+}
+
+pub fn client(id: &str, pool_id: &str) -> Client {
+    Client {
+        id: id.to_owned(),
+        pool_id: pool_id.to_owned(),
+        name: "app".to_owned(),
+        created_at: NOW,
+        modified_at: NOW,
+        secrets: Vec::new(),
+        refresh_token_validity: 0,
+        access_token_validity: None,
+        id_token_validity: Some(5),
+        token_validity_units: None,
+        read_attributes: None,
+        write_attributes: None,
+        explicit_auth_flows: Vec::new(),
+        prevent_user_existence_errors: None,
+        enable_token_revocation: true,
+        auth_session_validity: 3,
+        supported_identity_providers: Vec::new(),
+        refresh_token_rotation: None,
+    }
+}
+
+pub fn user(pool_id: &str, sub: &str) -> User {
+    User {
+        pool_id: pool_id.to_owned(),
+        sub: sub.to_owned(),
+        username: format!("name-of-{sub}"),
+        status: UserStatusType::Confirmed,
+        enabled: true,
+        attributes: BTreeMap::from([("email".to_owned(), format!("{sub}@example.com"))]),
+        created_at: NOW,
+        modified_at: NOW,
+        tokens_not_before: None,
+    }
+}
+
+pub fn password(pool_id: &str, sub: &str) -> Password {
+    Password {
+        pool_id: pool_id.to_owned(),
+        sub: sub.to_owned(),
+        current: PasswordHash::Srp { salt: "ab12".to_owned(), verifier: Sealed("sealed".to_owned()) },
+        expires_at: Some(NOW.plus(1)),
+        history: vec![PasswordHash::Argon2id { phc: "$argon2id$".to_owned() }],
+    }
+}
+
+pub fn code(pool_id: &str, sub: &str, purpose: CodePurpose, hash: &str) -> Code {
+    Code {
+        pool_id: pool_id.to_owned(),
+        sub: sub.to_owned(),
+        purpose,
+        hash: hash.to_owned(),
+        medium: Medium::Email,
+        destination: format!("{sub}@example.com"),
+        issued_at: NOW,
+        expires_at: NOW.plus(1_000),
+    }
+}
+
+pub fn attempts(pool_id: &str, sub: &str, purpose: AttemptPurpose) -> Attempts {
+    let mut attempts = Attempts::none(pool_id, sub, purpose, NOW);
+    attempts.record(NOW, 1_000);
+    attempts
+}
+
+pub fn message(id: &str, created_at: Timestamp) -> Message {
+    Message {
+        id: id.to_owned(),
+        pool_id: POOL.to_owned(),
+        sub: "sub".to_owned(),
+        username: "username".to_owned(),
+        purpose: MessagePurpose::ForgotPassword,
+        medium: Medium::Sms,
+        content: Sealed("sealed".to_owned()),
+        created_at,
+        state: MessageState::Pending,
+        due_at: created_at,
+        tries: 0,
+        last_error: None,
+    }
+}
+
+pub fn signing_key(kid: &str, pool_id: &str) -> SigningKeyRecord {
+    let in_stock = pool_id.is_empty();
+    SigningKeyRecord {
+        kid: kid.to_owned(),
+        pool_id: pool_id.to_owned(),
+        usage: if in_stock { None } else { Some(SigningKeyUse::Id) },
+        state: if in_stock { SigningKeyState::Stock } else { SigningKeyState::Active },
+        private: Sealed("sealed".to_owned()),
+        modulus: "modulus".to_owned(),
+        exponent: "AQAB".to_owned(),
+        created_at: NOW,
+    }
+}
+
+pub fn access_key(id: &str) -> AccessKey {
+    AccessKey { id: id.to_owned(), secret: Sealed("sealed".to_owned()), label: "ci".to_owned(), created_at: NOW }
+}
+
+pub fn revocation(pool_id: &str, origin_jti: &str) -> Revocation {
+    Revocation { pool_id: pool_id.to_owned(), origin_jti: origin_jti.to_owned(), expires_at: NOW.plus(1_000) }
+}
+
+pub fn spent(id: &str) -> Spent {
+    Spent { id: id.to_owned(), expires_at: NOW.plus(1_000) }
+}
