@@ -1,7 +1,10 @@
 //! App clients (accounts.md §14): who may call, with which flows, and for how long their tokens live.
 
 use serde::{Deserialize, Serialize};
-use wire::{ExplicitAuthFlowsType, PreventUserExistenceErrorTypes, TimeUnitsType, Timestamp, TokenValidityUnitsType};
+use wire::{
+    ExplicitAuthFlowsType, PreventUserExistenceErrorTypes, RefreshTokenRotationType, TimeUnitsType, Timestamp,
+    TokenValidityUnitsType,
+};
 
 use crate::{Sealed, time};
 
@@ -51,6 +54,12 @@ pub struct Client {
     pub enable_token_revocation: bool,
     /// `AuthSessionValidity` in minutes, 3 to 15.
     pub auth_session_validity: i64,
+    /// `SupportedIdentityProviders` as given; empty is left out of answers.
+    #[serde(default)]
+    pub supported_identity_providers: Vec<String>,
+    /// `RefreshTokenRotation` as given; only `DISABLED` can be stored so far.
+    #[serde(default)]
+    pub refresh_token_rotation: Option<RefreshTokenRotationType>,
 }
 
 impl Client {
@@ -94,11 +103,16 @@ impl Client {
 /// `value` in `unit`, in seconds. A value that was never set keeps its default unit, whatever the client says.
 fn token_seconds(value: i64, unit: Option<TimeUnitsType>, default: TimeUnitsType, is_default: bool) -> i64 {
     let unit = if is_default { default } else { unit.unwrap_or(default) };
-    let seconds = match unit {
+    value.saturating_mul(seconds_in(unit))
+}
+
+/// The seconds in a unit of a token's life.
+#[must_use]
+pub const fn seconds_in(unit: TimeUnitsType) -> i64 {
+    match unit {
         TimeUnitsType::Seconds => 1,
         TimeUnitsType::Minutes => 60,
         TimeUnitsType::Hours => 3_600,
         TimeUnitsType::Days => 86_400,
-    };
-    value.saturating_mul(seconds)
+    }
 }

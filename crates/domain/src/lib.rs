@@ -4,6 +4,7 @@
 //! the columns that are queried; changing a serialized name is a migration.
 
 pub mod attempts;
+pub mod attributes;
 pub mod client;
 pub mod code;
 pub mod keys;
@@ -11,6 +12,7 @@ pub mod message;
 pub mod names;
 pub mod password;
 pub mod pool;
+pub mod schema;
 pub mod session;
 pub mod time;
 pub mod user;

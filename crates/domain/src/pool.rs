@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wire::{
     AliasAttributeType, EmailConfigurationType, MessageTemplateType, RecoveryOptionNameType, RecoveryOptionType,
-    SchemaAttributeType, SmsConfigurationType, Timestamp, UserPoolTierType, UsernameAttributeType,
+    SchemaAttributeType, SmsConfigurationType, Timestamp, UserPoolAddOnsType, UserPoolTierType, UsernameAttributeType,
     VerificationMessageTemplateType, VerifiedAttributeType,
 };
 
@@ -58,6 +58,9 @@ pub struct Pool {
     pub tags: BTreeMap<String, String>,
     /// `UserPoolTier`.
     pub tier: UserPoolTierType,
+    /// `UserPoolAddOns` as given; only `OFF` can be stored so far.
+    #[serde(default)]
+    pub add_ons: Option<UserPoolAddOnsType>,
 }
 
 /// How account recovery answers for a user.

@@ -30,6 +30,8 @@ pub struct SignInSession {
     pub challenge: ChallengeNameType,
     /// When this step began.
     pub issued_at: Timestamp,
+    /// Version of the password that the user has proven to know; once it is replaced, the session is worthless.
+    pub password_version: Option<i64>,
 }
 
 /// The server's half of an SRP exchange, carried by the client in SECRET_BLOCK.

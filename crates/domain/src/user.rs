@@ -56,4 +56,69 @@ impl User {
     pub fn address(&self, medium: Medium) -> Option<&str> {
         self.attribute(medium.attribute()).filter(|value| !value.is_empty())
     }
+
+    /// `auth_time`, in seconds, of the tokens of a sign-in at `now`.
+    ///
+    /// Tokens count in seconds and a sign-out happens within one; so that tokens from before it are refused and a
+    /// sign-in right after it works, that sign-in counts from the next second on.
+    #[must_use]
+    pub fn auth_time(&self, now: Timestamp) -> i64 {
+        let earliest = self.tokens_not_before.map_or(i64::MIN, |moment| moment.plus(999).seconds());
+        now.seconds().max(earliest)
+    }
+
+    /// Refuses the tokens of every sign-in so far, for good. Calling it again within the same second refuses those of
+    /// sign-ins since the last call too.
+    pub fn refuse_tokens_so_far(&mut self, now: Timestamp) {
+        self.tokens_not_before = Some(Timestamp::from_seconds(self.auth_time(now).saturating_add(1)));
+    }
+
+    /// Whether tokens of a sign-in with this `auth_time` (in seconds) are refused.
+    #[must_use]
+    pub fn refuses_tokens_of(&self, auth_time: i64) -> bool {
+        self.tokens_not_before.is_some_and(|moment| Timestamp::from_seconds(auth_time) < moment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Timestamp, User, UserStatusType};
+
+    fn user() -> User {
+        User {
+            pool_id: String::new(),
+            sub: String::new(),
+            username: String::new(),
+            status: UserStatusType::Confirmed,
+            enabled: true,
+            attributes: [].into(),
+            created_at: Timestamp(0),
+            modified_at: Timestamp(0),
+            tokens_not_before: None,
+        }
+    }
+
+    #[test]
+    fn tokens_from_before_a_sign_out_are_refused_and_later_ones_are_not() {
+        let mut user = user();
+        let now = Timestamp(5_200);
+        // Everything here happens at one moment.
+        for _ in 0..3 {
+            let before = user.auth_time(now);
+            assert!(!user.refuses_tokens_of(before));
+            user.refuse_tokens_so_far(now);
+            assert!(user.refuses_tokens_of(before));
+            assert!(!user.refuses_tokens_of(user.auth_time(now)));
+        }
+        assert_eq!(user.auth_time(Timestamp(60_000)), 60);
+    }
+
+    #[test]
+    fn a_moment_within_a_second_counts_from_the_next_one() {
+        let mut user = user();
+        user.tokens_not_before = Some(Timestamp(5_201));
+        assert!(user.refuses_tokens_of(5));
+        assert_eq!(user.auth_time(Timestamp(5_300)), 6);
+        assert!(!user.refuses_tokens_of(6));
+    }
 }

@@ -1,0 +1,76 @@
+//! `poolkeeper keys create`, `list` and `delete`.
+
+use anyhow::{Context, bail};
+use crypto::random::SystemEntropy;
+use serde_json::json;
+use service::access_keys;
+use store::{Changes, CommitError, Key, Location, Row};
+use wire::Timestamp;
+
+use crate::{configuration::Configuration, opening, print, system};
+
+/// Makes a key and prints it, the secret included.
+///
+/// # Errors
+/// When the data cannot be opened or written.
+pub async fn create(configuration: &Configuration, label: &str) -> anyhow::Result<()> {
+    refuse_memory(configuration)?;
+    let opened = opening::for_keys(configuration).await?;
+    let made = access_keys::make(&opened.ring, &SystemEntropy, label, system::now());
+    let document = json!({
+        "AccessKeyId": made.row.id,
+        "SecretAccessKey": made.secret.reveal(),
+        "Label": made.row.label,
+        "CreateDate": moment(made.row.created_at),
+    });
+    let mut changes = Changes::new();
+    changes.insert(Row::AccessKey(Box::new(made.row)));
+    opened.store.commit(changes).await.context("the key was not kept")?;
+    print(&document.to_string())
+}
+
+/// Prints all keys, a JSON object a line, without their secrets.
+///
+/// # Errors
+/// When the data cannot be opened or read.
+pub async fn list(configuration: &Configuration) -> anyhow::Result<()> {
+    refuse_memory(configuration)?;
+    let opened = opening::for_keys(configuration).await?;
+    for key in opened.store.access_keys().await? {
+        let document = json!({"AccessKeyId": key.id, "Label": key.label, "CreateDate": moment(key.created_at)});
+        print(&document.to_string())?;
+    }
+    Ok(())
+}
+
+/// Deletes a key.
+///
+/// # Errors
+/// When there is no such key, or the data cannot be opened or written.
+pub async fn delete(configuration: &Configuration, id: &str) -> anyhow::Result<()> {
+    refuse_memory(configuration)?;
+    let opened = opening::for_keys(configuration).await?;
+    let Some(key) = opened.store.access_key(id).await? else {
+        bail!("there is no access key {id}. `poolkeeper keys list` lists those that there are");
+    };
+    let mut changes = Changes::new();
+    changes.delete(Key::AccessKey { id: id.to_owned() }, key.version);
+    match opened.store.commit(changes).await {
+        Ok(()) => Ok(()),
+        Err(CommitError::Conflict) => bail!("the access key {id} was changed meanwhile. Try again"),
+        Err(error) => Err(error).context("the key was not deleted"),
+    }
+}
+
+/// A key made in memory would be gone before it was printed.
+fn refuse_memory(configuration: &Configuration) -> anyhow::Result<()> {
+    if configuration.store.location()? == Location::Memory {
+        bail!("a store in memory holds no keys. Name the data directory of the server");
+    }
+    Ok(())
+}
+
+/// RFC 3339.
+fn moment(at: Timestamp) -> Option<String> {
+    jiff::Timestamp::from_millisecond(at.milliseconds()).ok().map(|moment| moment.to_string())
+}

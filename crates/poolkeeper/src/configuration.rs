@@ -1,0 +1,259 @@
+//! The configuration: one structure, filled from defaults, the configuration file, the environment and the command
+//! line, each of which overrides the one before it. Unknown keys are refused.
+//!
+//! Every key has an entry in [`crate::reference`]; a test compares the two.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::arguments::{RunOptions, StoreOptions};
+
+mod email;
+mod server;
+mod store_location;
+
+pub use email::EmailSection;
+pub use server::ServerSection;
+pub use store_location::StoreSection;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Configuration {
+    /// `[server]`
+    pub server: ServerSection,
+    /// `[store]`
+    pub store: StoreSection,
+    /// `[email]`
+    pub email: EmailSection,
+    /// `[limits]`
+    pub limits: LimitsSection,
+    /// `[keys]`
+    pub keys: KeysSection,
+    /// `[passwords]`
+    pub passwords: PasswordsSection,
+    /// `[issuer]`
+    pub issuer: IssuerSection,
+}
+
+/// `[limits]`: guards against guessing, per user.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsSection {
+    reset_requests_per_hour: Option<usize>,
+    wrong_reset_codes_per_hour: Option<usize>,
+    wrong_sign_up_codes_per_hour: Option<usize>,
+    wrong_codes_per_day: Option<usize>,
+    resends_per_hour: Option<usize>,
+    password_changes_per_hour: Option<usize>,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeysSection {
+    /// File with the master keys.
+    pub master_key_file: Option<PathBuf>,
+    /// Ready signing keys.
+    pub stock: Option<usize>,
+}
+
+/// `[passwords]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PasswordsSection {
+    /// Pool ids, or `*`.
+    pub srp_off: Vec<String>,
+}
+
+/// `[issuer]`
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IssuerSection {
+    /// The form of issuers.
+    pub form: IssuerForm,
+}
+
+/// The form of the `iss` claim.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IssuerForm {
+    /// `{base_url}/{pool id}`
+    #[default]
+    Server,
+    /// `https://cognito-idp.{region}.amazonaws.com/{pool id}`
+    Aws,
+}
+
+impl Configuration {
+    /// For `dev` and `serve`.
+    ///
+    /// # Errors
+    /// Names file, line and key of what is wrong.
+    pub fn for_running(options: &RunOptions) -> anyhow::Result<Self> {
+        let mut configuration = Self::for_store(&options.store)?;
+        if let Some(listen) = options.listen {
+            configuration.server.listen = listen;
+        }
+        if let Some(base_url) = &options.base_url {
+            configuration.server.base_url = Some(base_url.clone());
+        }
+        configuration.server.normalize()?;
+        Ok(configuration)
+    }
+
+    /// For commands that open the data.
+    ///
+    /// # Errors
+    /// Names file, line and key of what is wrong.
+    pub fn for_store(options: &StoreOptions) -> anyhow::Result<Self> {
+        let mut configuration = match &options.config {
+            Some(path) => Self::read(path)?,
+            None => Self::default(),
+        };
+        if let Some(data_dir) = &options.data_dir {
+            configuration.store.data_dir.clone_from(data_dir);
+        }
+        if let Some(url) = &options.store {
+            configuration.store.url = Some(url.clone());
+        }
+        Ok(configuration)
+    }
+
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+        let mut configuration = Self::parse(&text).map_err(|(line, reason)| {
+            anyhow::anyhow!(
+                "{}:{line}: {reason}. `poolkeeper config reference` lists what can stand in the file",
+                path.display()
+            )
+        })?;
+        configuration.resolve_paths(path.parent().unwrap_or(Path::new("")));
+        Ok(configuration)
+    }
+
+    /// # Errors
+    /// The line and what is wrong in it.
+    pub fn parse(text: &str) -> Result<Self, (usize, String)> {
+        toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+            (line, error.message().replace('\n', ", "))
+        })
+    }
+
+    /// Paths in the file start from where the file is.
+    fn resolve_paths(&mut self, folder: &Path) {
+        let tls = self.server.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
+        let smtp = self.email.smtp.iter_mut().flat_map(|smtp| smtp.password_file.iter_mut().chain(&mut smtp.ca_file));
+        let own = self.keys.master_key_file.iter_mut().chain([&mut self.store.data_dir]);
+        for path in tls.chain(smtp).chain(own) {
+            *path = folder.join(&*path);
+        }
+    }
+
+    /// Guards against guessing.
+    pub fn limits(&self) -> service::settings::Limits {
+        let (given, usual) = (self.limits, service::settings::Limits::default());
+        service::settings::Limits {
+            reset_requests_per_hour: given.reset_requests_per_hour.unwrap_or(usual.reset_requests_per_hour),
+            wrong_reset_codes_per_hour: given.wrong_reset_codes_per_hour.unwrap_or(usual.wrong_reset_codes_per_hour),
+            wrong_sign_up_codes_per_hour: given
+                .wrong_sign_up_codes_per_hour
+                .unwrap_or(usual.wrong_sign_up_codes_per_hour),
+            wrong_codes_per_day: given.wrong_codes_per_day.unwrap_or(usual.wrong_codes_per_day),
+            resends_per_hour: given.resends_per_hour.unwrap_or(usual.resends_per_hour),
+            password_changes_per_hour: given.password_changes_per_hour.unwrap_or(usual.password_changes_per_hour),
+        }
+    }
+
+    /// Pools without SRP.
+    pub fn srp_off(&self) -> service::settings::SrpOff {
+        if self.passwords.srp_off.iter().any(|pool| pool == "*") {
+            service::settings::SrpOff::Everywhere
+        } else {
+            service::settings::SrpOff::Pools(self.passwords.srp_off.clone())
+        }
+    }
+
+    /// The form of issuers.
+    pub const fn issuer(&self) -> service::settings::Issuer {
+        match self.issuer.form {
+            IssuerForm::Server => service::settings::Issuer::Server,
+            IssuerForm::Aws => service::settings::Issuer::Aws,
+        }
+    }
+
+    /// Ready signing keys: two for each new pool.
+    pub fn key_stock(&self) -> usize {
+        self.keys.stock.unwrap_or(8)
+    }
+
+    /// Reads all files that are named, as `serve` would.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.store.location()?;
+        self.server.listen_options()?;
+        self.email.sender(crate::mode::Mode::Serve)?;
+        if let Some(path) = &self.keys.master_key_file {
+            crate::master_key::read(path)?;
+        }
+        Ok(())
+    }
+}
+
+/// An `http` or `https` address without path, query or final slash.
+fn base_url(text: &str) -> anyhow::Result<String> {
+    let trimmed = text.trim_end_matches('/');
+    let rest = trimmed.strip_prefix("https://").or_else(|| trimmed.strip_prefix("http://")).unwrap_or_default();
+    let is_host = !rest.is_empty()
+        && !rest.starts_with(':')
+        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte));
+    if !is_host {
+        bail!("base_url '{text}' is no address such as https://auth.example.com (no path after the host)");
+    }
+    Ok(trimmed.to_owned())
+}
+
+/// The address that is used when none is set.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_229);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::{Configuration, base_url};
+
+    #[test]
+    fn errors_name_line_and_key() {
+        let error = |text: &str| Configuration::parse(text).unwrap_err();
+        let (line, reason) = error("[server]\nlisten = \"127.0.0.1:1\"\nno_such = true\n");
+        assert!(line == 3 && reason.contains("`no_such`"), "{line} {reason}");
+        let (line, reason) = error("[server]\n\nlisten = \"nowhere\"\n");
+        assert!(line == 3 && reason.contains("socket address"), "{line} {reason}");
+        let (line, reason) = error("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\n");
+        assert!(line == 2 && reason.contains("10.0.0.0/33"), "{line} {reason}");
+        let (line, reason) = error("[email]\nsender = \"pigeon\"\n");
+        assert!(line == 2 && reason.contains("pigeon"), "{line} {reason}");
+        let (line, _) = error("x = \n");
+        assert_eq!(line, 1);
+    }
+
+    #[test]
+    fn base_urls_are_addresses_without_a_path() {
+        assert_eq!(base_url("https://auth.example.com/").unwrap(), "https://auth.example.com");
+        assert_eq!(base_url("http://[::1]:9229").unwrap(), "http://[::1]:9229");
+        for wrong in ["", "auth.example.com", "ftp://x", "https://", "https://x/y", "https://x?y", "http://a b", "http://:80"] {
+            assert!(base_url(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `[server]`: where the server listens and what clients call it.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::bail;
+use serde::{Deserialize, Deserializer, de::Error};
+use web::{ListenOptions, Network};
+
+use super::{DEFAULT_LISTEN, base_url};
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSection {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Where clients reach the server.
+    pub base_url: Option<String>,
+    /// Address and port for operators.
+    pub admin_listen: Option<SocketAddr>,
+    /// Open connections at most.
+    pub max_connections: usize,
+    /// Seconds that a request may take.
+    pub request_timeout_seconds: u64,
+    /// Seconds that requests under way have at shutdown.
+    pub drain_timeout_seconds: u64,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<Network>,
+    /// Certificate and key.
+    pub tls: Option<TlsSection>,
+    /// Region of pools whose creator names none.
+    pub default_region: String,
+    /// Account in ARNs.
+    pub account_id: String,
+}
+
+/// `[server.tls]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// PEM file with the certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self {
+            listen: DEFAULT_LISTEN,
+            base_url: None,
+            admin_listen: None,
+            max_connections: 4_096,
+            request_timeout_seconds: 30,
+            drain_timeout_seconds: 10,
+            trusted_proxies: Vec::new(),
+            tls: None,
+            default_region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+        }
+    }
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Network>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}
+
+impl ServerSection {
+    /// Checks what the types do not.
+    pub(super) fn normalize(&mut self) -> anyhow::Result<()> {
+        if let Some(text) = &self.base_url {
+            self.base_url = Some(base_url(text)?);
+        }
+        if self.account_id.len() != 12 || !self.account_id.bytes().all(|byte| byte.is_ascii_digit()) {
+            bail!("server.account_id '{}' must have twelve digits", self.account_id);
+        }
+        let is_region = (1..=32).contains(&self.default_region.len())
+            && self.default_region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if !is_region {
+            bail!("server.default_region '{}' is no region such as us-east-1", self.default_region);
+        }
+        if self.max_connections == 0 || self.max_connections > 1_000_000 {
+            bail!("server.max_connections must be from 1 to 1,000,000");
+        }
+        if self.request_timeout_seconds == 0 {
+            bail!("server.request_timeout_seconds must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// How connections are treated; reads certificate and key.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub fn listen_options(&self) -> anyhow::Result<ListenOptions> {
+        let tls = self.tls.as_ref().map(|tls| web::tls::configuration(&tls.certificate, &tls.key)).transpose()?;
+        Ok(ListenOptions {
+            max_connections: self.max_connections,
+            request_timeout: Duration::from_secs(self.request_timeout_seconds),
+            drain_timeout: Duration::from_secs(self.drain_timeout_seconds),
+            tls,
+            ..ListenOptions::default()
+        })
+    }
+}

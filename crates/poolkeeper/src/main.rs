@@ -1,0 +1,77 @@
+//! Self-hosted, wire-compatible Amazon Cognito user pools server: command line, configuration, wiring, shutdown.
+
+mod access_keys;
+mod arguments;
+mod banner;
+mod configuration;
+mod logs;
+mod master_key;
+mod mode;
+mod opening;
+mod reference;
+mod run;
+mod signals;
+mod system;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+
+use arguments::{Arguments, Command, ConfigCommand, KeysCommand};
+use configuration::Configuration;
+use mode::Mode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match carry_out(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line: what is wrong and what to do. The error may not be printable when stderr is closed.
+            _ = writeln!(std::io::stderr(), "poolkeeper: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        None => start(Mode::Dev, Configuration::for_running(&arguments.run)?),
+        Some(Command::Dev(options)) => start(Mode::Dev, Configuration::for_running(&options)?),
+        Some(Command::Serve(options)) => start(Mode::Serve, Configuration::for_running(&options)?),
+        Some(Command::Keys { command: KeysCommand::GenerateMaster }) => print(&master_key::generate()),
+        Some(Command::Keys { command: KeysCommand::Create { label, store } }) => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(access_keys::create(&configuration, &label))
+        }
+        Some(Command::Keys { command: KeysCommand::List { store } }) => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(access_keys::list(&configuration))
+        }
+        Some(Command::Keys { command: KeysCommand::Delete { id, store } }) => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(access_keys::delete(&configuration, &id))
+        }
+        Some(Command::Config { command: ConfigCommand::Reference }) => print(reference::text().trim_end()),
+        Some(Command::Config { command: ConfigCommand::Check(options) }) => {
+            let configuration = Configuration::for_running(&options)?;
+            configuration.check()?;
+            print("The configuration is good.")
+        }
+    }
+}
+
+fn start(mode: Mode, configuration: Configuration) -> anyhow::Result<()> {
+    logs::start(mode)?;
+    runtime()?.block_on(run::run(mode, &configuration))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// A line on standard output. Whoever reads it may have gone.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}

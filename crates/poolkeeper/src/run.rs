@@ -1,0 +1,127 @@
+//! `poolkeeper dev` and `poolkeeper serve`: everything put together, until a signal ends it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use crypto::random::SystemEntropy;
+use service::{
+    App, Clock, Settings,
+    messages::Outbox,
+    settings::Signatures,
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    banner,
+    configuration::Configuration,
+    mode::Mode,
+    opening::{self, Opened},
+    signals, system,
+};
+
+/// How often expired rows are removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Rows of each table that one sweep looks at.
+const SWEEP_ROWS: usize = 1_000;
+/// How long background jobs may take to end. Messages that were not handed over by then are taken again at the next
+/// start, when their lease has ended.
+const JOBS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the server cannot start: what is wrong and what to do.
+pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()> {
+    let listen_options = configuration.server.listen_options()?;
+    let sender = configuration.email.sender(mode)?;
+    // The port is taken before the data: whoever starts the same server twice learns it from the port.
+    let listener = bind(configuration.server.listen, "server.listen").await?;
+    let admin_listener = match configuration.server.admin_listen {
+        Some(address) => Some(bind(address, "server.admin_listen").await?),
+        None => None,
+    };
+    let Opened { store, ring } = opening::for_running(mode, configuration).await?;
+    let address = banner::address(listener.local_addr()?, listen_options.tls.is_some());
+    let base_url = configuration.server.base_url.clone().unwrap_or_else(|| address.clone());
+    let settings = settings(mode, configuration, base_url.clone());
+    let app = Arc::new(App::new(
+        settings,
+        store,
+        ring,
+        Clock::new(system::now),
+        Arc::new(SystemEntropy),
+        Outbox::new(sender),
+    ));
+
+    let shutdown = CancellationToken::new();
+    signals::watch(shutdown.clone())?;
+    let mut jobs = JoinSet::new();
+    jobs.spawn(service::messages::run(app.clone(), shutdown.clone()));
+    jobs.spawn(service::tokens::refill(app.clone(), shutdown.clone()));
+    jobs.spawn(sweep(app.clone(), shutdown.clone()));
+
+    let options = web::Options {
+        test_controls: mode == Mode::Dev,
+        trusted_proxies: configuration.server.trusted_proxies.clone(),
+        shutdown: shutdown.clone(),
+        ..web::Options::default()
+    };
+    if let Some(listener) = admin_listener {
+        let router = web::admin_router(app.clone(), options.clone());
+        let admin = web::ListenOptions { tls: None, drain_timeout: Duration::ZERO, ..listen_options.clone() };
+        tracing::info!(address = %listener.local_addr()?, "health, readiness and metrics");
+        jobs.spawn(web::listen(listener, router, admin, shutdown.clone()));
+    }
+    banner::print(
+        mode,
+        &address,
+        &base_url,
+        &configuration.store.described()?,
+        &configuration.server.default_region,
+    );
+    web::listen(listener, web::router(app, options), listen_options, shutdown).await;
+
+    let ended = async { while jobs.join_next().await.is_some() {} };
+    if tokio::time::timeout(JOBS_TIMEOUT, ended).await.is_err() {
+        tracing::warn!("some background jobs did not end in time and were cut off");
+    }
+    Ok(())
+}
+
+fn settings(mode: Mode, configuration: &Configuration, base_url: String) -> Settings {
+    Settings {
+        base_url,
+        issuer: configuration.issuer(),
+        account_id: configuration.server.account_id.clone(),
+        default_region: configuration.server.default_region.clone(),
+        signatures: if mode == Mode::Dev { Signatures::Ignored } else { Signatures::Required },
+        limits: configuration.limits(),
+        srp_off: configuration.srp_off(),
+        key_stock: configuration.key_stock(),
+        keep_sent_messages: mode == Mode::Dev,
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}. Stop the other server, or choose another address ({key}, or --listen for the main one)")
+    })
+}
+
+/// Removes what has expired, a slice of each table at a time.
+async fn sweep(app: Arc<App>, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        loop {
+            match app.store.sweep(app.clock.now(), SWEEP_ROWS).await {
+                // Much to remove: go on at once, but let requests in between.
+                Ok(removed) if removed >= SWEEP_ROWS && !shutdown.is_cancelled() => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(cause = %error, "expired rows could not be removed; trying again in a minute");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What lives as long as the process, and the caches that spare a request its look-ups.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crypto::seal::KeyRing;
+use domain::{Client, Entropy, Pool};
+use quick_cache::sync::Cache;
+use store::{Change, Changes, CommitError, Key, Row, Store, Stored};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{Clock, Metrics, Settings, messages::Outbox, tokens::Tokens};
+
+/// How many pools and clients are kept in memory.
+const CACHED: usize = 1_000;
+/// Stripes of the guard that lets one password attempt per user through at a time.
+const STRIPES: usize = 1_024;
+
+/// The running server's parts. There is one, shared by all requests.
+pub struct App {
+    /// What the operator chose.
+    pub settings: Settings,
+    /// The data.
+    pub store: Store,
+    /// The master keys.
+    pub ring: KeyRing,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Messages on their way.
+    pub outbox: Outbox,
+    /// Signing keys and verified tokens.
+    pub tokens: Tokens,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Key of the hashes of one-time codes.
+    pub code_key: [u8; 32],
+    /// Key from which stand-ins for unknown users are derived.
+    pub decoy_key: [u8; 32],
+    pools: Cache<String, Arc<Stored<Pool>>>,
+    clients: Cache<String, Arc<Stored<Client>>>,
+    generation: AtomicU64,
+    stripes: Vec<Mutex<()>>,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(settings: Settings, store: Store, ring: KeyRing, clock: Clock, entropy: Arc<dyn Entropy>, outbox: Outbox) -> Self {
+        let (code_key, decoy_key) = (ring.subkey("one-time codes"), ring.subkey("stand-ins for unknown users"));
+        Self {
+            tokens: Tokens::new(settings.key_stock),
+            settings,
+            store,
+            ring,
+            clock,
+            entropy,
+            outbox,
+            metrics: Metrics::new(),
+            code_key,
+            decoy_key,
+            pools: Cache::new(CACHED),
+            clients: Cache::new(CACHED),
+            generation: AtomicU64::new(0),
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+        }
+    }
+
+    /// A pool, from memory when it was read before and has not changed since.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn pool(&self, id: &str) -> Result<Option<Arc<Stored<Pool>>>, store::Error> {
+        if let Some(pool) = self.pools.get(id) {
+            return Ok(Some(pool));
+        }
+        let generation = self.generation.load(Ordering::SeqCst);
+        let Some(pool) = self.store.pool(id).await?.map(Arc::new) else { return Ok(None) };
+        self.pools.insert(id.to_owned(), pool.clone());
+        if self.generation.load(Ordering::SeqCst) != generation {
+            // Something changed while it was read; it may be this.
+            self.pools.remove(id);
+        }
+        Ok(Some(pool))
+    }
+
+    /// A client, from memory when it was read before and has not changed since.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn client(&self, id: &str) -> Result<Option<Arc<Stored<Client>>>, store::Error> {
+        if let Some(client) = self.clients.get(id) {
+            return Ok(Some(client));
+        }
+        let generation = self.generation.load(Ordering::SeqCst);
+        let Some(client) = self.store.client(id).await?.map(Arc::new) else { return Ok(None) };
+        self.clients.insert(id.to_owned(), client.clone());
+        if self.generation.load(Ordering::SeqCst) != generation {
+            self.clients.remove(id);
+        }
+        Ok(Some(client))
+    }
+
+    /// Commits a changeset and forgets what it made stale.
+    ///
+    /// # Errors
+    /// See [`Store::commit`].
+    pub async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
+        let stale: Vec<Key> = changes.as_slice().iter().filter_map(cached).collect();
+        let outcome = self.store.commit(changes).await;
+        // Also after a failure: whether an ambiguous commit took place is not known.
+        self.forget(&stale);
+        outcome
+    }
+
+    fn forget(&self, stale: &[Key]) {
+        if stale.is_empty() {
+            return;
+        }
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        for key in stale {
+            match key {
+                Key::Pool { id } => {
+                    self.pools.remove(id.as_str());
+                    // A pool's end takes its clients along.
+                    self.clients.clear();
+                    self.tokens.forget_pool(id);
+                }
+                Key::Client { id } => {
+                    self.clients.remove(id.as_str());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Forgets everything that is kept in memory (after a reset).
+    pub fn forget_all(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.pools.clear();
+        self.clients.clear();
+        self.tokens.clear();
+    }
+
+    /// Waits until no other request of this process is checking a secret of this user. Without it, a burst of
+    /// guesses would all be looked at before the first failure is counted.
+    pub async fn one_at_a_time(&self, pool_id: &str, sub: &str) -> MutexGuard<'_, ()> {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in pool_id.bytes().chain(sub.bytes()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        let index = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
+        #[expect(clippy::indexing_slicing, reason = "the index is below the number of stripes")]
+        self.stripes[index].lock().await
+    }
+}
+
+/// What a change makes stale in memory.
+fn cached(change: &Change) -> Option<Key> {
+    match change {
+        Change::Save { row: Row::Pool(pool), .. } => Some(Key::Pool { id: pool.id.clone() }),
+        Change::Save { row: Row::Client(client), .. } => Some(Key::Client { id: client.id.clone() }),
+        Change::Delete { key: key @ (Key::Pool { .. } | Key::Client { .. }), .. } => Some(key.clone()),
+        _ => None,
+    }
+}

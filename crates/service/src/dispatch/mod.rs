@@ -1,0 +1,51 @@
+//! From a request's bytes to an operation and back to bytes: parse, check every constraint, run, serialize.
+
+mod generated;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use wire::{ErrorKind, Operation};
+
+use crate::{ApiError, Ctx};
+
+/// Runs `operation` on a request body. The answer's body is empty where the model says so.
+///
+/// # Errors
+/// `SerializationException` for what is not JSON or of the wrong type, `InvalidParameterException` with every
+/// violated constraint, and whatever the operation answers.
+pub async fn call(ctx: &Ctx, operation: Operation, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let mut body: Value = serde_json::from_slice(body)
+        .map_err(|_| ApiError::new(ErrorKind::Serialization, "The request body could not be parsed as JSON"))?;
+    wire::check(operation.input(), &body).map_err(|rejection| ApiError::new(rejection.kind, rejection.message))?;
+    drop_nulls(&mut body);
+    generated::dispatch(ctx, operation, body).await
+}
+
+/// A null counts as absent, in maps too: clients send `"DEVICE_KEY": null` (auth-flows.md §21).
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+async fn run<I: DeserializeOwned, O: Serialize>(
+    body: Value,
+    operation: impl AsyncFnOnce(I) -> Result<O, ApiError>,
+) -> Result<Vec<u8>, ApiError> {
+    let input = serde_json::from_value(body)?;
+    let output = serde_json::to_vec(&operation(input).await?)?;
+    // An operation without an output shape answers `()`, which has no body.
+    if output == b"null" { Ok(Vec::new()) } else { Ok(output) }
+}
+
+fn not_built(operation: Operation) -> ApiError {
+    ApiError::new(
+        ErrorKind::UnknownOperation,
+        format!("{} is not built yet in this version of Poolkeeper. docs/compatibility.md lists what is.", operation.name()),
+    )
+}

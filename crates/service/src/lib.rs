@@ -1,0 +1,33 @@
+//! The verbs of Poolkeeper: one file an operation below [`operations`], and what they share.
+//!
+//! Every operation reads top to bottom as load, decide, commit, effects: it loads a snapshot, decides from it, the
+//! input, the moment and randomness what is to change, commits that as one changeset, and leaves what must happen
+//! outside to the outbox.
+
+pub mod access_keys;
+mod app;
+pub mod attributes;
+mod clock;
+pub mod codes;
+mod ctx;
+pub mod dispatch;
+mod error;
+pub mod lookup;
+pub mod messages;
+mod metrics;
+pub mod operations;
+pub mod paging;
+pub mod passwords;
+pub mod retry;
+pub mod secret_hash;
+pub mod settings;
+pub mod sign_in;
+pub mod tokens;
+pub mod users;
+
+pub use app::App;
+pub use clock::{Clock, Reading};
+pub use ctx::{Caller, Ctx};
+pub use error::ApiError;
+pub use metrics::{Metrics, OperationLabels, RequestLabels};
+pub use settings::Settings;

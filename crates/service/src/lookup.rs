@@ -1,0 +1,80 @@
+//! Pools, clients and users as operations name them, with the service's words when they are not there
+//! (accounts.md §1.5, §2.2).
+
+use std::sync::Arc;
+
+use domain::{Client, Pool, User};
+use store::Stored;
+
+use crate::{ApiError, Ctx};
+
+/// The pool of that id.
+///
+/// # Errors
+/// `ResourceNotFoundException`.
+pub async fn pool(ctx: &Ctx, id: &str) -> Result<Arc<Stored<Pool>>, ApiError> {
+    ctx.app.pool(id).await?.ok_or_else(|| ApiError::not_found(format!("User pool {id} does not exist.")))
+}
+
+/// The client of that id.
+///
+/// # Errors
+/// `ResourceNotFoundException`.
+pub async fn client(ctx: &Ctx, id: &str) -> Result<Arc<Stored<Client>>, ApiError> {
+    ctx.app.client(id).await?.ok_or_else(|| no_such_client(id))
+}
+
+/// The client of that id together with its pool.
+///
+/// # Errors
+/// `ResourceNotFoundException`.
+pub async fn client_and_pool(ctx: &Ctx, id: &str) -> Result<(Arc<Stored<Client>>, Arc<Stored<Pool>>), ApiError> {
+    let client = client(ctx, id).await?;
+    let pool = ctx.app.pool(&client.pool_id).await?.ok_or_else(|| no_such_client(id))?;
+    Ok((client, pool))
+}
+
+/// A client as operations with a pool id name it: it must be that pool's.
+///
+/// # Errors
+/// `ResourceNotFoundException`.
+pub async fn client_of_pool(ctx: &Ctx, pool_id: &str, id: &str) -> Result<(Arc<Stored<Client>>, Arc<Stored<Pool>>), ApiError> {
+    let pool = pool(ctx, pool_id).await?;
+    let client = client(ctx, id).await?;
+    if client.pool_id != pool.id {
+        return Err(no_such_client(id));
+    }
+    Ok((client, pool))
+}
+
+fn no_such_client(id: &str) -> ApiError {
+    ApiError::not_found(format!("User pool client {id} does not exist."))
+}
+
+/// A user by username, alias or sub.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn user(ctx: &Ctx, pool: &Pool, username: &str) -> Result<Option<Stored<User>>, ApiError> {
+    Ok(ctx.app.store.user_by_name(&pool.id, &pool.fold(username)).await?)
+}
+
+/// A user whom an administrator names.
+///
+/// # Errors
+/// `UserNotFoundException`.
+pub async fn user_for_administrator(ctx: &Ctx, pool: &Pool, username: &str) -> Result<Stored<User>, ApiError> {
+    user(ctx, pool, username).await?.ok_or_else(ApiError::no_such_user)
+}
+
+/// The id under which attempts and codes of a user are kept. For a name that nobody has it is a stand-in, always the
+/// same for the same name, so that the same work is done and the same limits hold.
+#[must_use]
+pub fn subject(ctx: &Ctx, pool: &Pool, username: &str, user: Option<&User>) -> String {
+    let name = pool.fold(username);
+    let mac = crypto::hash::hmac_sha256(&ctx.app.decoy_key, format!("{}\n{name}", pool.id).as_bytes());
+    match user {
+        Some(user) => user.sub.clone(),
+        None => crypto::random::uuid_from(&mac),
+    }
+}

@@ -1,0 +1,180 @@
+//! The inbox: messages that were handed over, for people who develop and for tests (DESIGN: test controls).
+
+use std::sync::atomic::Ordering;
+
+use domain::{Medium, Message, MessagePurpose, MessageState, message::MessageContent};
+use serde::Serialize;
+use store::{Changes, CommitError, Key, Stored};
+use wire::Timestamp;
+
+use super::{Outbox, worker};
+use crate::{ApiError, App};
+
+/// The most messages that are kept.
+const MOST: usize = 10_000;
+/// How many are left when that number is reached: clearing half at once makes it cheap per message.
+const LEFT: usize = MOST / 2;
+/// Rows read, or removed, at once.
+const PAGE: usize = 200;
+
+/// Which messages to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InboxQuery {
+    /// Only this pool's.
+    pub user_pool_id: Option<String>,
+    /// Only those to this user: username, `sub`, or any email address, phone number or preferred username that the
+    /// user had when the message was written; case does not matter.
+    pub username: Option<String>,
+    /// At most this many, up to 10,000.
+    pub limit: usize,
+}
+
+/// A message as the test controls show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InboxMessage {
+    /// The message's id, also in its `Message-ID`.
+    pub id: String,
+    /// When it was handed over, RFC 3339 in UTC.
+    pub sent_at: String,
+    /// The pool.
+    pub user_pool_id: String,
+    /// The stored username.
+    pub username: String,
+    /// Why it was sent.
+    pub purpose: MessagePurpose,
+    /// `EMAIL` or `SMS`.
+    pub medium: Medium,
+    /// Full address.
+    pub destination: String,
+    /// Subject line; empty for text messages.
+    pub subject: String,
+    /// HTML for mail, plain text for text messages.
+    pub body: String,
+    /// The code or temporary password in it.
+    pub code: String,
+}
+
+/// Messages that were handed over, newest first.
+///
+/// # Errors
+/// `InternalErrorException` when the store cannot be read or a message cannot be opened.
+pub async fn inbox(app: &App, query: InboxQuery) -> Result<Vec<InboxMessage>, ApiError> {
+    let limit = query.limit.min(MOST);
+    let username = query.username.as_deref().map(str::to_lowercase);
+    let mut found = Vec::new();
+    let mut pages = Pages::new();
+    while found.len() < limit {
+        let Some(page) = pages.next(app).await? else { break };
+        for message in page {
+            let is_of_pool = query.user_pool_id.as_ref().is_none_or(|id| *id == message.pool_id);
+            if found.len() >= limit || message.state != MessageState::Sent || !is_of_pool {
+                continue;
+            }
+            let content = worker::open(app, &message).map_err(ApiError::internal)?;
+            if username.as_ref().is_none_or(|name| is_for(&content, name)) {
+                found.push(shown(message.value, content));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Empties the outbox, also of messages that are still on their way.
+///
+/// # Errors
+/// `InternalErrorException` when the store cannot be changed.
+pub async fn clear(app: &App) -> Result<(), ApiError> {
+    app.store.delete_all_messages().await?;
+    app.outbox.written.store(0, Ordering::Relaxed);
+    Ok(())
+}
+
+fn is_for(content: &MessageContent, lower_case_name: &str) -> bool {
+    content.identifiers.iter().any(|name| name.to_lowercase() == lower_case_name)
+}
+
+fn shown(message: Message, content: MessageContent) -> InboxMessage {
+    InboxMessage {
+        id: message.id,
+        sent_at: rfc3339(message.due_at),
+        user_pool_id: message.pool_id,
+        username: message.username,
+        purpose: message.purpose,
+        medium: message.medium,
+        destination: content.destination,
+        subject: content.subject,
+        body: content.body,
+        code: content.code,
+    }
+}
+
+/// A moment beyond the calendar's years becomes the nearest one in it.
+fn rfc3339(moment: Timestamp) -> String {
+    let nearest = if moment.milliseconds() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    jiff::Timestamp::from_millisecond(moment.milliseconds()).unwrap_or(nearest).to_string()
+}
+
+/// Whether there may be too many messages.
+pub fn is_full(outbox: &Outbox) -> bool {
+    outbox.written.load(Ordering::Relaxed) >= MOST as u64
+}
+
+/// Counts the messages, and removes the older half when there are too many; never one that is still on its way.
+pub async fn trim(app: &App) -> Result<(), store::Error> {
+    // Those that are written during the walk count from now on.
+    app.outbox.written.store(0, Ordering::Relaxed);
+    let mut number = 0;
+    let mut surplus = Vec::new();
+    let mut pages = Pages::new();
+    while let Some(page) = pages.next(app).await? {
+        for message in page {
+            number += 1;
+            if number > LEFT && message.state != MessageState::Pending {
+                surplus.push((message.version, message.value.id));
+            }
+        }
+    }
+    if number < MOST {
+        app.outbox.written.fetch_add(number as u64, Ordering::Relaxed);
+        return Ok(());
+    }
+    for page in surplus.chunks(PAGE) {
+        let mut changes = Changes::new();
+        for (version, id) in page {
+            changes.delete(Key::Message { id: id.clone() }, *version);
+        }
+        match app.commit(changes).await {
+            // After a conflict those of this page stay until the next time.
+            Ok(()) | Err(CommitError::Conflict | CommitError::Taken(_)) => {}
+            Err(CommitError::Store(error)) => return Err(error),
+        }
+    }
+    // Even when more are left, because they are on their way: the next walk comes after as many again.
+    app.outbox.written.fetch_add(LEFT as u64, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Walks all messages, newest first.
+struct Pages {
+    last: Option<(Timestamp, String)>,
+    is_over: bool,
+}
+
+impl Pages {
+    const fn new() -> Self {
+        Self { last: None, is_over: false }
+    }
+
+    async fn next(&mut self, app: &App) -> Result<Option<Vec<Stored<Message>>>, store::Error> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let before = self.last.as_ref().map(|(moment, id)| (*moment, id.as_str()));
+        let page = app.store.recent_messages(before, PAGE).await?;
+        self.is_over = page.len() < PAGE;
+        self.last = page.last().map(|message| (message.created_at, message.id.clone()));
+        // A long walk must not keep the thread from its other requests.
+        tokio::task::yield_now().await;
+        Ok(Some(page))
+    }
+}

@@ -1,0 +1,227 @@
+use domain::{Medium, MessagePurpose, Pool, User};
+use proptest::prelude::*;
+use serde_json::json;
+use wire::UsernameAttributeType;
+
+use super::{About, Rendered, invitation_is_suppressed, render};
+use crate::messages::testing::{pool, user};
+
+const PURPOSES: [MessagePurpose; 4] = [
+    MessagePurpose::SignUp,
+    MessagePurpose::ResendCode,
+    MessagePurpose::ForgotPassword,
+    MessagePurpose::AdminCreateUser,
+];
+
+fn words(pool: &Pool, user: &User, purpose: MessagePurpose, medium: Medium, code: &str) -> Rendered {
+    render(&About { base_url: "https://id.example.com", pool, client_id: Some("client1"), user, purpose, medium, code })
+}
+
+/// All words of a pool, one message a line.
+fn all(pool: &Pool, user: &User, code: &str) -> String {
+    let mut lines = Vec::new();
+    for purpose in PURPOSES {
+        for medium in [Medium::Email, Medium::Sms] {
+            let Rendered { subject, body } = words(pool, user, purpose, medium, code);
+            lines.push(format!("{purpose:?} {medium:?}: [{subject}] [{body}]"));
+        }
+    }
+    lines.join("\n")
+}
+
+fn alice() -> User {
+    user("alice", &[("email", "alice@example.com"), ("phone_number", "+14325551212")])
+}
+
+#[test]
+fn default_texts() {
+    insta::assert_snapshot!(all(&pool(), &alice(), "123456"), @"
+    SignUp Email: [Your verification code] [Your verification code is 123456. ]
+    SignUp Sms: [] [Your verification code is 123456. ]
+    ResendCode Email: [Your verification code] [Your verification code is 123456. ]
+    ResendCode Sms: [] [Your verification code is 123456. ]
+    ForgotPassword Email: [Your password reset code] [Your password reset code is 123456]
+    ForgotPassword Sms: [] [Your password reset code is 123456]
+    AdminCreateUser Email: [Your temporary password] [Your username is alice and temporary password is 123456. ]
+    AdminCreateUser Sms: [] [Your username is alice and temporary password is 123456. ]
+    ");
+}
+
+#[test]
+fn default_texts_by_link() {
+    let mut pool = pool();
+    pool.verification_template = serde_json::from_value(json!({"DefaultEmailOption": "CONFIRM_WITH_LINK"})).unwrap();
+    insta::assert_snapshot!(all(&pool, &alice(), "123456"), @r#"
+    SignUp Email: [Your verification link] [Please click the link below to verify your email address. <a href="https://id.example.com/confirmUser/?client_id=client1&amp;user_name=alice&amp;confirmation_code=123456">Verify Email</a> ]
+    SignUp Sms: [] [Your verification code is 123456. ]
+    ResendCode Email: [Your verification link] [Please click the link below to verify your email address. <a href="https://id.example.com/confirmUser/?client_id=client1&amp;user_name=alice&amp;confirmation_code=123456">Verify Email</a> ]
+    ResendCode Sms: [] [Your verification code is 123456. ]
+    ForgotPassword Email: [Your password reset code] [Your password reset code is 123456]
+    ForgotPassword Sms: [] [Your password reset code is 123456]
+    AdminCreateUser Email: [Your temporary password] [Your username is alice and temporary password is 123456. ]
+    AdminCreateUser Sms: [] [Your username is alice and temporary password is 123456. ]
+    "#);
+}
+
+#[test]
+fn own_templates() {
+    let mut pool = pool();
+    pool.verification_template = serde_json::from_value(json!({
+        "SmsMessage": "sms {####} {username}",
+        "EmailMessage": "<p>mail {####} {username} {##no link##}</p>",
+        "EmailSubject": "subject {####}",
+        "EmailMessageByLink": "not used {##x##}",
+        "EmailSubjectByLink": "not used",
+        "DefaultEmailOption": "CONFIRM_WITH_CODE",
+    }))
+    .unwrap();
+    pool.invite_template = Some(
+        serde_json::from_value(json!({
+            "SMSMessage": "invited {username} {####}",
+            "EmailMessage": "<p>Hello {username}, {####}, {username}</p>",
+            "EmailSubject": "Welcome {username}",
+        }))
+        .unwrap(),
+    );
+    insta::assert_snapshot!(all(&pool, &alice(), "123456"), @"
+    SignUp Email: [subject 123456] [<p>mail 123456 {username} {##no link##}</p>]
+    SignUp Sms: [] [sms 123456 {username}]
+    ResendCode Email: [subject 123456] [<p>mail 123456 {username} {##no link##}</p>]
+    ResendCode Sms: [] [sms 123456 {username}]
+    ForgotPassword Email: [subject 123456] [<p>mail 123456 {username} {##no link##}</p>]
+    ForgotPassword Sms: [] [sms 123456 {username}]
+    AdminCreateUser Email: [Welcome alice] [<p>Hello alice, 123456, alice</p>]
+    AdminCreateUser Sms: [] [invited alice 123456]
+    ");
+}
+
+#[test]
+fn own_templates_by_link() {
+    let mut pool = pool();
+    pool.verification_template = serde_json::from_value(json!({
+        "EmailMessage": "code {####}",
+        "EmailSubject": "code subject",
+        "EmailMessageByLink": "Click {##<b>here</b>##}, {##there##} or {####}. {##open",
+        "EmailSubjectByLink": "link subject",
+        "DefaultEmailOption": "CONFIRM_WITH_LINK",
+    }))
+    .unwrap();
+    let odd = user("a b&c=d/é\"><", &[("email", "alice@example.com")]);
+    insta::assert_snapshot!(all(&pool, &odd, "123456"), @r#"
+    SignUp Email: [link subject] [Click <a href="https://id.example.com/confirmUser/?client_id=client1&amp;user_name=a%20b%26c%3Dd%2F%C3%A9%22%3E%3C&amp;confirmation_code=123456"><b>here</b></a>, <a href="https://id.example.com/confirmUser/?client_id=client1&amp;user_name=a%20b%26c%3Dd%2F%C3%A9%22%3E%3C&amp;confirmation_code=123456">there</a> or <a href="https://id.example.com/confirmUser/?client_id=client1&amp;user_name=a%20b%26c%3Dd%2F%C3%A9%22%3E%3C&amp;confirmation_code=123456">https://id.example.com/confirmUser/?client_id=client1&amp;user_name=a%20b%26c%3Dd%2F%C3%A9%22%3E%3C&amp;confirmation_code=123456</a>. {##open]
+    SignUp Sms: [] [Your verification code is 123456. ]
+    ResendCode Email: [link subject] [Click <a href="https://id.example.com/confirmUser/?client_id=client1&amp;user_name=a%20b%26c%3Dd%2F%C3%A9%22%3E%3C&amp;confirmation_code=123456"><b>here</b></a>, <a href="https://id.example.com/confirmUser/?client_id=client1&amp;user_name=a%20b%26c%3Dd%2F%C3%A9%22%3E%3C&amp;confirmation_code=123456">there</a> or <a href="https://id.example.com/confirmUser/?client_id=client1&amp;user_name=a%20b%26c%3Dd%2F%C3%A9%22%3E%3C&amp;confirmation_code=123456">https://id.example.com/confirmUser/?client_id=client1&amp;user_name=a%20b%26c%3Dd%2F%C3%A9%22%3E%3C&amp;confirmation_code=123456</a>. {##open]
+    ResendCode Sms: [] [Your verification code is 123456. ]
+    ForgotPassword Email: [code subject] [code 123456]
+    ForgotPassword Sms: [] [Your password reset code is 123456]
+    AdminCreateUser Email: [Your temporary password] [Your username is a b&amp;c=d/é&quot;&gt;&lt; and temporary password is 123456. ]
+    AdminCreateUser Sms: [] [Your username is a b&c=d/é">< and temporary password is 123456. ]
+    "#);
+}
+
+#[test]
+fn without_a_client_there_is_no_link() {
+    let mut pool = pool();
+    pool.verification_template = serde_json::from_value(json!({"DefaultEmailOption": "CONFIRM_WITH_LINK"})).unwrap();
+    let rendered = render(&About {
+        base_url: "https://id.example.com",
+        pool: &pool,
+        client_id: None,
+        user: &alice(),
+        purpose: MessagePurpose::SignUp,
+        medium: Medium::Email,
+        code: "123456",
+    });
+    assert_eq!(rendered.body, "Your verification code is 123456. ");
+    assert_eq!(rendered.subject, "Your verification code");
+}
+
+#[test]
+fn values_are_escaped_in_mail_bodies_only_and_never_read_as_placeholders() {
+    let odd = user("<b>{####}&", &[]);
+    let mail = words(&pool(), &odd, MessagePurpose::AdminCreateUser, Medium::Email, "<{username}\"&>");
+    assert_eq!(
+        mail.body,
+        "Your username is &lt;b&gt;{####}&amp; and temporary password is &lt;{username}&quot;&amp;&gt;. "
+    );
+    let sms = words(&pool(), &odd, MessagePurpose::AdminCreateUser, Medium::Sms, "<{username}\"&>");
+    assert_eq!(sms.body, "Your username is <b>{####}& and temporary password is <{username}\"&>. ");
+}
+
+#[test]
+fn invitations_name_the_address_that_users_sign_in_with() {
+    let sub = "34c84488-e0e1-40ae-92ee-991ad1a898c8";
+    let both = user(sub, &[("email", "alice@example.com"), ("phone_number", "+14325551212")]);
+    let phone = user(sub, &[("phone_number", "+14325551212")]);
+    let mut pool = pool();
+    pool.username_attributes = vec![UsernameAttributeType::PhoneNumber, UsernameAttributeType::Email];
+    let name = |user: &User| words(&pool, user, MessagePurpose::AdminCreateUser, Medium::Sms, "x").body;
+    assert!(name(&both).starts_with("Your username is alice@example.com and"));
+    assert!(name(&phone).starts_with("Your username is +14325551212 and"));
+    assert!(name(&user(sub, &[])).starts_with(&format!("Your username is {sub} and")));
+}
+
+#[test]
+fn an_invitation_that_leaves_out_the_password_is_suppressed() {
+    let mut pool = pool();
+    assert!(!invitation_is_suppressed(&pool, Medium::Email) && !invitation_is_suppressed(&pool, Medium::Sms));
+    pool.invite_template = Some(serde_json::from_value(json!({"EmailMessage": "Hello {username}!"})).unwrap());
+    assert!(invitation_is_suppressed(&pool, Medium::Email) && !invitation_is_suppressed(&pool, Medium::Sms));
+}
+
+#[test]
+fn a_subject_is_one_line() {
+    let mut pool = pool();
+    pool.invite_template = Some(
+        serde_json::from_value(json!({"EmailSubject": "Hi\r\nBcc: eve@evil.example\u{2028}{username}\t\u{85}\0"}))
+            .unwrap(),
+    );
+    let rendered = words(&pool, &user("a\nb", &[]), MessagePurpose::AdminCreateUser, Medium::Email, "x");
+    assert_eq!(rendered.subject, "Hi  Bcc: eve@evil.example a b   ");
+}
+
+/// Text with everything in it that means something to somebody.
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("{####}".to_owned()),
+        Just("{username}".to_owned()),
+        Just("{##click##}".to_owned()),
+        Just("{##".to_owned()),
+        Just("##}".to_owned()),
+        Just("\r\n".to_owned()),
+        Just("\n".to_owned()),
+        Just("\r".to_owned()),
+        Just("<script>".to_owned()),
+        Just("\"'&<>".to_owned()),
+        any::<String>(),
+    ];
+    prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn nothing_breaks_out_of_subject_or_body(
+        template in hostile(),
+        username in hostile(),
+        code in hostile(),
+        by_link in any::<bool>(),
+        which in 0_usize..4,
+    ) {
+        let mut pool = pool();
+        let option = if by_link { "CONFIRM_WITH_LINK" } else { "CONFIRM_WITH_CODE" };
+        pool.verification_template = serde_json::from_value(json!({
+            "EmailMessage": template, "EmailSubject": template,
+            "EmailMessageByLink": template, "EmailSubjectByLink": template,
+            "DefaultEmailOption": option,
+        })).unwrap();
+        pool.invite_template = Some(serde_json::from_value(json!({"EmailMessage": template, "EmailSubject": template})).unwrap());
+        let purpose = PURPOSES.get(which).copied().unwrap();
+        let mail = words(&pool, &user(&username, &[]), purpose, Medium::Email, &code);
+        prop_assert!(!mail.subject.contains(['\r', '\n']));
+        // Every `<` is the template's own, or belongs to an anchor that we made from one of its labels.
+        let anchors = mail.body.matches("<a href=\"https://id.example.com/confirmUser/?").count();
+        let closings = mail.body.matches("</a>").count();
+        prop_assert_eq!(anchors, closings);
+        prop_assert!(mail.body.matches('<').count() <= template.matches('<').count() + 2 * anchors);
+    }
+}

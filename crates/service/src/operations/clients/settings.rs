@@ -1,0 +1,231 @@
+//! The settings of a client that can change: what CreateUserPoolClient and UpdateUserPoolClient share (accounts.md
+//! §14.1, §14.2, §11.4). Whatever a request leaves out takes its default, in an update too.
+//!
+//! Order: the service's own rules, then what this version does not honour, then the settings are put into the client.
+
+use domain::{Client, Pool, schema};
+use wire::{
+    AnalyticsConfigurationType, CreateUserPoolClientRequest, ExplicitAuthFlowsType, FeatureType, OAuthFlowType,
+    PreventUserExistenceErrorTypes, RefreshTokenRotationType, TokenValidityUnitsType, UpdateUserPoolClientRequest,
+    UserPoolTierType,
+};
+
+use super::{lifetimes, oauth};
+use crate::{ApiError, operations::pools};
+
+/// Minutes for one sign-in step when nothing else is said.
+const AUTH_SESSION_MINUTES: i64 = 3;
+
+/// Every setting that both requests can carry.
+pub struct Settings {
+    pub refresh_token_validity: Option<i64>,
+    pub access_token_validity: Option<i64>,
+    pub id_token_validity: Option<i64>,
+    pub token_validity_units: Option<TokenValidityUnitsType>,
+    pub read_attributes: Option<Vec<String>>,
+    pub write_attributes: Option<Vec<String>>,
+    pub explicit_auth_flows: Option<Vec<ExplicitAuthFlowsType>>,
+    pub supported_identity_providers: Option<Vec<String>>,
+    pub callback_urls: Option<Vec<String>>,
+    pub logout_urls: Option<Vec<String>>,
+    pub default_redirect_uri: Option<String>,
+    pub allowed_o_auth_flows: Option<Vec<OAuthFlowType>>,
+    pub allowed_o_auth_scopes: Option<Vec<String>>,
+    pub allowed_o_auth_flows_user_pool_client: Option<bool>,
+    pub analytics_configuration: Option<AnalyticsConfigurationType>,
+    pub prevent_user_existence_errors: Option<PreventUserExistenceErrorTypes>,
+    pub enable_token_revocation: Option<bool>,
+    pub enable_propagate_additional_user_context_data: Option<bool>,
+    pub auth_session_validity: Option<i64>,
+    pub refresh_token_rotation: Option<RefreshTokenRotationType>,
+}
+
+impl From<CreateUserPoolClientRequest> for Settings {
+    /// Leaves out the name and what makes the secret.
+    fn from(request: CreateUserPoolClientRequest) -> Self {
+        Self {
+            refresh_token_validity: request.refresh_token_validity,
+            access_token_validity: request.access_token_validity,
+            id_token_validity: request.id_token_validity,
+            token_validity_units: request.token_validity_units,
+            read_attributes: request.read_attributes,
+            write_attributes: request.write_attributes,
+            explicit_auth_flows: request.explicit_auth_flows,
+            supported_identity_providers: request.supported_identity_providers,
+            callback_urls: request.callback_urls,
+            logout_urls: request.logout_urls,
+            default_redirect_uri: request.default_redirect_uri,
+            allowed_o_auth_flows: request.allowed_o_auth_flows,
+            allowed_o_auth_scopes: request.allowed_o_auth_scopes,
+            allowed_o_auth_flows_user_pool_client: request.allowed_o_auth_flows_user_pool_client,
+            analytics_configuration: request.analytics_configuration,
+            prevent_user_existence_errors: request.prevent_user_existence_errors,
+            enable_token_revocation: request.enable_token_revocation,
+            enable_propagate_additional_user_context_data: request.enable_propagate_additional_user_context_data,
+            auth_session_validity: request.auth_session_validity,
+            refresh_token_rotation: request.refresh_token_rotation,
+        }
+    }
+}
+
+impl From<UpdateUserPoolClientRequest> for Settings {
+    /// Leaves out the ids and the name.
+    fn from(request: UpdateUserPoolClientRequest) -> Self {
+        Self {
+            refresh_token_validity: request.refresh_token_validity,
+            access_token_validity: request.access_token_validity,
+            id_token_validity: request.id_token_validity,
+            token_validity_units: request.token_validity_units,
+            read_attributes: request.read_attributes,
+            write_attributes: request.write_attributes,
+            explicit_auth_flows: request.explicit_auth_flows,
+            supported_identity_providers: request.supported_identity_providers,
+            callback_urls: request.callback_urls,
+            logout_urls: request.logout_urls,
+            default_redirect_uri: request.default_redirect_uri,
+            allowed_o_auth_flows: request.allowed_o_auth_flows,
+            allowed_o_auth_scopes: request.allowed_o_auth_scopes,
+            allowed_o_auth_flows_user_pool_client: request.allowed_o_auth_flows_user_pool_client,
+            analytics_configuration: request.analytics_configuration,
+            prevent_user_existence_errors: request.prevent_user_existence_errors,
+            enable_token_revocation: request.enable_token_revocation,
+            enable_propagate_additional_user_context_data: request.enable_propagate_additional_user_context_data,
+            auth_session_validity: request.auth_session_validity,
+            refresh_token_rotation: request.refresh_token_rotation,
+        }
+    }
+}
+
+/// Whether a client is made or changed: the words differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// CreateUserPoolClient.
+    Creating,
+    /// UpdateUserPoolClient.
+    Updating,
+}
+
+/// Puts `settings` into `client`, whose id, name and secrets stand already.
+///
+/// # Errors
+/// The service's error for the first rule that is broken, or `InvalidParameterException` for what this version does
+/// not honour.
+pub fn apply(client: &mut Client, pool: &Pool, settings: &Settings, deed: Deed) -> Result<(), ApiError> {
+    let flows = flows(pool, settings)?;
+    check_attributes(pool, settings, deed)?;
+    let lifetimes = lifetimes::of(settings)?;
+    oauth::check(client, pool, settings)?;
+    refuse_unsupported(client, settings, &flows)?;
+
+    client.refresh_token_validity = lifetimes.refresh;
+    client.access_token_validity = settings.access_token_validity;
+    client.id_token_validity = settings.id_token_validity;
+    client.token_validity_units = lifetimes.units;
+    client.read_attributes = settings.read_attributes.as_deref().map(distinct);
+    client.write_attributes = settings.write_attributes.as_deref().map(distinct);
+    client.explicit_auth_flows = flows;
+    client.prevent_user_existence_errors = settings.prevent_user_existence_errors;
+    client.enable_token_revocation = settings.enable_token_revocation.unwrap_or(true);
+    client.auth_session_validity = settings.auth_session_validity.unwrap_or(AUTH_SESSION_MINUTES);
+    client.supported_identity_providers =
+        distinct(settings.supported_identity_providers.as_deref().unwrap_or_default());
+    client.refresh_token_rotation = settings.refresh_token_rotation.clone();
+    Ok(())
+}
+
+fn distinct<T: Clone + PartialEq>(items: &[T]) -> Vec<T> {
+    let mut distinct = Vec::with_capacity(items.len());
+    for item in items {
+        if !distinct.contains(item) {
+            distinct.push(item.clone());
+        }
+    }
+    distinct
+}
+
+fn flows(pool: &Pool, settings: &Settings) -> Result<Vec<ExplicitAuthFlowsType>, ApiError> {
+    let flows = distinct(settings.explicit_auth_flows.as_deref().unwrap_or_default());
+    let modern = flows.iter().filter(|flow| flow.as_str().starts_with("ALLOW_")).count();
+    if modern != 0 && modern != flows.len() {
+        return Err(ApiError::invalid_parameter(
+            "Auth flow name with prefix 'ALLOW' cannot be used with legacy auth flow names.",
+        ));
+    }
+    if pool.tier == UserPoolTierType::Lite && flows.contains(&ExplicitAuthFlowsType::AllowUserAuth) {
+        return Err(pools::policies::not_in_lite("Passwordless Sign-In"));
+    }
+    Ok(flows)
+}
+
+/// §11.4: a client may only list what the schema has, must be able to write what is required of a user, and never
+/// writes what only the service or an administrator sets.
+fn check_attributes(pool: &Pool, settings: &Settings, deed: Deed) -> Result<(), ApiError> {
+    let doing = match deed {
+        Deed::Creating => "creating",
+        Deed::Updating => "updating",
+    };
+    let is_listable = |name: &String| {
+        !schema::is_developer_only(name) && pool.schema.iter().any(|entry| entry.name.as_deref() == Some(name.as_str()))
+    };
+    if let Some(read) = &settings.read_attributes
+        && !read.iter().all(is_listable)
+    {
+        return Err(ApiError::invalid_parameter(format!("Invalid read attributes specified while {doing} a client")));
+    }
+    let Some(write) = &settings.write_attributes else { return Ok(()) };
+    let is_writable = |name: &String| is_listable(name) && !UNWRITABLE.contains(&name.as_str());
+    let mut required =
+        pool.schema.iter().filter(|entry| entry.required == Some(true)).filter_map(|entry| entry.name.as_deref());
+    if !write.iter().all(is_writable)
+        || required.any(|name| name != "sub" && !write.iter().any(|listed| listed == name))
+    {
+        return Err(ApiError::invalid_parameter(format!("Invalid write attributes specified while {doing} a client")));
+    }
+    Ok(())
+}
+
+/// What no client writes.
+const UNWRITABLE: [&str; 3] = ["sub", "email_verified", "phone_number_verified"];
+
+fn refuse_unsupported(client: &Client, settings: &Settings, flows: &[ExplicitAuthFlowsType]) -> Result<(), ApiError> {
+    let unsupported = [
+        ExplicitAuthFlowsType::AllowUserAuth,
+        ExplicitAuthFlowsType::AllowTokenExchangeImpersonation,
+        ExplicitAuthFlowsType::AllowTokenExchangeDelegation,
+    ];
+    if let Some(flow) = flows.iter().find(|flow| unsupported.contains(flow)) {
+        return Err(ApiError::not_supported(&format!("ExplicitAuthFlows {}", flow.as_str())));
+    }
+    if settings.enable_propagate_additional_user_context_data == Some(true) {
+        return Err(if client.secrets.is_empty() {
+            ApiError::invalid_parameter(
+                "Client Secret is required to set EnablePropagateAdditionalUserContextData as true",
+            )
+        } else {
+            ApiError::not_supported("EnablePropagateAdditionalUserContextData")
+        });
+    }
+    if let Some(analytics) = &settings.analytics_configuration {
+        analytics_are_valid(analytics)?;
+        if *analytics != AnalyticsConfigurationType::default() {
+            return Err(ApiError::not_supported("AnalyticsConfiguration"));
+        }
+    }
+    if settings.refresh_token_rotation.as_ref().is_some_and(|rotation| rotation.feature == FeatureType::Enabled) {
+        return Err(ApiError::not_supported("RefreshTokenRotation ENABLED"));
+    }
+    Ok(())
+}
+
+/// Either the application's ARN, or its id with a role and an external id.
+fn analytics_are_valid(analytics: &AnalyticsConfigurationType) -> Result<(), ApiError> {
+    let by_arn = analytics.application_arn.is_some();
+    let id_parts = [&analytics.application_id, &analytics.role_arn, &analytics.external_id];
+    let given = id_parts.iter().filter(|part| part.is_some()).count();
+    if given == 0 || given == id_parts.len() && !by_arn {
+        return Ok(());
+    }
+    Err(ApiError::invalid_parameter(
+        "Invalid analytics configuration given, either <application arn> or <application id, role arn, external id> are valid",
+    ))
+}

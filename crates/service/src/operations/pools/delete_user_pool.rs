@@ -1,0 +1,27 @@
+//! DeleteUserPool (accounts.md §13.5): the pool and all that is in it are gone at once for every reader; the rows are
+//! cleared away afterwards.
+
+use store::{Changes, Key};
+use wire::DeleteUserPoolRequest;
+
+use crate::{ApiError, Ctx, lookup, retry};
+
+/// Deletes a pool.
+///
+/// # Errors
+/// `ResourceNotFoundException`; `InvalidParameterException` while the pool is protected.
+pub async fn run(ctx: &Ctx, input: DeleteUserPoolRequest) -> Result<(), ApiError> {
+    retry::on_conflict(ctx, async || {
+        let pool = lookup::pool(ctx, &input.user_pool_id).await?;
+        if pool.deletion_protected {
+            return Err(ApiError::invalid_parameter(
+                "The user pool cannot be deleted because deletion protection is activated. Deletion protection must be inactivated first.",
+            ));
+        }
+        let mut changes = Changes::new();
+        changes.delete(Key::Pool { id: pool.id.clone() }, pool.version);
+        ctx.app.commit(changes).await?;
+        Ok(())
+    })
+    .await
+}

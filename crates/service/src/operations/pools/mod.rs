@@ -1,0 +1,26 @@
+//! User pools (accounts.md §13).
+
+pub mod add_custom_attributes;
+pub mod create_user_pool;
+pub mod delete_user_pool;
+pub mod describe_user_pool;
+pub mod list_user_pools;
+pub mod update_user_pool;
+
+mod answer;
+mod email;
+mod messages;
+pub(super) mod policies;
+mod refused;
+mod settings;
+
+use domain::schema;
+
+use crate::ApiError;
+
+impl From<schema::Refusal> for ApiError {
+    /// A refused schema is an `InvalidParameterException`.
+    fn from(refusal: schema::Refusal) -> Self {
+        Self::invalid_parameter(refusal.0)
+    }
+}

@@ -1,0 +1,44 @@
+//! AdminResetUserPassword (accounts.md §7.1): the password stops working until the user has set a new one with the
+//! code that is sent.
+//!
+//! Order: pool, user, whether it is enabled, its status, the channel; then status, code and message change together.
+//! `ClientMetadata` waits here for the custom message trigger.
+
+use domain::RecoveryChannel;
+use store::Changes;
+use wire::{AdminResetUserPasswordRequest, AdminResetUserPasswordResponse, UserStatusType};
+
+use super::{add_code, channel};
+use crate::{ApiError, Ctx, lookup, retry};
+
+/// Makes a user set a new password.
+///
+/// # Errors
+/// See accounts.md §7.1.
+pub async fn run(ctx: &Ctx, input: AdminResetUserPasswordRequest) -> Result<AdminResetUserPasswordResponse, ApiError> {
+    let pool = lookup::pool(ctx, &input.user_pool_id).await?;
+    retry::on_conflict(ctx, async || {
+        let user = lookup::user_for_administrator(ctx, &pool, &input.username).await?;
+        if user.enabled && pool.recovery_channel(&user) == RecoveryChannel::AdministratorOnly {
+            // Decision: the caller is the administrator, so the answer says what to do instead.
+            return Err(ApiError::invalid_parameter(
+                "Cannot reset password for the user as the account recovery setting is admin_only. Use AdminSetUserPassword.",
+            ));
+        }
+        if user.status == UserStatusType::Unconfirmed {
+            return Err(ApiError::not_authorized("User password cannot be reset in the current state."));
+        }
+        let medium = channel(&pool, &user)?;
+
+        let mut changes = Changes::new();
+        add_code(ctx, &mut changes, &pool, None, &user, medium).await?;
+        let mut changed = user.value.clone();
+        changed.status = UserStatusType::ResetRequired;
+        changed.modified_at = ctx.now;
+        changes.save(changed, Some(user.version));
+        Ok(ctx.app.commit(changes).await?)
+    })
+    .await?;
+    ctx.app.outbox.notify();
+    Ok(AdminResetUserPasswordResponse::default())
+}

@@ -1,0 +1,106 @@
+//! ConfirmForgotPassword (accounts.md §6): a reset code is exchanged for a new password.
+//!
+//! Order: client, secret hash, user, limit of wrong codes, code, password policy, history; then code, password,
+//! status and counters change together. A password that is refused does not use up the code. Tokens stay valid, as
+//! the service keeps them; a sign-in that was under way with the old password fails.
+//!
+//! `ClientMetadata`, `AnalyticsMetadata` and `UserContextData` wait here for triggers, analytics and risk.
+
+use domain::{AttemptPurpose, Client, CodePurpose, Pool, User};
+use store::Stored;
+use wire::{ConfirmForgotPasswordRequest, ConfirmForgotPasswordResponse, UserStatusType};
+
+use super::{check_status, wrong_codes};
+use crate::{
+    ApiError, Ctx,
+    codes::{self, Checked},
+    lookup,
+    passwords::{self, Wording},
+    retry, secret_hash,
+};
+
+/// Sets a new password.
+///
+/// # Errors
+/// See accounts.md §6.2.
+pub async fn run(ctx: &Ctx, input: ConfirmForgotPasswordRequest) -> Result<ConfirmForgotPasswordResponse, ApiError> {
+    let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
+    secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    retry::on_conflict(ctx, async || {
+        let user = lookup::user(ctx, &pool, &input.username).await?;
+        match known(&client, user.as_ref())? {
+            Some(user) => confirm(ctx, &pool, user, &input).await,
+            None => Err(refuse_stranger(ctx, &pool, &input).await?),
+        }
+    })
+    .await?;
+    Ok(ConfirmForgotPasswordResponse::default())
+}
+
+/// The user, unless the client must not learn whether there is one.
+fn known<'a>(client: &Client, user: Option<&'a Stored<User>>) -> Result<Option<&'a Stored<User>>, ApiError> {
+    match user {
+        Some(user) if user.enabled => Ok(Some(user)),
+        _ if client.hides_unknown_users() => Ok(None),
+        Some(_) => Err(ApiError::user_disabled()),
+        None => Err(ApiError::no_such_username_for_client()),
+    }
+}
+
+async fn confirm(ctx: &Ctx, pool: &Pool, user: &Stored<User>, input: &ConfirmForgotPasswordRequest) -> Result<(), ApiError> {
+    let (store, sub) = (&ctx.app.store, user.sub.as_str());
+    let (code, attempts, failures, password) = tokio::try_join!(
+        store.code(&pool.id, sub, CodePurpose::Reset),
+        store.attempts(&pool.id, sub, AttemptPurpose::ResetCode),
+        store.attempts(&pool.id, sub, AttemptPurpose::SignIn),
+        store.password(&pool.id, sub),
+    )?;
+    let limits = wrong_codes(&ctx.app.settings);
+    let checked = codes::check(ctx, code.as_ref(), attempts.as_ref(), (&pool.id, sub), limits, &input.confirmation_code).await?;
+    let Checked::Right { spend: mut changes, keep } = checked else { return Err(ApiError::code_mismatch()) };
+
+    let before = password.as_deref();
+    let allowed = async {
+        check_status(user)?;
+        passwords::check_policy(pool, &input.password, Wording::DoesNotConform)?;
+        passwords::check_history(ctx, pool, user, before, &input.password).await
+    };
+    if let Err(refusal) = allowed.await {
+        ctx.app.commit(keep).await?;
+        return Err(refusal);
+    }
+    let row = passwords::row(ctx, pool, user, before, &input.password, false).await?;
+    changes.save(row, password.as_ref().map(|password| password.version));
+
+    let mut changed = user.value.clone();
+    changed.modified_at = ctx.now;
+    // Decision: a sign-up that nobody has confirmed stays unconfirmed. Pools in which administrators approve
+    // sign-ups would otherwise be entered by way of a forgotten password.
+    if user.status == UserStatusType::ResetRequired {
+        changed.status = UserStatusType::Confirmed;
+    }
+    changes.save(changed, Some(user.version));
+    // Decision: whoever proves to own the address need not wait for a lock that somebody's guesses have caused.
+    if let Some(failures) = failures {
+        codes::forget(&mut changes, &failures);
+    }
+    Ok(ctx.app.commit(changes).await?)
+}
+
+/// The answer for a user that must not be known to exist or not: the code is wrong, and counted as such, until the
+/// limit is reached. The same rows are read and written as for a user with a wrong code.
+async fn refuse_stranger(ctx: &Ctx, pool: &Pool, input: &ConfirmForgotPasswordRequest) -> Result<ApiError, ApiError> {
+    let sub = lookup::subject(ctx, pool, &input.username, None);
+    let (store, sub) = (&ctx.app.store, sub.as_str());
+    let (code, attempts, _, _) = tokio::try_join!(
+        store.code(&pool.id, sub, CodePurpose::Reset),
+        store.attempts(&pool.id, sub, AttemptPurpose::ResetCode),
+        store.attempts(&pool.id, sub, AttemptPurpose::SignIn),
+        store.password(&pool.id, sub),
+    )?;
+    let limits = wrong_codes(&ctx.app.settings);
+    let never = codes::never_right(ctx, &pool.id, sub, CodePurpose::Reset);
+    let code = code.unwrap_or(never);
+    codes::check(ctx, Some(&code), attempts.as_ref(), (&pool.id, sub), limits, &input.confirmation_code).await?;
+    Ok(ApiError::code_mismatch())
+}

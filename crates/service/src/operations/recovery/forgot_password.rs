@@ -1,0 +1,89 @@
+//! ForgotPassword (accounts.md §5): sends a reset code to the user's verified phone or email.
+//!
+//! Order: client, secret hash, user, whether it is enabled, its status, the channel, the limit of requests; then the
+//! code, its message and the count are committed together. Clients that hide unknown users get the same answer, and
+//! cause the same work, for users that do not exist, are disabled or cannot be reached.
+//!
+//! `ClientMetadata`, `AnalyticsMetadata` and `UserContextData` have been checked for their shape. Triggers, analytics
+//! and risk will read them from the input here; they are not stored and change nothing else.
+
+use domain::{AttemptPurpose, Client, Medium, Pool, RecoveryChannel, Spent, User, time};
+use store::Changes;
+use wire::{CodeDeliveryDetailsType, DeliveryMediumType, ForgotPasswordRequest, ForgotPasswordResponse};
+
+use super::{add_code, administrator_only, channel, simulated_delivery};
+use crate::{ApiError, Ctx, codes, lookup, retry, secret_hash};
+
+/// Sends a reset code.
+///
+/// # Errors
+/// See the tables of accounts.md §5.3 and §5.4.
+pub async fn run(ctx: &Ctx, input: ForgotPasswordRequest) -> Result<ForgotPasswordResponse, ApiError> {
+    let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
+    secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    let details = retry::on_conflict(ctx, async || {
+        let user = lookup::user(ctx, &pool, &input.username).await?;
+        match recipient(&client, &pool, user.as_deref())? {
+            Some((user, medium)) => send(ctx, &client, &pool, user, medium).await,
+            None => pretend_to_send(ctx, &pool, &input.username).await,
+        }
+    })
+    .await?;
+    ctx.app.outbox.notify();
+    Ok(ForgotPasswordResponse { code_delivery_details: Some(details) })
+}
+
+/// The user who gets a code and how; nobody, where the client must not learn why there is none.
+///
+/// Decision: a user with a temporary password or from another identity provider is refused in either mode, as has
+/// been reported of the service. A pool that leaves recovery to administrators refuses known and unknown names alike.
+fn recipient<'a>(client: &Client, pool: &Pool, user: Option<&'a User>) -> Result<Option<(&'a User, Medium)>, ApiError> {
+    let hides = client.hides_unknown_users();
+    if hides && pool.recovery_is_administrators() {
+        return Err(administrator_only());
+    }
+    let Some(user) = user else {
+        return if hides { Ok(None) } else { Err(ApiError::no_such_username_for_client()) };
+    };
+    match channel(pool, user) {
+        Ok(medium) => Ok(Some((user, medium))),
+        Err(_) if hides && (!user.enabled || pool.recovery_channel(user) == RecoveryChannel::Unavailable) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn send(ctx: &Ctx, client: &Client, pool: &Pool, user: &User, medium: Medium) -> Result<CodeDeliveryDetailsType, ApiError> {
+    let mut changes = count(ctx, pool, &user.sub).await?;
+    let details = add_code(ctx, &mut changes, pool, Some(&client.id), user, medium).await?;
+    ctx.app.commit(changes).await?;
+    Ok(details)
+}
+
+/// Counts, reads and commits as [`send`] does, under a stand-in for the user; two marks that expire take the place
+/// of the code and the message.
+async fn pretend_to_send(ctx: &Ctx, pool: &Pool, username: &str) -> Result<CodeDeliveryDetailsType, ApiError> {
+    let details = simulated_delivery(ctx, pool, username);
+    ctx.app.outbox.can_deliver(match details.delivery_medium {
+        Some(DeliveryMediumType::Sms) => Medium::Sms,
+        _ => Medium::Email,
+    })?;
+    let stand_in = lookup::subject(ctx, pool, username, None);
+    let mut changes = count(ctx, pool, &stand_in).await?;
+    ctx.app.store.code(&pool.id, &stand_in, domain::CodePurpose::Reset).await?;
+    for _ in 0..2 {
+        changes.insert(Spent { id: ctx.uuid(), expires_at: ctx.now.plus(time::HOUR) });
+    }
+    ctx.app.commit(changes).await?;
+    Ok(details)
+}
+
+/// The change that counts this request.
+async fn count(ctx: &Ctx, pool: &Pool, sub: &str) -> Result<Changes, ApiError> {
+    let purpose = AttemptPurpose::ResetRequest;
+    let attempts = ctx.app.store.attempts(&pool.id, sub, purpose).await?;
+    let limit = ctx.app.settings.limits.reset_requests_per_hour;
+    let counted = codes::count_request(ctx, attempts.as_ref(), (&pool.id, sub), purpose, limit)?;
+    let mut changes = Changes::new();
+    changes.save(counted, attempts.map(|attempts| attempts.version));
+    Ok(changes)
+}

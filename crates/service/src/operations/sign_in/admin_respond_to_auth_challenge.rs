@@ -1,0 +1,32 @@
+//! AdminRespondToAuthChallenge (auth-flows.md §6): an administrator's server answers a sign-in's challenge.
+
+use wire::{AdminRespondToAuthChallengeRequest, AdminRespondToAuthChallengeResponse};
+
+use crate::{
+    ApiError, Ctx,
+    sign_in::{self, Outcome, Request},
+};
+
+/// The next challenge, or tokens.
+///
+/// # Errors
+/// See auth-flows.md §8.
+pub async fn run(ctx: &Ctx, input: AdminRespondToAuthChallengeRequest) -> Result<AdminRespondToAuthChallengeResponse, ApiError> {
+    let request = Request::admin(ctx, &input.user_pool_id, &input.client_id, input.challenge_responses, input.session).await?;
+    Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
+        Outcome::Challenge { name, session, parameters } => AdminRespondToAuthChallengeResponse {
+            challenge_name: Some(name),
+            session,
+            challenge_parameters: Some(parameters),
+            authentication_result: None,
+            available_challenges: None,
+        },
+        Outcome::Tokens(result) => AdminRespondToAuthChallengeResponse {
+            challenge_name: None,
+            session: None,
+            challenge_parameters: Some([].into()),
+            authentication_result: Some(result),
+            available_challenges: None,
+        },
+    })
+}

@@ -1,0 +1,32 @@
+//! RespondToAuthChallenge (auth-flows.md §6): a client answers a sign-in's challenge.
+
+use wire::{RespondToAuthChallengeRequest, RespondToAuthChallengeResponse};
+
+use crate::{
+    ApiError, Ctx,
+    sign_in::{self, Outcome, Request},
+};
+
+/// The next challenge, or tokens.
+///
+/// # Errors
+/// See auth-flows.md §8.
+pub async fn run(ctx: &Ctx, input: RespondToAuthChallengeRequest) -> Result<RespondToAuthChallengeResponse, ApiError> {
+    let request = Request::public(ctx, &input.client_id, input.challenge_responses, input.session).await?;
+    Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
+        Outcome::Challenge { name, session, parameters } => RespondToAuthChallengeResponse {
+            challenge_name: Some(name),
+            session,
+            challenge_parameters: Some(parameters),
+            authentication_result: None,
+            available_challenges: None,
+        },
+        Outcome::Tokens(result) => RespondToAuthChallengeResponse {
+            challenge_name: None,
+            session: None,
+            challenge_parameters: Some([].into()),
+            authentication_result: Some(result),
+            available_challenges: None,
+        },
+    })
+}

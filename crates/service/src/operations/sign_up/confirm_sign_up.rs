@@ -1,0 +1,120 @@
+//! ConfirmSignUp (accounts.md §9.2): the code of a sign-up makes the user CONFIRMED, verifies the address that it was
+//! sent to, and thereby makes that address an alias where the pool has them.
+
+use domain::{AttemptPurpose, Client, Code, CodePurpose, NameKind, Pool, User};
+use store::{Changes, CommitError, Stored};
+use wire::{ConfirmSignUpRequest, ConfirmSignUpResponse, ErrorKind, UserStatusType};
+
+use crate::{
+    ApiError, Ctx, attributes,
+    codes::{self, Checked, WrongCodes},
+    lookup, retry, secret_hash, users,
+};
+
+/// Confirms a user.
+///
+/// # Errors
+/// Those of ConfirmSignUp in accounts.md §9.2 and §21.
+pub async fn run(ctx: &Ctx, input: ConfirmSignUpRequest) -> Result<ConfirmSignUpResponse, ApiError> {
+    let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
+    secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    if input.session.is_some() {
+        return Err(ApiError::not_supported("Session in ConfirmSignUp"));
+    }
+    let force = input.force_alias_creation.unwrap_or(false);
+    confirm(ctx, &client, &pool, &input.username, &input.confirmation_code, force).await?;
+    Ok(ConfirmSignUpResponse { session: None })
+}
+
+/// Confirms the user named `username` with a code; what the operation and the link in a mail share. `force` takes
+/// the verified address away from whoever has it as an alias.
+///
+/// # Errors
+/// See accounts.md §9.2.
+pub async fn confirm(
+    ctx: &Ctx,
+    client: &Client,
+    pool: &Pool,
+    username: &str,
+    code: &str,
+    force: bool,
+) -> Result<(), ApiError> {
+    retry::on_conflict(ctx, || attempt(ctx, client, pool, username, code, force)).await
+}
+
+async fn attempt(ctx: &Ctx, client: &Client, pool: &Pool, username: &str, code: &str, force: bool) -> Result<(), ApiError> {
+    let user = lookup::user(ctx, pool, username).await?;
+    let hides = client.hides_unknown_users();
+    match &user {
+        None if !hides => return Err(ApiError::no_such_username_for_client()),
+        // A client that hides unknown users hides disabled ones too, from whoever does not have their code.
+        Some(user) if !user.enabled && !hides => return Err(ApiError::user_disabled()),
+        Some(user) if user.status != UserStatusType::Unconfirmed => {
+            return Err(ApiError::cannot_be_confirmed(user.status));
+        }
+        _ => {}
+    }
+
+    // Decision: a user who must not be known to be missing answers like one without a code (ExpiredCodeException),
+    // or, after a resend that sent nothing, like one with another code (CodeMismatchException).
+    let sub = lookup::subject(ctx, pool, username, user.as_deref());
+    let outstanding = ctx.app.store.code(&pool.id, &sub, CodePurpose::SignUp).await?;
+    let attempts = ctx.app.store.attempts(&pool.id, &sub, AttemptPurpose::ConfirmSignUp).await?;
+    let limits = &ctx.app.settings.limits;
+    let limits = WrongCodes {
+        purpose: AttemptPurpose::ConfirmSignUp,
+        per_hour: limits.wrong_sign_up_codes_per_hour,
+        per_day: limits.wrong_codes_per_day,
+    };
+    let checked = codes::check(ctx, outstanding.as_ref(), attempts.as_ref(), (&pool.id, &sub), limits, code).await?;
+    let (Checked::Right { spend, keep }, Some(before), Some(outstanding)) = (checked, user, outstanding) else {
+        return Err(ApiError::code_mismatch());
+    };
+    let outcome = if before.enabled {
+        confirm_user(ctx, pool, spend, &before, &outstanding, force).await
+    } else {
+        Err(ApiError::user_disabled())
+    };
+    if let Err(refusal) = &outcome
+        && matches!(refusal.kind, ErrorKind::AliasExists | ErrorKind::NotAuthorized)
+    {
+        ctx.app.commit(keep).await?;
+    }
+    outcome
+}
+
+/// Confirms a user whose code was right, and spends the code.
+async fn confirm_user(
+    ctx: &Ctx,
+    pool: &Pool,
+    mut changes: Changes,
+    before: &Stored<User>,
+    spent: &Code,
+    force: bool,
+) -> Result<(), ApiError> {
+    let mut after = before.value.clone();
+    after.status = UserStatusType::Confirmed;
+    after.modified_at = ctx.now;
+    // The code proves that one address belongs to the user; if an administrator has changed it since, it proves
+    // nothing about the new one.
+    if after.address(spent.medium) == Some(spent.destination.as_str()) {
+        after.attributes.insert(spent.medium.verified_attribute().to_owned(), "true".to_owned());
+    }
+    if force {
+        attributes::take_over_aliases(ctx, pool, &mut changes, Some(before), &after).await?;
+    } else {
+        let wanted = attributes::new_claims(pool, Some(before), &after);
+        if let Some((kind, _)) = attributes::other_owner(ctx, pool, &before.sub, &wanted).await? {
+            return Err(alias_exists(kind));
+        }
+    }
+    users::replace(&mut changes, pool, before, after);
+    // With `force` a clash means that somebody got the alias a moment ago: look again, then take it.
+    let taken = |kind| if force { CommitError::Conflict.into() } else { alias_exists(kind) };
+    attributes::committed(ctx.app.commit(changes).await, taken)
+}
+
+fn alias_exists(kind: NameKind) -> ApiError {
+    let attribute = kind.attribute().unwrap_or("username");
+    ApiError::new(ErrorKind::AliasExists, format!("An account with the {attribute} already exists."))
+}

@@ -1,0 +1,116 @@
+//! ResendConfirmationCode (accounts.md §9.3): another code for a sign-up; the earlier one is worthless from then on.
+//!
+//! Clients that hide unknown users get the same answer, and cause the same reads and rows, for users that do not
+//! exist, are disabled, or have no address that the pool verifies.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{AttemptPurpose, Client, CodePurpose, Medium, MessagePurpose, Pool, User};
+use store::Changes;
+use wire::{
+    CodeDeliveryDetailsType, DeliveryMediumType, ResendConfirmationCodeRequest, ResendConfirmationCodeResponse,
+    UserStatusType,
+};
+
+use super::verification_medium;
+use crate::{
+    ApiError, Ctx, codes, lookup, messages,
+    operations::recovery::{delivery, simulated_delivery},
+    retry, secret_hash,
+};
+
+/// Sends another code.
+///
+/// # Errors
+/// Those of ResendConfirmationCode in accounts.md §9.3 and §21.
+pub async fn run(ctx: &Ctx, input: ResendConfirmationCodeRequest) -> Result<ResendConfirmationCodeResponse, ApiError> {
+    let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
+    secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    if pool.auto_verified_attributes.is_empty() {
+        return Err(nothing_to_verify());
+    }
+    let details = retry::on_conflict(ctx, || async {
+        let user = lookup::user(ctx, &pool, &input.username).await?;
+        match receiver(&client, &pool, user.as_deref())? {
+            Some((user, medium, address)) => send(ctx, &client, &pool, user, medium, address).await,
+            None => pretend_to_send(ctx, &pool, &input.username, user.as_deref()).await,
+        }
+    })
+    .await?;
+    ctx.app.outbox.notify();
+    Ok(ResendConfirmationCodeResponse { code_delivery_details: Some(details) })
+}
+
+/// The user who gets a code and where; nobody, where the client must not learn why there is none.
+fn receiver<'a>(client: &Client, pool: &Pool, user: Option<&'a User>) -> Result<Option<(&'a User, Medium, &'a str)>, ApiError> {
+    let hidden = |error: ApiError| if client.hides_unknown_users() { Ok(None) } else { Err(error) };
+    let Some(user) = user else { return hidden(ApiError::no_such_username_for_client()) };
+    if !user.enabled {
+        return hidden(ApiError::user_disabled());
+    }
+    if user.status != UserStatusType::Unconfirmed {
+        return Err(ApiError::invalid_parameter("User is already confirmed."));
+    }
+    // Decision: a user who gave no address that the pool verifies is answered as if the pool verified none.
+    match verification_medium(pool, user) {
+        Some((medium, address)) => Ok(Some((user, medium, address))),
+        None => hidden(nothing_to_verify()),
+    }
+}
+
+fn nothing_to_verify() -> ApiError {
+    ApiError::invalid_parameter("Cannot resend codes. Auto verification not turned on.")
+}
+
+async fn send(
+    ctx: &Ctx,
+    client: &Client,
+    pool: &Pool,
+    user: &User,
+    medium: Medium,
+    address: &str,
+) -> Result<CodeDeliveryDetailsType, ApiError> {
+    ctx.app.outbox.can_deliver(medium)?;
+    let mut changes = count(ctx, pool, &user.sub).await?;
+    let outstanding = ctx.app.store.code(&pool.id, &user.sub, CodePurpose::SignUp).await?;
+    let (code, row) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::SignUp, medium, address);
+    let message = messages::write(ctx, pool, Some(&client.id), user, MessagePurpose::ResendCode, medium, address, &code)?;
+    changes.put(outstanding.as_ref(), row).insert(message);
+    ctx.app.commit(changes).await?;
+    Ok(delivery(medium, address))
+}
+
+/// Counts, reads and commits as [`send`] does, but without a message, and under a stand-in if there is no such user.
+/// The code that is kept makes ConfirmSignUp answer as for a user with a code that was not guessed; no code matches
+/// it.
+async fn pretend_to_send(
+    ctx: &Ctx,
+    pool: &Pool,
+    username: &str,
+    user: Option<&User>,
+) -> Result<CodeDeliveryDetailsType, ApiError> {
+    let details = simulated_delivery(ctx, pool, username);
+    let medium = match details.delivery_medium {
+        Some(DeliveryMediumType::Sms) => Medium::Sms,
+        _ => Medium::Email,
+    };
+    ctx.app.outbox.can_deliver(medium)?;
+    let subject = lookup::subject(ctx, pool, username, user);
+    let mut changes = count(ctx, pool, &subject).await?;
+    let outstanding = ctx.app.store.code(&pool.id, &subject, CodePurpose::SignUp).await?;
+    let (_, mut row) = codes::issue(ctx, &pool.id, &subject, CodePurpose::SignUp, medium, "");
+    row.hash = STANDARD.encode(crypto::random::bytes::<32>(ctx.entropy()));
+    changes.put(outstanding.as_ref(), row);
+    ctx.app.commit(changes).await?;
+    Ok(details)
+}
+
+/// The change that counts this request.
+async fn count(ctx: &Ctx, pool: &Pool, sub: &str) -> Result<Changes, ApiError> {
+    let purpose = AttemptPurpose::ResendCode;
+    let attempts = ctx.app.store.attempts(&pool.id, sub, purpose).await?;
+    let limit = ctx.app.settings.limits.resends_per_hour;
+    let counted = codes::count_request(ctx, attempts.as_ref(), (&pool.id, sub), purpose, limit)?;
+    let mut changes = Changes::new();
+    changes.put(attempts.as_ref(), counted);
+    Ok(changes)
+}

@@ -1,0 +1,84 @@
+//! SignUp (accounts.md §9.1): a user registers and gets a code.
+//!
+//! Order: client, secret hash, whether sign-up is open, form of the name, attributes, password policy, whether the
+//! names are free, and only then the slow hashing of the password; then one changeset with user, names, password,
+//! code and message.
+
+use domain::{
+    CodePurpose, MessagePurpose, NameKind, User,
+    attributes::{Writer, for_new_user},
+    names,
+};
+use store::Changes;
+use wire::{ErrorKind, SignUpRequest, SignUpResponse, UserStatusType};
+
+use super::verification_medium;
+use crate::{
+    ApiError, Ctx,
+    attributes::{self, Wording},
+    codes, lookup, messages,
+    operations::recovery::delivery,
+    passwords::{self, Wording as PasswordWording},
+    secret_hash, users,
+};
+
+/// Registers a user.
+///
+/// # Errors
+/// Those of SignUp in accounts.md §9.1 and §21.
+pub async fn run(ctx: &Ctx, input: SignUpRequest) -> Result<SignUpResponse, ApiError> {
+    let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
+    secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    if pool.admin_create_user_only {
+        return Err(ApiError::not_authorized("SignUp is not permitted for this user pool"));
+    }
+
+    let name = attributes::new_name(ctx, &pool, &input.username)?;
+    let given = input.user_attributes.unwrap_or_default();
+    let identity = name.identity.map(|medium| (medium, input.username.as_str()));
+    let user_attributes = for_new_user(&pool, Writer::Client(&client), &given, identity)
+        .map_err(|refusal| attributes::refused(refusal, Wording::NewUser))?;
+    let password = input.password.filter(|password| !password.is_empty());
+    // Decision: sign-up without a password belongs to passwordless sign-in, which no pool can switch on yet.
+    let password = password.ok_or_else(|| ApiError::invalid_parameter("Password is required."))?;
+    passwords::check_policy(&pool, &password, PasswordWording::DidNotConform)?;
+
+    let user = User {
+        pool_id: pool.id.clone(),
+        sub: name.sub,
+        username: name.username,
+        status: UserStatusType::Unconfirmed,
+        enabled: true,
+        attributes: user_attributes,
+        created_at: ctx.now,
+        modified_at: ctx.now,
+        tokens_not_before: None,
+    };
+    let claims = names::claims(&pool, &user);
+    if let Some((kind, _)) = attributes::other_owner(ctx, &pool, &user.sub, &claims).await? {
+        return Err(exists(kind));
+    }
+
+    let mut changes = Changes::new();
+    let mut details = None;
+    if let Some((medium, address)) = verification_medium(&pool, &user) {
+        ctx.app.outbox.can_deliver(medium)?;
+        let (code, row) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::SignUp, medium, address);
+        let message = messages::write(ctx, &pool, Some(&client.id), &user, MessagePurpose::SignUp, medium, address, &code)?;
+        changes.insert(row).insert(message);
+        details = Some(delivery(medium, address));
+    }
+    changes.insert(passwords::row(ctx, &pool, &user, None, &password, false).await?);
+    let user_sub = user.sub.clone();
+    users::insert(&mut changes, &pool, user);
+    attributes::committed(ctx.app.commit(changes).await, exists)?;
+
+    if details.is_some() {
+        ctx.app.outbox.notify();
+    }
+    Ok(SignUpResponse { user_confirmed: false, code_delivery_details: details, user_sub, session: None })
+}
+
+fn exists(kind: NameKind) -> ApiError {
+    attributes::name_exists(ErrorKind::UsernameExists, kind, "User already exists")
+}

@@ -1,0 +1,59 @@
+//! RevokeToken (auth-flows.md §18): a refresh token and every access token of the same sign-in stop working; the
+//! user's other sign-ins go on.
+
+use domain::{Client, Revocation, time};
+use store::Changes;
+use wire::{ErrorKind, RevokeTokenRequest, RevokeTokenResponse};
+
+use crate::{ApiError, Ctx, retry, secret_hash, tokens::refresh::RefreshToken};
+
+/// Revokes a refresh token. A token that cannot be read, or was revoked before, is answered alike.
+///
+/// `RevokeAssociatedSessions` changes nothing: only sign-ins by way of a browser session have one to take along, and
+/// there are none of those yet.
+///
+/// # Errors
+/// `UnauthorizedException` for a client that does not prove itself, `UnsupportedOperationException` when it has
+/// revocation switched off, `UnsupportedTokenTypeException` for an access or ID token.
+pub async fn run(ctx: &Ctx, input: RevokeTokenRequest) -> Result<RevokeTokenResponse, ApiError> {
+    // Decision: neither words nor conditions of the three refusals are known; the operation does not list
+    // ResourceNotFoundException, so an unknown client is not authorized either.
+    let unauthorized = || ApiError::new(ErrorKind::Unauthorized, "Invalid client or secret");
+    let client = ctx.app.client(&input.client_id).await?.ok_or_else(unauthorized)?;
+    if !proves_itself(ctx, &client, input.client_secret.as_deref())? {
+        return Err(unauthorized());
+    }
+    if !client.enable_token_revocation {
+        return Err(ApiError::new(ErrorKind::UnsupportedOperation, "Token revocation is not enabled for this client."));
+    }
+    if crypto::token::unverified_kid(&input.token).is_ok() {
+        return Err(ApiError::new(ErrorKind::UnsupportedTokenType, "Only refresh tokens can be revoked."));
+    }
+    let Ok(token) = RefreshToken::open(ctx, &client.id, &input.token) else { return Ok(RevokeTokenResponse {}) };
+    retry::on_conflict(ctx, || async {
+        if ctx.app.store.revocation(&token.pool_id, &token.origin_jti).await?.is_some() {
+            return Ok(());
+        }
+        let mut changes = Changes::new();
+        changes.insert(Revocation {
+            pool_id: token.pool_id.clone(),
+            origin_jti: token.origin_jti.clone(),
+            // No access token lives longer than a day, and none is made from now on.
+            expires_at: token.expires_at.max(ctx.now.plus(time::DAY)),
+        });
+        Ok(ctx.app.commit(changes).await?)
+    })
+    .await?;
+    Ok(RevokeTokenResponse {})
+}
+
+/// Whether the secret is one of the client's; a public client has none to show.
+fn proves_itself(ctx: &Ctx, client: &Client, given: Option<&str>) -> Result<bool, ApiError> {
+    let Some(given) = given else { return Ok(client.secrets.is_empty()) };
+    let mut matches = false;
+    for secret in &client.secrets {
+        let clear = secret_hash::reveal(ctx, client, secret)?;
+        matches |= crypto::hash::constant_time_eq(clear.as_bytes(), given.as_bytes());
+    }
+    Ok(matches)
+}

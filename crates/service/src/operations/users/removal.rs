@@ -1,0 +1,44 @@
+//! The end of a user, by an administrator or by the user.
+
+use domain::{AttemptPurpose, CodePurpose, Pool, User, names};
+use store::{Changes, Key, Stored};
+
+use crate::{ApiError, Ctx};
+
+/// Everything that is counted for a user.
+const COUNTED: [AttemptPurpose; 6] = [
+    AttemptPurpose::SignIn,
+    AttemptPurpose::ResetRequest,
+    AttemptPurpose::ResetCode,
+    AttemptPurpose::ConfirmSignUp,
+    AttemptPurpose::ResendCode,
+    AttemptPurpose::ChangePassword,
+];
+
+/// Deletes a user with password, codes and counters. The names are free at once; the `sub` never comes back.
+///
+/// # Errors
+/// When the store fails; a conflict when anything of the user changed meanwhile.
+pub(super) async fn remove(ctx: &Ctx, pool: &Pool, user: &Stored<User>) -> Result<(), ApiError> {
+    let (store, pool_id, sub) = (&ctx.app.store, pool.id.as_str(), user.sub.as_str());
+    let mut changes = Changes::new();
+    if let Some(password) = store.password(pool_id, sub).await? {
+        changes.delete(Key::Password { pool_id: pool_id.to_owned(), sub: sub.to_owned() }, password.version);
+    }
+    for purpose in [CodePurpose::SignUp, CodePurpose::Reset] {
+        if let Some(code) = store.code(pool_id, sub, purpose).await? {
+            changes.delete(Key::Code { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose }, code.version);
+        }
+    }
+    for purpose in COUNTED {
+        if let Some(attempts) = store.attempts(pool_id, sub, purpose).await? {
+            changes.delete(Key::Attempts { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose }, attempts.version);
+        }
+    }
+    for (kind, name) in names::claims(pool, user) {
+        changes.release(pool_id, &name, kind, sub);
+    }
+    changes.delete(Key::User { pool_id: pool_id.to_owned(), sub: sub.to_owned() }, user.version);
+    changes.count_users(pool_id, -1);
+    Ok(ctx.app.commit(changes).await?)
+}

@@ -1,0 +1,41 @@
+//! `SecretHash` (accounts.md §3): asked for exactly when the client has a secret; any active secret counts.
+//!
+//! A hash sent to a client without a secret is refused, since nothing could have made it: reports of the service
+//! disagree, and answering "fine" to a proof that proves nothing would be a lie.
+
+use domain::{Client, ClientSecret};
+
+use crate::{ApiError, Ctx};
+
+/// Checks `given` for `username` as the request spells it.
+///
+/// # Errors
+/// `NotAuthorizedException` with the chapter's texts.
+pub fn check(ctx: &Ctx, client: &Client, username: &str, given: Option<&str>) -> Result<(), ApiError> {
+    let refused = || ApiError::not_authorized(format!("Unable to verify secret hash for client {}", client.id));
+    match (client.secrets.is_empty(), given) {
+        (true, None) => Ok(()),
+        (true, Some(_)) => Err(refused()),
+        (false, None) => Err(ApiError::not_authorized(format!(
+            "Client {} is configured with secret but SECRET_HASH was not received",
+            client.id
+        ))),
+        (false, Some(given)) => {
+            let secrets = client.secrets.iter().map(|secret| reveal(ctx, client, secret)).collect::<Result<Vec<_>, _>>()?;
+            if crypto::hash::secret_hash_matches(given, username, &client.id, secrets.iter().map(String::as_str)) {
+                Ok(())
+            } else {
+                Err(refused())
+            }
+        }
+    }
+}
+
+/// A client secret in clear.
+///
+/// # Errors
+/// When it cannot be opened with the master keys.
+pub fn reveal(ctx: &Ctx, client: &Client, secret: &ClientSecret) -> Result<String, ApiError> {
+    let clear = ctx.app.ring.open(crypto::seal::Purpose::ClientSecret, &client.id, &secret.value)?;
+    String::from_utf8(clear.to_vec()).map_err(ApiError::internal)
+}

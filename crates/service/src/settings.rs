@@ -1,0 +1,94 @@
+//! What the operator can choose, as the service needs it. The configuration file is read by the binary.
+
+/// Settings of the running server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients reach the server, without a final slash, such as `http://127.0.0.1:9229`.
+    pub base_url: String,
+    /// What issuers look like.
+    pub issuer: Issuer,
+    /// Twelve digits: the account in ARNs.
+    pub account_id: String,
+    /// Region of pools whose creator named none in the request's signature.
+    pub default_region: String,
+    /// Whether signed operations are checked.
+    pub signatures: Signatures,
+    /// Guards against guessing.
+    pub limits: Limits,
+    /// Pools in which SRP is switched off and passwords are kept as Argon2id.
+    pub srp_off: SrpOff,
+    /// How many ready signing keys are kept in stock; each new pool takes two.
+    pub key_stock: usize,
+    /// Whether messages stay readable in the outbox after they were handed over: yes where the inbox is mounted.
+    pub keep_sent_messages: bool,
+}
+
+/// The form of the `iss` claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    /// `{base_url}/{pool id}`: verifiers find the keys where the issuer says.
+    Server,
+    /// `https://cognito-idp.{region}.amazonaws.com/{pool id}`: verifiers that insist on that host are satisfied, and
+    /// must be told where the keys are.
+    Aws,
+}
+
+/// How requests of signed operations are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signatures {
+    /// Checked against the access keys in the store.
+    Required,
+    /// Taken as they come: any credentials, or none.
+    Ignored,
+}
+
+/// Which pools keep Argon2id hashes instead of SRP verifiers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SrpOff {
+    /// These.
+    Pools(Vec<String>),
+    /// All.
+    Everywhere,
+}
+
+impl SrpOff {
+    /// Whether SRP is switched off for this pool.
+    #[must_use]
+    pub fn applies_to(&self, pool_id: &str) -> bool {
+        match self {
+            Self::Pools(pools) => pools.iter().any(|pool| pool == pool_id),
+            Self::Everywhere => true,
+        }
+    }
+}
+
+/// Limits per user (accounts.md §4.3). Windows roll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// ForgotPassword calls per hour.
+    pub reset_requests_per_hour: usize,
+    /// Wrong codes at ConfirmForgotPassword per hour.
+    pub wrong_reset_codes_per_hour: usize,
+    /// Wrong codes at ConfirmSignUp per hour.
+    pub wrong_sign_up_codes_per_hour: usize,
+    /// Wrong codes per day at either, after which `TooManyFailedAttemptsException` is answered. The service models
+    /// that error without saying when it comes; this is what keeps a patient guesser from 120 tries a day.
+    pub wrong_codes_per_day: usize,
+    /// ResendConfirmationCode calls per hour.
+    pub resends_per_hour: usize,
+    /// ChangePassword calls per hour.
+    pub password_changes_per_hour: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            reset_requests_per_hour: 5,
+            wrong_reset_codes_per_hour: 5,
+            wrong_sign_up_codes_per_hour: 15,
+            wrong_codes_per_day: 30,
+            resends_per_hour: 5,
+            password_changes_per_hour: 5,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What all proofs of a password share (auth-flows.md §8 to §10): who may try, the lock, counting failures, and what
+//! a success changes.
+//!
+//! Order: unknown (where that is said) → disabled (where that is said) → unconfirmed → lock → the proof → reset
+//! required → disabled → expired temporary password. One attempt per user at a time, so that a burst of guesses is
+//! counted one by one.
+//!
+//! Decision: the reference chapters disagree on whether RESET_REQUIRED shows before the password is right, and so
+//! does every report. Here only whoever knows the password, or asks for a user without one through a client that
+//! hides nothing, is told; the same holds for disabled users through a client that hides unknown ones.
+
+use domain::{AttemptPurpose, Attempts, Password, Spent, User, attempts::Lock};
+use store::{Changes, CommitError, Key, SignInSnapshot, Stored, Taken};
+use wire::UserStatusType;
+
+use super::{Proven, Request, session};
+use crate::{
+    ApiError, Ctx, passwords, retry,
+    tokens::access::{not_confirmed, password_reset_required},
+};
+
+/// A proof of a password.
+pub(super) trait Proof {
+    /// Whether the proof holds for this user, who is allowed to try. For a user without a (fitting) password the same
+    /// work is done, and the answer is no.
+    async fn holds(&self, ctx: &Ctx, request: &Request, snapshot: &SignInSnapshot) -> Result<bool, ApiError>;
+
+    /// The password itself, if the proof shows it.
+    fn password(&self) -> Option<&str>;
+
+    /// What makes the proof usable only once, if anything does.
+    fn spends(&self) -> Option<Spent>;
+}
+
+/// Checks a proof for the user, or the stand-in, `sub`.
+///
+/// # Errors
+/// See auth-flows.md §8 and §9.
+pub(super) async fn prove(ctx: &Ctx, request: &Request, sub: &str, proof: &impl Proof) -> Result<Proven, ApiError> {
+    let pool = &request.pool;
+    let _turn = ctx.app.one_at_a_time(&pool.id, sub).await;
+    retry::on_conflict(ctx, || async {
+        let snapshot = ctx.app.store.sign_in_snapshot(&pool.id, sub).await?;
+        let hides = request.client.hides_unknown_users();
+        match &snapshot.user {
+            None if !hides => return Err(ApiError::no_such_user()),
+            Some(user) => check_before(user, hides)?,
+            None => {}
+        }
+        if snapshot.attempts.as_ref().is_some_and(|attempts| attempts.lock(ctx.now) == Lock::Locked) {
+            return Err(ApiError::not_authorized("Password attempts exceeded"));
+        }
+        let holds = proof.holds(ctx, request, &snapshot).await?;
+        let SignInSnapshot { user, password, attempts } = snapshot;
+        let (Some(user), true) = (&user, holds) else {
+            if let Some(user) = user.filter(|_| password.is_none() && !hides)
+                && user.status == UserStatusType::ResetRequired
+            {
+                // An imported user: there is no password that could be right.
+                return Err(password_reset_required());
+            }
+            return Err(count_failure(ctx, request, sub, attempts).await?);
+        };
+        let password = password.ok_or_else(|| ApiError::internal("a proof held without a password"))?;
+        check_after(ctx, user, &password)?;
+        accept(ctx, request, proof, user, password, attempts).await
+    })
+    .await
+}
+
+/// What is said without looking at the proof.
+fn check_before(user: &User, hides: bool) -> Result<(), ApiError> {
+    if !user.enabled && !hides {
+        return Err(ApiError::user_disabled());
+    }
+    if user.status == UserStatusType::Unconfirmed {
+        return Err(not_confirmed());
+    }
+    Ok(())
+}
+
+/// What only whoever has proven the password is told.
+fn check_after(ctx: &Ctx, user: &User, password: &Password) -> Result<(), ApiError> {
+    if !user.enabled {
+        return Err(ApiError::user_disabled());
+    }
+    if user.status == UserStatusType::ResetRequired {
+        return Err(password_reset_required());
+    }
+    if password.expires_at.is_some_and(|end| ctx.now >= end) {
+        return Err(ApiError::not_authorized("Temporary password has expired and must be reset by an administrator."));
+    }
+    Ok(())
+}
+
+/// Counts a failed proof; answers what the caller is told.
+async fn count_failure(
+    ctx: &Ctx,
+    request: &Request,
+    sub: &str,
+    attempts: Option<Stored<Attempts>>,
+) -> Result<ApiError, ApiError> {
+    let version = attempts.as_ref().map(|attempts| attempts.version);
+    let mut counted = attempts.map_or_else(
+        || Attempts::none(&request.pool.id, sub, AttemptPurpose::SignIn, ctx.now),
+        |attempts| attempts.value,
+    );
+    counted.record_sign_in_failure(ctx.now);
+    let mut changes = Changes::new();
+    changes.save(counted, version);
+    ctx.app.commit(changes).await?;
+    Ok(ApiError::wrong_credentials())
+}
+
+/// Commits what a success changes: the count of failures starts over, a hash of an outdated form is replaced, and
+/// what proves only once is spent. Mostly that is nothing.
+async fn accept(
+    ctx: &Ctx,
+    request: &Request,
+    proof: &impl Proof,
+    user: &Stored<User>,
+    password: Stored<Password>,
+    attempts: Option<Stored<Attempts>>,
+) -> Result<Proven, ApiError> {
+    let pool = &request.pool;
+    let mut changes = Changes::new();
+    let mut password_version = password.version;
+    if let Some(attempts) = attempts {
+        let key = Key::Attempts { pool_id: pool.id.clone(), sub: user.sub.clone(), purpose: AttemptPurpose::SignIn };
+        changes.delete(key, attempts.version);
+    }
+    if let Some(clear) = proof.password()
+        && passwords::is_outdated(ctx, pool, &password.current)
+    {
+        let mut replaced = password.value;
+        replaced.current = passwords::hash(ctx, pool, user, clear).await?;
+        changes.save(replaced, Some(password_version));
+        password_version += 1;
+    }
+    if let Some(spent) = proof.spends() {
+        changes.insert(spent);
+    }
+    if !changes.is_empty() {
+        match ctx.app.commit(changes).await {
+            Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
+            outcome => outcome?,
+        }
+    }
+    Ok(Proven { user: user.clone(), password_version: Some(password_version) })
+}

@@ -1,0 +1,138 @@
+//! The challenge NEW_PASSWORD_REQUIRED (auth-flows.md §6): a temporary password is replaced, and attributes that the
+//! pool demands are filled in.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    Client, Pool, Spent, User,
+    attributes::{self, Writer, is_readable},
+    session::SignInSession,
+};
+use serde_json::{Map, Value};
+use store::{Changes, CommitError, Stored, Taken};
+use wire::{AttributeType, ChallengeNameType, ErrorKind, UserStatusType};
+
+use super::{Proven, Request, session};
+use crate::{
+    ApiError, Ctx,
+    attributes::{Wording, committed, name_exists, refused},
+    passwords, retry, users,
+};
+
+/// What attributes are prefixed with, in both directions.
+const PREFIX: &str = "userAttributes.";
+
+/// `ChallengeParameters`.
+///
+/// # Errors
+/// When they cannot be written as JSON.
+pub(super) fn parameters(pool: &Pool, client: &Client, user: &User) -> Result<BTreeMap<String, String>, ApiError> {
+    let readable = user.attributes.iter().filter(|(name, _)| is_readable(client, name));
+    let present: Map<String, Value> = readable.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    let missing: Vec<String> = missing(pool, &user.attributes).iter().map(|name| format!("{PREFIX}{name}")).collect();
+    Ok(BTreeMap::from([
+        ("USER_ID_FOR_SRP".to_owned(), user.username.clone()),
+        ("userAttributes".to_owned(), serde_json::to_string(&present)?),
+        ("requiredAttributes".to_owned(), serde_json::to_string(&missing)?),
+    ]))
+}
+
+/// Checks the answer and makes the user CONFIRMED with the new password.
+///
+/// # Errors
+/// Those of the session, `InvalidPasswordException`, `PasswordHistoryPolicyViolationException`, and for attributes
+/// `InvalidParameterException`, `NotAuthorizedException` and `AliasExistsException`.
+pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
+    let username = request.required("USERNAME")?;
+    let new_password = request.required("NEW_PASSWORD")?;
+    request.required_session()?;
+    request.check_secret_hash(ctx, username)?;
+    request.check_device_key()?;
+    let waiting = session::resume(ctx, request, ChallengeNameType::NewPasswordRequired).await?;
+    if !request.names(ctx, username, &waiting.sub).await? {
+        return Err(session::invalid());
+    }
+    retry::on_conflict(ctx, || replace(ctx, request, &waiting, new_password)).await
+}
+
+async fn replace(ctx: &Ctx, request: &Request, waiting: &SignInSession, new_password: &str) -> Result<Proven, ApiError> {
+    let pool = &request.pool;
+    let snapshot = ctx.app.store.sign_in_snapshot(&pool.id, &waiting.sub).await?;
+    let user = snapshot.user.ok_or_else(session::invalid)?;
+    let before = snapshot.password;
+    if !user.enabled {
+        return Err(ApiError::user_disabled());
+    }
+    // An administrator may have set another password meanwhile: then this session has proven nothing.
+    let is_same_password = before.as_ref().map(|password| password.version) == waiting.password_version;
+    if user.status != UserStatusType::ForceChangePassword || !is_same_password {
+        // Another answer may have been quicker since the session was looked at.
+        let is_used = ctx.app.store.spent(&waiting.id).await?.is_some();
+        return Err(if is_used { session::used() } else { session::invalid() });
+    }
+
+    let mut after = user.value.clone();
+    after.attributes = attributes(pool, request, &user)?;
+    after.status = UserStatusType::Confirmed;
+    after.modified_at = ctx.now;
+    passwords::check_policy(pool, new_password, passwords::Wording::DoesNotConform)?;
+    passwords::check_history(ctx, pool, &user, before.as_deref(), new_password).await?;
+    let password = passwords::row(ctx, pool, &after, before.as_deref(), new_password, false).await?;
+
+    let version = before.map(|password| password.version);
+    let mut changes = Changes::new();
+    users::replace(&mut changes, pool, &user, after.clone());
+    changes.save(password, version);
+    changes.insert(Spent { id: waiting.id.clone(), expires_at: session::end(request, waiting.issued_at) });
+    match ctx.app.commit(changes).await {
+        Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
+        outcome => committed(outcome, |kind| name_exists(ErrorKind::AliasExists, kind, "User account already exists"))?,
+    }
+    let password_version = Some(version.map_or(1, |version| version + 1));
+    Ok(Proven { user: Stored { value: after, version: user.version + 1 }, password_version })
+}
+
+/// The user's attributes with those of the answer.
+fn attributes(pool: &Pool, request: &Request, user: &User) -> Result<BTreeMap<String, String>, ApiError> {
+    let given: Vec<AttributeType> = request
+        .parameters
+        .iter()
+        .filter_map(|(key, value)| {
+            let name = key.strip_prefix(PREFIX)?;
+            Some(AttributeType { name: name.to_owned(), value: Some(value.clone()) })
+        })
+        .collect();
+    let provided = given.iter().map(|attribute| attribute.name.as_str());
+    if let Some(name) = provided.clone().find(|name| is_required(pool, name) && has(&user.attributes, name)) {
+        return Err(ApiError::not_authorized(format!("Cannot modify an already provided {name}")));
+    }
+    // What never changes may still be given once.
+    let mut lenient = pool.clone();
+    for schema in &mut lenient.schema {
+        let is_first = schema.name.as_deref().is_some_and(|name| name != "sub" && !has(&user.attributes, name));
+        if is_first {
+            schema.mutable = Some(true);
+        }
+    }
+    let attributes = attributes::updated(&lenient, Writer::Client(&request.client), user, &given)
+        .map_err(|refusal| refused(refusal, Wording::NewUser))?;
+    match missing(pool, &attributes).first() {
+        Some(name) => Err(ApiError::invalid_parameter(format!("Invalid attributes given, {name} is missing"))),
+        None => Ok(attributes),
+    }
+}
+
+/// Attributes that the pool demands and that have no value.
+fn missing<'a>(pool: &'a Pool, attributes: &BTreeMap<String, String>) -> Vec<&'a str> {
+    let required = pool.schema.iter().filter(|schema| schema.required == Some(true));
+    let names = required.filter_map(|schema| schema.name.as_deref());
+    names.filter(|name| *name != "sub" && !has(attributes, name)).collect()
+}
+
+fn is_required(pool: &Pool, name: &str) -> bool {
+    attributes::schema_of(pool, name).is_some_and(|schema| schema.required == Some(true))
+}
+
+fn has(attributes: &BTreeMap<String, String>, name: &str) -> bool {
+    attributes.get(name).is_some_and(|value| !value.is_empty())
+}

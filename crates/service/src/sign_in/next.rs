@@ -1,0 +1,27 @@
+//! What comes after something was proven (auth-flows.md §5). Nothing else decides it.
+
+use wire::{ChallengeNameType, UserStatusType};
+
+use super::{Outcome, Proven, Request, new_password, session};
+use crate::{
+    ApiError, Ctx,
+    tokens::{self, Grant},
+};
+
+/// The next challenge, or tokens.
+///
+/// # Errors
+/// When the pool's keys cannot be read.
+pub(super) async fn step(ctx: &Ctx, request: &Request, proven: Proven) -> Result<Outcome, ApiError> {
+    let (pool, client) = (&request.pool, &request.client);
+    if proven.user.status == UserStatusType::ForceChangePassword {
+        let name = ChallengeNameType::NewPasswordRequired;
+        return Ok(Outcome::Challenge {
+            name,
+            session: Some(session::start(ctx, request, &proven, name)?),
+            parameters: new_password::parameters(pool, client, &proven.user)?,
+        });
+    }
+    let grant = Grant::new(ctx, &proven.user);
+    tokens::issue(ctx, pool, client, &proven.user, &grant).await.map(Outcome::Tokens)
+}

@@ -1,0 +1,93 @@
+//! The request of one step, the same for both entrances, and its parameters.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{Client, Pool, session::Entrance};
+use store::Stored;
+
+use crate::{ApiError, Ctx, lookup, secret_hash};
+
+/// One step's request.
+pub struct Request {
+    /// Which pair of operations it came through.
+    pub entrance: Entrance,
+    /// The client.
+    pub client: Arc<Stored<Client>>,
+    /// The client's pool.
+    pub pool: Arc<Stored<Pool>>,
+    /// `AuthParameters` or `ChallengeResponses`; unknown keys are ignored.
+    pub parameters: BTreeMap<String, String>,
+    /// `Session`.
+    pub session: Option<String>,
+}
+
+impl Request {
+    /// Through InitiateAuth or RespondToAuthChallenge.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`.
+    pub async fn public(
+        ctx: &Ctx,
+        client_id: &str,
+        parameters: Option<BTreeMap<String, String>>,
+        session: Option<String>,
+    ) -> Result<Self, ApiError> {
+        let (client, pool) = lookup::client_and_pool(ctx, client_id).await?;
+        Ok(Self { entrance: Entrance::Public, client, pool, parameters: parameters.unwrap_or_default(), session })
+    }
+
+    /// Through AdminInitiateAuth or AdminRespondToAuthChallenge.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`.
+    pub async fn admin(
+        ctx: &Ctx,
+        pool_id: &str,
+        client_id: &str,
+        parameters: Option<BTreeMap<String, String>>,
+        session: Option<String>,
+    ) -> Result<Self, ApiError> {
+        let (client, pool) = lookup::client_of_pool(ctx, pool_id, client_id).await?;
+        Ok(Self { entrance: Entrance::Admin, client, pool, parameters: parameters.unwrap_or_default(), session })
+    }
+
+    /// A parameter; an empty one counts as absent.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter that must be there.
+    pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {
+        self.parameter(name).ok_or_else(|| missing(name))
+    }
+
+    /// The session, where one must be there.
+    pub(super) fn required_session(&self) -> Result<&str, ApiError> {
+        self.session.as_deref().ok_or_else(|| missing("Session"))
+    }
+
+    /// Checks `SECRET_HASH` for the username that it must have been made with.
+    pub(super) fn check_secret_hash(&self, ctx: &Ctx, username: &str) -> Result<(), ApiError> {
+        secret_hash::check(ctx, &self.client, username, self.parameter("SECRET_HASH"))
+    }
+
+    /// Pools do not remember devices yet, so none exists. It is said before anything is proven or spent: clients then
+    /// send the same proof again without the key.
+    pub(super) fn check_device_key(&self) -> Result<(), ApiError> {
+        match self.parameter("DEVICE_KEY") {
+            None => Ok(()),
+            Some(_) => Err(ApiError::not_found("Device does not exist.")),
+        }
+    }
+
+    /// Whether `username`, as a challenge's answer spells it, means the user (or the stand-in) of that `sub`.
+    pub(super) async fn names(&self, ctx: &Ctx, username: &str, sub: &str) -> Result<bool, ApiError> {
+        let user = lookup::user(ctx, &self.pool, username).await?;
+        // A stand-in is known to the client by its own id as well as by the name that was typed.
+        Ok(username == sub || lookup::subject(ctx, &self.pool, username, user.as_deref()) == sub)
+    }
+}
+
+fn missing(name: &str) -> ApiError {
+    ApiError::invalid_parameter(format!("Missing required parameter {name}"))
+}

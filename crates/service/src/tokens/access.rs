@@ -1,0 +1,157 @@
+//! An access token as the credential of an operation (auth-flows.md §17 "Using an access token on the API", §8).
+//!
+//! Order: form, signature and claims (remembered once they held), expiry, scope, pool and client, user, revocation.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use crypto::token::{TokenError, unverified_kid};
+use domain::{Client, Pool, User};
+use serde::{Deserialize, Serialize};
+use store::Stored;
+use wire::{ErrorKind, UserStatusType};
+
+use super::issuer;
+use crate::{ApiError, Ctx};
+
+/// The scope that API sign-ins get, and that operations with an access token ask for.
+pub const SCOPE: &str = "aws.cognito.signin.user.admin";
+
+/// The claims of an access token from an API sign-in, in the order in which they are written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// The user.
+    pub sub: String,
+    /// The pool, as a URL.
+    pub iss: String,
+    /// The client.
+    pub client_id: String,
+    /// The sign-in; left out where the client has revocation switched off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin_jti: Option<String>,
+    /// The request that made the token.
+    pub event_id: String,
+    /// `access`.
+    pub token_use: String,
+    /// Scopes, separated by blanks.
+    pub scope: String,
+    /// When the user signed in interactively, in seconds.
+    pub auth_time: i64,
+    /// From this second on the token is refused.
+    pub exp: i64,
+    /// When it was made, in seconds.
+    pub iat: i64,
+    /// The token's own id.
+    pub jti: String,
+    /// The stored username.
+    pub username: String,
+}
+
+/// Whose token it is.
+pub struct Authenticated {
+    /// The user's pool.
+    pub pool: Arc<Stored<Pool>>,
+    /// The client that the token was given to.
+    pub client: Arc<Stored<Client>>,
+    /// The user, as the store has it now.
+    pub user: Stored<User>,
+    /// What the token says.
+    pub claims: Arc<AccessClaims>,
+}
+
+/// Finds out whose token this is and whether it is still good.
+///
+/// # Errors
+/// `NotAuthorizedException` with the texts of auth-flows.md §8, `UserNotFoundException` when the user is gone,
+/// `PasswordResetRequiredException` and `UserNotConfirmedException` by the user's status.
+pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated, ApiError> {
+    let claims = verified(ctx, token).await?;
+    if ctx.now.seconds() >= claims.exp {
+        return Err(ApiError::not_authorized("Access Token has expired"));
+    }
+    if !claims.scope.split(' ').any(|scope| scope == SCOPE) {
+        return Err(ApiError::not_authorized("Access Token does not have required scopes"));
+    }
+    // A client that was deleted takes its tokens along.
+    let client = ctx.app.client(&claims.client_id).await?.ok_or_else(invalid)?;
+    let pool = ctx.app.pool(&client.pool_id).await?.ok_or_else(invalid)?;
+    if claims.iss != issuer(&ctx.app.settings, &pool.id) {
+        return Err(invalid());
+    }
+    let user = ctx.app.store.user(&pool.id, &claims.sub).await?.ok_or_else(ApiError::no_such_user)?;
+    if !user.enabled {
+        return Err(ApiError::user_disabled());
+    }
+    if user.refuses_tokens_of(claims.auth_time) || is_revoked(ctx, &pool, claims.origin_jti.as_deref()).await? {
+        return Err(ApiError::not_authorized("Access Token has been revoked"));
+    }
+    match user.status {
+        UserStatusType::ResetRequired => Err(password_reset_required()),
+        UserStatusType::Unconfirmed => Err(not_confirmed()),
+        _ => Ok(Authenticated { pool, client, user, claims }),
+    }
+}
+
+/// Whether this sign-in was revoked.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn is_revoked(ctx: &Ctx, pool: &Pool, origin_jti: Option<&str>) -> Result<bool, ApiError> {
+    match origin_jti {
+        Some(origin_jti) => Ok(ctx.app.store.revocation(&pool.id, origin_jti).await?.is_some()),
+        None => Ok(false),
+    }
+}
+
+/// The user must choose a new password by way of a reset code first.
+#[must_use]
+pub fn password_reset_required() -> ApiError {
+    ApiError::new(ErrorKind::PasswordResetRequired, "Password reset required for the user")
+}
+
+/// The user has not confirmed the sign-up.
+#[must_use]
+pub fn not_confirmed() -> ApiError {
+    ApiError::new(ErrorKind::UserNotConfirmed, "User is not confirmed.")
+}
+
+fn invalid() -> ApiError {
+    ApiError::not_authorized("Invalid Access Token")
+}
+
+/// The claims of a token that one of our pools signed as an access token.
+async fn verified(ctx: &Ctx, token: &str) -> Result<Arc<AccessClaims>, ApiError> {
+    let fingerprint = crypto::hash::sha256(token.as_bytes());
+    if let Some(claims) = ctx.app.tokens.verified.get(&fingerprint) {
+        return Ok(claims);
+    }
+    let kid = unverified_kid(token).map_err(|_| invalid())?;
+    // The unchecked issuer only says which pool's keys to try; the claims that count come from the check.
+    let pool_id = unverified_pool(token).ok_or_else(invalid)?;
+    let pool = ctx.app.pool(&pool_id).await?.ok_or_else(invalid)?;
+    let keys = ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?;
+    // An ID token, which another key signs, ends here.
+    let key = keys.access_verifier(&kid).ok_or_else(invalid)?;
+    let claims = key.verify(token).map_err(|error| match error {
+        TokenError::Signature => ApiError::not_authorized("Could not verify signature for Access Token"),
+        _ => invalid(),
+    })?;
+    let claims: AccessClaims = serde_json::from_slice(&claims).map_err(|_| invalid())?;
+    if claims.token_use != "access" || claims.iss != issuer(&ctx.app.settings, &pool.id) {
+        return Err(invalid());
+    }
+    let claims = Arc::new(claims);
+    ctx.app.tokens.verified.insert(fingerprint, claims.clone());
+    Ok(claims)
+}
+
+/// The pool id at the end of the issuer of a token that has not been checked.
+fn unverified_pool(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Issued {
+        iss: String,
+    }
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let issued: Issued = serde_json::from_slice(&payload).ok()?;
+    issued.iss.rsplit('/').next().map(str::to_owned)
+}

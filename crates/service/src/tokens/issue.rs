@@ -1,0 +1,146 @@
+//! The tokens of a sign-in (auth-flows.md §17).
+
+use std::collections::BTreeMap;
+
+use domain::{Client, Pool, User, attributes::is_readable, time};
+use serde::Serialize;
+use serde_json::{Value, json};
+use wire::AuthenticationResultType;
+
+use super::{
+    access::{AccessClaims, SCOPE},
+    issuer,
+    refresh::RefreshToken,
+};
+use crate::{ApiError, Ctx};
+
+/// The sign-in that tokens belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Its id, the same in all of its tokens.
+    pub origin_jti: String,
+    /// When the user signed in interactively, in seconds.
+    pub auth_time: i64,
+    /// Whether it has just begun and a refresh token is due.
+    pub is_new: bool,
+}
+
+impl Grant {
+    /// A sign-in that succeeds now.
+    #[must_use]
+    pub fn new(ctx: &Ctx, user: &User) -> Self {
+        Self { origin_jti: ctx.uuid(), auth_time: user.auth_time(ctx.now), is_new: true }
+    }
+
+    /// The sign-in that a refresh token continues.
+    #[must_use]
+    pub fn continued(token: &RefreshToken) -> Self {
+        Self { origin_jti: token.origin_jti.clone(), auth_time: token.auth_time, is_new: false }
+    }
+}
+
+/// The claims of an ID token, in the order in which they are written.
+#[derive(Serialize)]
+struct IdClaims<'a> {
+    sub: &'a str,
+    #[serde(flatten)]
+    attributes: BTreeMap<&'a str, Value>,
+    iss: &'a str,
+    #[serde(rename = "cognito:username")]
+    username: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin_jti: Option<&'a str>,
+    aud: &'a str,
+    event_id: &'a str,
+    token_use: &'static str,
+    auth_time: i64,
+    exp: i64,
+    iat: i64,
+    jti: &'a str,
+}
+
+/// Makes an access token, an ID token and, when the sign-in is new, a refresh token. Two RSA signatures, about half a
+/// millisecond.
+///
+/// # Errors
+/// When the pool's keys cannot be read or opened.
+pub async fn issue(
+    ctx: &Ctx,
+    pool: &Pool,
+    client: &Client,
+    user: &User,
+    grant: &Grant,
+) -> Result<AuthenticationResultType, ApiError> {
+    let keys = ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?;
+    let iss = issuer(&ctx.app.settings, &pool.id);
+    let (event_id, iat) = (ctx.uuid(), ctx.now.seconds());
+    let origin_jti = client.enable_token_revocation.then_some(grant.origin_jti.as_str());
+    let expires_in = client.access_token_seconds();
+    let access = AccessClaims {
+        sub: user.sub.clone(),
+        iss: iss.clone(),
+        client_id: client.id.clone(),
+        origin_jti: origin_jti.map(str::to_owned),
+        event_id: event_id.clone(),
+        token_use: "access".to_owned(),
+        scope: SCOPE.to_owned(),
+        auth_time: grant.auth_time,
+        exp: iat.saturating_add(expires_in),
+        iat,
+        jti: ctx.uuid(),
+        username: user.username.clone(),
+    };
+    let id = IdClaims {
+        sub: &user.sub,
+        attributes: attribute_claims(client, user),
+        iss: &iss,
+        username: &user.username,
+        origin_jti,
+        aud: &client.id,
+        event_id: &event_id,
+        token_use: "id",
+        auth_time: grant.auth_time,
+        exp: iat.saturating_add(client.id_token_seconds()),
+        iat,
+        jti: &ctx.uuid(),
+    };
+    let access_token = keys.access.sign(&serde_json::to_vec(&access)?).map_err(ApiError::internal)?;
+    let id_token = keys.id.sign(&serde_json::to_vec(&id)?).map_err(ApiError::internal)?;
+    let refresh_token = if grant.is_new { Some(new_refresh_token(pool, client, user, grant, ctx).seal(ctx)?) } else { None };
+    Ok(AuthenticationResultType {
+        access_token: Some(access_token),
+        expires_in: Some(expires_in),
+        token_type: Some("Bearer".to_owned()),
+        refresh_token,
+        id_token: Some(id_token),
+        new_device_metadata: None,
+    })
+}
+
+fn new_refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, ctx: &Ctx) -> RefreshToken {
+    RefreshToken {
+        pool_id: pool.id.clone(),
+        client_id: client.id.clone(),
+        sub: user.sub.clone(),
+        origin_jti: grant.origin_jti.clone(),
+        auth_time: grant.auth_time,
+        issued_at: ctx.now,
+        expires_at: ctx.now.plus(client.refresh_token_seconds().saturating_mul(time::SECOND)),
+    }
+}
+
+/// The attributes that the client may read: the two verified flags as booleans, the address as an object, everything
+/// else as text whatever its type in the schema.
+fn attribute_claims<'a>(client: &Client, user: &'a User) -> BTreeMap<&'a str, Value> {
+    let readable = user.attributes.iter().filter(|(name, _)| is_readable(client, name));
+    readable
+        .map(|(name, value)| {
+            let claim = match name.as_str() {
+                "email_verified" | "phone_number_verified" => Value::from(value == "true"),
+                "address" => json!({ "formatted": value }),
+                _ => Value::from(value.as_str()),
+            };
+            (name.as_str(), claim)
+        })
+        .collect()
+}

@@ -1,0 +1,68 @@
+//! A pool's signing keys, opened and parsed once.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use crypto::{
+    seal::Purpose,
+    token::{SigningKey, VerifyingKey},
+};
+use domain::{SigningKeyRecord, SigningKeyState, SigningKeyUse};
+
+use super::Tokens;
+use crate::{ApiError, App};
+
+/// What a pool signs with and what its tokens are checked with.
+pub struct PoolKeys {
+    /// Signs ID tokens.
+    pub id: SigningKey,
+    /// Signs access tokens.
+    pub access: SigningKey,
+    /// Key id and public half of each key whose access tokens are accepted.
+    verifying: Vec<(String, VerifyingKey)>,
+}
+
+impl PoolKeys {
+    fn open(app: &App, records: &[SigningKeyRecord]) -> Result<Self, ApiError> {
+        let signing = |usage: SigningKeyUse| {
+            let record = records
+                .iter()
+                .find(|record| record.usage == Some(usage) && record.state == SigningKeyState::Active)
+                .ok_or_else(|| ApiError::internal("a pool has no active signing key"))?;
+            let der = app.ring.open(Purpose::SigningKey, &record.kid, &record.private)?;
+            SigningKey::from_pkcs8(&record.kid, &der).map_err(ApiError::internal)
+        };
+        let verifying = records
+            .iter()
+            .filter(|record| record.usage == Some(SigningKeyUse::Access))
+            .map(|record| Ok((record.kid.clone(), VerifyingKey::new(&record.modulus, &record.exponent)?)))
+            .collect::<Result<_, crypto::token::TokenError>>()
+            .map_err(ApiError::internal)?;
+        Ok(Self { id: signing(SigningKeyUse::Id)?, access: signing(SigningKeyUse::Access)?, verifying })
+    }
+
+    /// The key that checks access tokens with this key id.
+    #[must_use]
+    pub fn access_verifier(&self, kid: &str) -> Option<&VerifyingKey> {
+        self.verifying.iter().find(|(present, _)| present == kid).map(|(_, key)| key)
+    }
+}
+
+impl Tokens {
+    /// The keys of a pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a key cannot be opened.
+    pub async fn pool_keys(&self, app: &App, pool_id: &str) -> Result<Arc<PoolKeys>, ApiError> {
+        if let Some(keys) = self.pools.get(pool_id) {
+            return Ok(keys);
+        }
+        let generation = self.generation.load(Ordering::SeqCst);
+        let records: Vec<_> = app.store.signing_keys(pool_id).await?.into_iter().map(|record| record.value).collect();
+        let keys = Arc::new(PoolKeys::open(app, &records)?);
+        self.pools.insert(pool_id.to_owned(), keys.clone());
+        if self.generation.load(Ordering::SeqCst) != generation {
+            self.pools.remove(pool_id);
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,84 @@
+//! Tokens (auth-flows.md §17, §18): the keys that sign them, what is in them, and when they are still good.
+//!
+//! - [`stock`](self::refill): signing keys made ahead of time, since making one takes up to 190 ms;
+//! - [`keys`]: a pool's two keys, parsed once and kept in memory;
+//! - [`issue`]: access, ID and refresh tokens of a sign-in;
+//! - [`access`]: an access token as the caller's credential;
+//! - [`refresh`]: what a refresh token carries;
+//! - [`discovery`] and [`jwks`]: what verifiers fetch.
+//!
+//! What is kept in memory decides nothing: keys never change, and of a token that was verified once only the claims
+//! are remembered. Whether the user is enabled, the sign-in revoked or the token expired is looked up every time.
+
+pub mod access;
+mod documents;
+mod issue;
+mod keys;
+pub mod refresh;
+mod stock;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use quick_cache::sync::Cache;
+use tokio::sync::Notify;
+
+pub use self::{
+    access::{AccessClaims, Authenticated},
+    documents::{discovery, issuer, jwks},
+    issue::{Grant, issue},
+    keys::PoolKeys,
+    stock::refill,
+};
+
+/// How many pools' keys are kept in memory: about 4 KiB each.
+const CACHED_POOLS: usize = 1_000;
+/// How many verified access tokens are remembered: about half a KiB each.
+const CACHED_TOKENS: usize = 10_000;
+
+/// The part of the server that tokens need beside the store.
+pub struct Tokens {
+    /// How many keys the stock should hold.
+    stock: usize,
+    /// Where in the stock the next pool's keys are taken, so that pools made at once take different ones.
+    next: AtomicUsize,
+    /// Told when keys were taken from the stock.
+    taken: Notify,
+    /// Told when a key was added to the stock.
+    added: Notify,
+    pools: Cache<String, Arc<PoolKeys>>,
+    verified: Cache<[u8; 32], Arc<AccessClaims>>,
+    generation: AtomicU64,
+}
+
+impl Tokens {
+    /// Nothing in memory yet; `stock` keys are to be kept ready.
+    #[must_use]
+    pub fn new(stock: usize) -> Self {
+        Self {
+            stock,
+            next: AtomicUsize::new(0),
+            taken: Notify::new(),
+            added: Notify::new(),
+            pools: Cache::new(CACHED_POOLS),
+            verified: Cache::new(CACHED_TOKENS),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Forgets a pool's keys.
+    pub fn forget_pool(&self, id: &str) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.pools.remove(id);
+    }
+
+    /// Forgets everything, and has the stock looked after: it may be gone too.
+    pub fn clear(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.pools.clear();
+        self.verified.clear();
+        self.taken.notify_one();
+    }
+}

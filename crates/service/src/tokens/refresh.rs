@@ -1,0 +1,57 @@
+//! What a refresh token carries. To clients it is opaque (`crypto::token::refresh`); it opens only for its client.
+
+use serde::{Deserialize, Serialize};
+use wire::Timestamp;
+
+use crate::{ApiError, Ctx};
+
+/// The sealed contents of a refresh token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefreshToken {
+    /// The pool.
+    pub pool_id: String,
+    /// The client.
+    pub client_id: String,
+    /// The user.
+    pub sub: String,
+    /// The sign-in: what is revoked.
+    pub origin_jti: String,
+    /// When the user signed in interactively, in seconds.
+    pub auth_time: i64,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// From this moment on it is refused.
+    pub expires_at: Timestamp,
+}
+
+impl RefreshToken {
+    /// The token as clients get it.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn seal(&self, ctx: &Ctx) -> Result<String, ApiError> {
+        let payload = serde_json::to_vec(self)?;
+        Ok(crypto::token::refresh::seal(&ctx.app.ring, ctx.entropy(), &self.client_id, &payload))
+    }
+
+    /// Reads a token that `client_id` presents; nothing is said yet about whether it is still good.
+    ///
+    /// # Errors
+    /// `Invalid Refresh Token.` for everything that is not a token of this client.
+    pub fn open(ctx: &Ctx, client_id: &str, token: &str) -> Result<Self, ApiError> {
+        let payload = crypto::token::refresh::open(&ctx.app.ring, client_id, token).map_err(|_| invalid())?;
+        serde_json::from_slice(&payload).map_err(|_| invalid())
+    }
+}
+
+/// Not a refresh token, or another client's.
+#[must_use]
+pub fn invalid() -> ApiError {
+    ApiError::not_authorized("Invalid Refresh Token.")
+}
+
+/// The sign-in was revoked, or all of the user's were.
+#[must_use]
+pub fn revoked() -> ApiError {
+    ApiError::not_authorized("Refresh Token has been revoked")
+}

@@ -1,0 +1,30 @@
+//! What tests need: a server in process with a seeded source of randomness and a stopped clock, shorthands for the
+//! accounts that most tests start from, and an SRP client.
+//!
+//! Everything that a test sees is the same at every run: ids, codes, keys, dates. That is what makes whole answers
+//! fit into snapshots.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on stops with what it saw"
+)]
+
+mod answer;
+mod coverage;
+mod entropy;
+mod keys;
+mod server;
+pub mod srp;
+
+pub use answer::Answer;
+pub use entropy::SeededEntropy;
+pub use keys::stock;
+pub use server::{Builder, Server};
+
+/// Runs a case on every engine: SQLite in memory and SQLite in a file.
+pub async fn both_engines(case: impl AsyncFn(Server)) {
+    case(Server::memory().await).await;
+    case(Server::file().await).await;
+}

@@ -1,0 +1,265 @@
+//! A whole server in process: requests go in as HTTP requests and come out as HTTP answers, without a socket.
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body};
+use crypto::seal::{KeyRing, MasterKey};
+use domain::Entropy;
+use http::{Method, Request};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use service::{
+    App, Clock, Settings,
+    messages::{Outbox, Sender},
+    settings::{Issuer, Limits, Signatures, SrpOff},
+};
+use store::{Changes, Durability, Location, Store};
+use tower::ServiceExt;
+use wire::Timestamp;
+
+use crate::{Answer, SeededEntropy, stock};
+
+/// 2026-01-02T03:04:05Z.
+const START: Timestamp = Timestamp(1_767_323_045_000);
+/// Signing keys at hand: enough for eight pools.
+const STOCK: usize = 16;
+
+/// What a test wants different from the usual.
+pub struct Builder {
+    settings: Settings,
+    location: Location,
+    sender: Sender,
+    test_controls: bool,
+    folder: Option<tempfile::TempDir>,
+}
+
+/// The server under test.
+pub struct Server {
+    /// The service behind it.
+    pub app: Arc<App>,
+    router: Router,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Builder {
+    /// Changes settings.
+    #[must_use]
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Chooses who takes messages.
+    #[must_use]
+    pub fn sender(mut self, sender: Sender) -> Self {
+        self.sender = sender;
+        self
+    }
+
+    /// Checks signatures and mounts no test controls, as `poolkeeper serve` does.
+    #[must_use]
+    pub fn production(mut self) -> Self {
+        self.settings.signatures = Signatures::Required;
+        self.test_controls = false;
+        self
+    }
+
+    /// Keeps the data in a file.
+    #[must_use]
+    pub fn in_a_file(mut self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        self.location = Location::File(folder.path().join("poolkeeper.db"));
+        self.folder = Some(folder);
+        self
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> Server {
+        let entropy = Arc::new(SeededEntropy::new(1));
+        let ring = KeyRing::new(vec![MasterKey::generate(&*entropy)]).expect("one key makes a ring");
+        let options = store::Options { location: self.location, durability: Durability::Normal, ..store::Options::memory() };
+        let store = Store::open(&options).await.expect("a fresh store opens");
+        let clock = Clock::new(|| START);
+        clock.freeze(true);
+        let mut changes = Changes::new();
+        for key in stock(&ring, &*entropy, STOCK, clock.now()) {
+            changes.insert(key);
+        }
+        store.commit(changes).await.expect("a fresh store takes keys");
+        let options = web::Options { test_controls: self.test_controls, ..web::Options::default() };
+        let shared: Arc<dyn Entropy> = entropy;
+        let app = Arc::new(App::new(self.settings, store, ring, clock, shared, Outbox::new(self.sender)));
+        Server { router: web::router(app.clone(), options), app, _folder: self.folder }
+    }
+}
+
+impl Server {
+    /// The usual server: everything in memory, any credentials taken, messages in the inbox.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
+            settings: Settings {
+                base_url: "http://127.0.0.1:9229".to_owned(),
+                issuer: Issuer::Server,
+                account_id: "000000000000".to_owned(),
+                default_region: "us-east-1".to_owned(),
+                signatures: Signatures::Ignored,
+                limits: Limits::default(),
+                srp_off: SrpOff::Pools(Vec::new()),
+                key_stock: STOCK,
+                keep_sent_messages: true,
+            },
+            location: Location::Memory,
+            sender: Sender::Inbox,
+            test_controls: true,
+            folder: None,
+        }
+    }
+
+    /// [`Server::builder`] as it is.
+    pub async fn memory() -> Self {
+        Self::builder().start().await
+    }
+
+    /// The same in a file.
+    pub async fn file() -> Self {
+        Self::builder().in_a_file().start().await
+    }
+
+    /// Any request.
+    pub async fn request(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("the router answers");
+        let status = response.status().as_u16();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let bytes = response.into_body().collect().await.expect("the body ends").to_bytes();
+        let body = match bytes.as_ref() {
+            [] => Value::Null,
+            text => serde_json::from_slice(text).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(text))),
+        };
+        Answer { status, headers, body }
+    }
+
+    /// An API call. A success must be what the model says that the operation answers.
+    pub async fn call(&self, operation: &str, body: Value) -> Answer {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/")
+            .header("host", "127.0.0.1:9229")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{operation}"))
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        let answer = self.request(request).await;
+        crate::coverage::record(operation, &answer);
+        if let (200, Some(shape)) = (answer.status, wire::Operation::parse(operation).and_then(wire::Operation::output)) {
+            // Types and required members only: the service itself breaks its model's lengths (a standard attribute's
+            // name is longer than attribute names may be).
+            if let Err(rejection) = wire::check(shape, &answer.body) {
+                let is_bad = rejection.kind != wire::ErrorKind::InvalidParameter || rejection.message.contains("must not be null");
+                assert!(!is_bad, "{operation} answered {}: {}", answer.body, rejection.message);
+            }
+        }
+        answer
+    }
+
+    /// A GET request.
+    pub async fn get(&self, path: &str) -> Answer {
+        let request = Request::builder().uri(path).header("host", "127.0.0.1:9229").body(Body::empty()).expect("a request");
+        self.request(request).await
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, seconds: i64) {
+        self.app.clock.advance(seconds * 1_000);
+    }
+
+    /// A new pool's id. `members` are added to the request, or replace those in it.
+    pub async fn pool(&self, members: Value) -> String {
+        let request = merged(json!({"PoolName": "test"}), members);
+        text(&self.call("CreateUserPool", request).await.ok(), "/UserPool/Id")
+    }
+
+    /// A new client, whole. It may use the password, administrator, SRP and refresh flows.
+    pub async fn client(&self, pool: &str, members: Value) -> Value {
+        let flows = json!([
+            "ALLOW_USER_PASSWORD_AUTH",
+            "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+            "ALLOW_USER_SRP_AUTH",
+            "ALLOW_REFRESH_TOKEN_AUTH"
+        ]);
+        let request = merged(json!({"UserPoolId": pool, "ClientName": "test", "ExplicitAuthFlows": flows}), members);
+        let answer = self.call("CreateUserPoolClient", request).await.ok();
+        answer.get("UserPoolClient").cloned().expect("a client")
+    }
+
+    /// The id of a new client.
+    pub async fn client_id(&self, pool: &str, members: Value) -> String {
+        text(&self.client(pool, members).await, "/ClientId")
+    }
+
+    /// A confirmed user with a permanent password; `email` and `phone_number` among the attributes are verified
+    /// unless the attributes say otherwise. Answers the sub.
+    pub async fn confirmed_user(&self, pool: &str, username: &str, password: &str, attributes: Value) -> String {
+        let mut attributes = attributes.as_object().cloned().expect("attributes are an object of texts");
+        for name in ["email", "phone_number"] {
+            let verified = format!("{name}_verified");
+            if attributes.contains_key(name) && !attributes.contains_key(&verified) {
+                attributes.insert(verified, Value::from("true"));
+            }
+        }
+        let attributes: Vec<Value> = attributes.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect();
+        let created = self
+            .call(
+                "AdminCreateUser",
+                json!({"UserPoolId": pool, "Username": username, "UserAttributes": attributes, "MessageAction": "SUPPRESS"}),
+            )
+            .await
+            .ok();
+        self.call(
+            "AdminSetUserPassword",
+            json!({"UserPoolId": pool, "Username": username, "Password": password, "Permanent": true}),
+        )
+        .await
+        .ok();
+        let found = created.pointer("/User/Attributes").and_then(Value::as_array).into_iter().flatten();
+        let sub = found.filter(|attribute| attribute["Name"] == "sub").find_map(|attribute| attribute["Value"].as_str());
+        sub.expect("a created user has a sub").to_owned()
+    }
+
+    /// A sign-in by USER_PASSWORD_AUTH.
+    pub async fn sign_in(&self, client: &str, username: &str, password: &str) -> Answer {
+        let parameters = json!({"USERNAME": username, "PASSWORD": password});
+        let request = json!({"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": client, "AuthParameters": parameters});
+        self.call("InitiateAuth", request).await
+    }
+
+    /// Messages to a user, newest first.
+    pub async fn messages(&self, pool: &str, username: &str) -> Vec<Value> {
+        let encoded: String = username.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let answer = self.get(&format!("/_poolkeeper/messages?user_pool_id={pool}&username={encoded}")).await.ok();
+        answer["messages"].as_array().cloned().expect("a list of messages")
+    }
+
+    /// The code in the newest message to a user.
+    pub async fn last_code(&self, pool: &str, username: &str) -> String {
+        let messages = self.messages(pool, username).await;
+        let newest = messages.first().expect("a message has been sent");
+        newest["code"].as_str().expect("a message has a code").to_owned()
+    }
+}
+
+fn merged(mut request: Value, members: Value) -> Value {
+    let (Some(object), Value::Object(members)) = (request.as_object_mut(), members) else {
+        panic!("requests and their members are objects")
+    };
+    object.extend(members);
+    request
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).expect("a text where one is due").to_owned()
+}

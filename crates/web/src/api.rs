@@ -1,0 +1,180 @@
+//! The AWS-JSON endpoint: `POST /` with `X-Amz-Target` (accounts.md §1, auth-flows.md §1).
+//!
+//! Order: body (limit), operation, content type, caller, dispatch. Everything after the operation's name is known runs
+//! in a span with the request's id, is counted, and survives a panic.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Request, State},
+    response::Response,
+};
+use http::{
+    HeaderMap, StatusCode,
+    header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    request::Parts,
+};
+use http_body_util::LengthLimitError;
+use service::{ApiError, Caller, Ctx, OperationLabels, RequestLabels, access_keys, settings::Signatures};
+use tokio::time::Instant;
+use tracing::Instrument;
+use wire::{ErrorKind, Operation};
+
+use crate::{answer, panics, state::Web};
+
+const TARGET_PREFIX: &str = "AWSCognitoIdentityProviderService.";
+
+/// `POST /`.
+pub(crate) async fn post(State(web): State<Web>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let began = Instant::now();
+    let mut ctx = web.context(&parts);
+    let body = match read(body, web.options.max_body_bytes).await {
+        Ok(body) => body,
+        Err(Unread::TooLarge) => {
+            let text = format!("Request size exceeded the limit of {} bytes.", web.options.max_body_bytes);
+            return refused(&ctx, &ApiError::new(ErrorKind::RequestEntityTooLarge, text));
+        }
+        Err(Unread::Broken) => {
+            let text = "The request body ended early.";
+            return answer::named(StatusCode::BAD_REQUEST, &ctx.request_id, "MalformedHttpRequestException", text);
+        }
+    };
+    let operation = match operation(&parts.headers) {
+        Ok(operation) => operation,
+        Err(error) => return refused(&ctx, &error),
+    };
+    let span = tracing::info_span!("request", id = %ctx.request_id, operation = operation.name());
+    let outcome = panics::catch(serve(&mut ctx, &parts, operation, &body)).instrument(span.clone()).await;
+    let outcome = outcome.unwrap_or_else(|panic| Err(ApiError::internal(panic)));
+    let kind = outcome.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
+    let metrics = &web.app.metrics;
+    metrics.requests.get_or_create(&RequestLabels { operation: operation.name(), outcome: kind }).inc();
+    let seconds = began.elapsed().as_secs_f64();
+    metrics.seconds.get_or_create(&OperationLabels { operation: operation.name() }).observe(seconds);
+    let _entered = span.entered();
+    match outcome {
+        Ok(body) => {
+            tracing::debug!(outcome = kind, client = %ctx.client_address, seconds, "answered");
+            answer::success(&ctx.request_id, body)
+        }
+        Err(error) => {
+            tracing::debug!(outcome = kind, message = error.message, client = %ctx.client_address, seconds, "answered");
+            log_cause(&error);
+            answer::error(&ctx.request_id, &error)
+        }
+    }
+}
+
+/// Any other method on `/` but GET, which is an unknown document (see `routes`).
+pub(crate) async fn other_method(State(web): State<Web>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let text = format!("Operations are called by POST, not by {}.", parts.method);
+    let id = web.context(&parts).request_id;
+    let kind = ErrorKind::UnknownOperation.as_str();
+    let mut response = answer::named(StatusCode::METHOD_NOT_ALLOWED, &id, kind, &text);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+    response
+}
+
+async fn serve(ctx: &mut Ctx, parts: &Parts, operation: Operation, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    content_type(&parts.headers)?;
+    authenticate(ctx, parts, operation, body).await?;
+    // Decision: no body at all is an empty object, as the protocol's specification has it (Smithy, AWS JSON 1.1).
+    let body = if body.is_empty() { b"{}" } else { body };
+    service::dispatch::call(ctx, operation, body).await
+}
+
+/// The cause of a server's fault goes to the log, and nowhere else.
+fn log_cause(error: &ApiError) {
+    if let Some(cause) = &error.cause {
+        tracing::error!(kind = error.kind.as_str(), cause = cause.as_ref(), "the request failed");
+    }
+}
+
+fn refused(ctx: &Ctx, error: &ApiError) -> Response {
+    let labels = RequestLabels { operation: "none", outcome: error.kind.as_str() };
+    ctx.app.metrics.requests.get_or_create(&labels).inc();
+    answer::error(&ctx.request_id, error)
+}
+
+enum Unread {
+    TooLarge,
+    Broken,
+}
+
+async fn read(body: Body, limit: usize) -> Result<Bytes, Unread> {
+    axum::body::to_bytes(body, limit).await.map_err(|error| {
+        if error.into_inner().is::<LengthLimitError>() { Unread::TooLarge } else { Unread::Broken }
+    })
+}
+
+/// Decision: an unknown operation is 400 like every other fault of the client (the two chapters differ: 400 and 404),
+/// and says what was wrong with the target.
+fn operation(headers: &HeaderMap) -> Result<Operation, ApiError> {
+    let unknown = |message: String| ApiError::new(ErrorKind::UnknownOperation, message);
+    let Some(target) = headers.get("x-amz-target") else {
+        return Err(unknown("The request names no operation: the header X-Amz-Target is missing.".to_owned()));
+    };
+    let target = target.to_str().unwrap_or_default();
+    let Some(name) = target.strip_prefix(TARGET_PREFIX) else {
+        return Err(unknown(format!("X-Amz-Target must begin with {TARGET_PREFIX}")));
+    };
+    Operation::parse(name).ok_or_else(|| unknown(format!("There is no operation '{}'.", shortened(name))))
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(128).collect()
+}
+
+/// Decision: `application/x-amz-json-1.1`, `-1.0`, `application/json`, or none at all; anything else is no JSON.
+fn content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let value = value.to_str().unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/x-amz-json-1.1" | "application/x-amz-json-1.0" | "application/json" => Ok(()),
+        _ => Err(ApiError::new(
+            ErrorKind::Serialization,
+            "The request body must be JSON with Content-Type application/x-amz-json-1.1",
+        )),
+    }
+}
+
+/// Public operations and those that carry an access token ignore whatever signature comes along (auth-flows.md §2).
+async fn authenticate(ctx: &mut Ctx, parts: &Parts, operation: Operation, body: &[u8]) -> Result<(), ApiError> {
+    if !operation.is_signed() || matches!(operation, Operation::GetClientToken | Operation::GetDerivedToken) {
+        return Ok(());
+    }
+    let headers = &parts.headers;
+    if ctx.app.settings.signatures == Signatures::Ignored {
+        let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if let Some(region) = authorization.and_then(access_keys::region) {
+            ctx.region = region;
+        }
+        return Ok(());
+    }
+    let mut listed: Vec<(&str, &str)> = Vec::with_capacity(headers.len() + 1);
+    for (name, value) in headers {
+        // A value that is no text cannot have been signed; what remains then does not match the signature.
+        if let Ok(value) = value.to_str() {
+            listed.push((name.as_str(), value));
+        }
+    }
+    // HTTP/2 carries the host as the authority of the request.
+    if !headers.contains_key(http::header::HOST)
+        && let Some(authority) = parts.uri.authority()
+    {
+        listed.push(("host", authority.as_str()));
+    }
+    let request = crypto::sigv4::SignedRequest {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &listed,
+        body,
+    };
+    let signer = access_keys::authenticate(&ctx.app, &request, ctx.now).await?;
+    ctx.caller = Caller::AccessKey { id: signer.access_key_id };
+    ctx.region = signer.region;
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! `GET /confirmUser/`: the page behind the link in a verification mail (accounts.md §9.1). Following the link confirms
+//! the sign-up, as ConfirmSignUp with the same code would.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+use http::{Method, StatusCode, request::Parts};
+use serde::Deserialize;
+use service::{ApiError, Ctx, lookup, operations::sign_up::confirm_sign_up};
+use wire::ErrorKind;
+
+use crate::{page, panics, state::Web};
+
+/// The link's query. Its names are those of the service's links.
+#[derive(Default, Deserialize)]
+pub(crate) struct Link {
+    #[serde(default)]
+    client_id: String,
+    #[serde(default)]
+    user_name: String,
+    #[serde(default)]
+    confirmation_code: String,
+}
+
+#[derive(Template)]
+#[template(path = "confirmation.html")]
+struct Page {
+    title: &'static str,
+    text: &'static str,
+}
+
+/// `GET /confirmUser/?client_id=…&user_name=…&confirmation_code=…`. `HEAD` confirms nothing: mail scanners send it.
+pub(crate) async fn page(State(web): State<Web>, parts: Parts) -> Response {
+    let Ok(Query(link)) = Query::<Link>::try_from_uri(&parts.uri) else {
+        return refused();
+    };
+    if parts.method == Method::HEAD {
+        return page::render(StatusCode::OK, &Page { title: "Confirmation", text: "Open this link in a browser." });
+    }
+    let ctx = web.context(&parts);
+    let outcome = panics::catch(confirm(&ctx, &link)).await.unwrap_or_else(|panic| Err(ApiError::internal(panic)));
+    match outcome {
+        Ok(()) => page::render(
+            StatusCode::OK,
+            &Page { title: "Registration confirmed", text: "Your registration has been confirmed. You can sign in now." },
+        ),
+        Err(error) if error.kind.is_server_fault() => {
+            tracing::error!(id = ctx.request_id, cause = error.cause.as_deref(), "a confirmation failed");
+            let text = "Something went wrong on the server. Please open the link again in a moment.";
+            page::render(StatusCode::INTERNAL_SERVER_ERROR, &Page { title: "Please try again", text })
+        }
+        Err(error) if matches!(error.kind, ErrorKind::LimitExceeded | ErrorKind::TooManyFailedAttempts) => {
+            let text = "There were too many attempts. Please try again later.";
+            page::render(StatusCode::BAD_REQUEST, &Page { title: "Too many attempts", text })
+        }
+        // Why exactly is nobody's business: the link may have been guessed.
+        Err(_) => refused(),
+    }
+}
+
+async fn confirm(ctx: &Ctx, link: &Link) -> Result<(), ApiError> {
+    let (client, pool) = lookup::client_and_pool(ctx, &link.client_id).await?;
+    confirm_sign_up::confirm(ctx, &client, &pool, &link.user_name, &link.confirmation_code, false).await
+}
+
+fn refused() -> Response {
+    let text = "This link is not valid, was used already, or has expired. If you cannot sign in, ask for a new link.";
+    page::render(StatusCode::BAD_REQUEST, &Page { title: "This link does not work", text })
+}

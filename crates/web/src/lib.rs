@@ -1,0 +1,29 @@
+//! What the network sees of Poolkeeper: the listener, the AWS-JSON endpoint, discovery documents, the page behind
+//! confirmation links, and, in `poolkeeper dev`, the test controls and the inbox.
+//!
+//! A request passes [`listen`] (connection cap, timeouts, TLS, drain), then the routes of [`router`]. The API's route
+//! names the operation, authenticates its caller and leaves the rest to `service::dispatch`.
+
+mod answer;
+mod api;
+mod client_address;
+mod confirmation;
+mod controls;
+mod cors;
+mod discovery;
+mod header_text;
+mod health;
+mod inbox;
+mod listen;
+mod options;
+mod page;
+mod panics;
+mod routes;
+mod same_origin;
+mod state;
+pub mod tls;
+
+pub use client_address::{Network, NetworkError, Peer};
+pub use listen::{ListenOptions, listen};
+pub use options::Options;
+pub use routes::{admin_router, router};

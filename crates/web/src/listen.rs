@@ -1,0 +1,269 @@
+//! The accept loop: at most so many connections, each with a deadline for everything that the other side could draw
+//! out; TLS when configured; and an orderly end.
+//!
+//! In clear, connections speak HTTP/1.1. HTTP/2 is negotiated inside TLS only: guessing it from the first bytes would
+//! mean to wait for them without a deadline.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use http::{Request, StatusCode};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
+};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::{Peer, answer};
+
+/// How the listener treats connections.
+#[derive(Clone)]
+pub struct ListenOptions {
+    /// Open connections at most; more wait in the operating system's queue.
+    pub max_connections: usize,
+    /// How long a client may take for the TLS handshake, and for the headers of a request; also how long a connection
+    /// may be idle.
+    pub header_timeout: Duration,
+    /// How long a request may take from its headers to the beginning of its answer.
+    pub request_timeout: Duration,
+    /// How long requests under way may take to end at shutdown.
+    pub drain_timeout: Duration,
+    /// Certificate and key (see [`crate::tls::configuration`]).
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+impl Default for ListenOptions {
+    /// 4,096 connections, 60 seconds for headers, 30 for a request, 10 to drain, no TLS.
+    fn default() -> Self {
+        Self {
+            max_connections: 4_096,
+            header_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+            tls: None,
+        }
+    }
+}
+
+/// Serves until `shutdown` is cancelled; then takes no more connections, lets requests under way end, and returns.
+pub async fn listen(listener: TcpListener, router: Router, options: ListenOptions, shutdown: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(options.max_connections));
+    let graceful = GracefulShutdown::new();
+    let acceptor = options.tls.clone().map(TlsAcceptor::from);
+    let mut connections = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            permit = permits.clone().acquire_owned() => permit,
+        };
+        let (stream, peer) = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // A connection that ended before it began, or no file descriptors left: those come back.
+                    tracing::warn!(cause = %error, "a connection could not be accepted");
+                    sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        while connections.try_join_next().is_some() {}
+        let connection = Connection {
+            router: router.clone(),
+            peer,
+            header_timeout: options.header_timeout,
+            request_timeout: options.request_timeout,
+            watcher: graceful.watcher(),
+        };
+        let acceptor = acceptor.clone();
+        connections.spawn(async move {
+            connection.run(stream, acceptor).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if timeout(options.drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time and were cut off");
+    }
+}
+
+struct Connection {
+    router: Router,
+    peer: SocketAddr,
+    header_timeout: Duration,
+    request_timeout: Duration,
+    watcher: Watcher,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, acceptor: Option<TlsAcceptor>) {
+        // Answers are small and complete: waiting for more to send only costs time.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(cause = %error, "TCP_NODELAY was refused");
+        }
+        let Some(acceptor) = acceptor else { return self.serve(stream, false).await };
+        match timeout(self.header_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                self.serve(stream, is_http2).await;
+            }
+            Ok(Err(error)) => tracing::debug!(cause = %error, peer = %self.peer, "the TLS handshake failed"),
+            Err(_) => tracing::debug!(peer = %self.peer, "the TLS handshake took too long"),
+        }
+    }
+
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, is_http2: bool) {
+        let builder = Builder::new(TokioExecutor::new());
+        let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.header_timeout);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(self.header_timeout)
+            .max_concurrent_streams(128)
+            .max_header_list_size(32_768);
+        let (router, peer, request_timeout) = (self.router, self.peer, self.request_timeout);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            let router = router.clone();
+            async move {
+                match timeout(request_timeout, router.oneshot(request.map(Body::new))).await {
+                    Ok(answered) => answered,
+                    Err(_) => Ok::<_, Infallible>(too_slow()),
+                }
+            }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        if let Err(error) = self.watcher.watch(connection).await {
+            tracing::debug!(cause = error, peer = %peer, "a connection ended early");
+        }
+    }
+}
+
+/// The id is nil: the request was given up together with everything that was known about it.
+fn too_slow() -> axum::response::Response {
+    let id = "00000000-0000-0000-0000-000000000000";
+    let text = "The request took too long. Please try again.";
+    answer::named(StatusCode::SERVICE_UNAVAILABLE, id, "ServiceUnavailableException", text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use axum::{Router, routing::get};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        task::JoinHandle,
+        time::{sleep, timeout},
+    };
+    use tokio_util::sync::CancellationToken;
+
+    use super::{ListenOptions, listen};
+
+    struct Running {
+        address: std::net::SocketAddr,
+        shutdown: CancellationToken,
+        task: JoinHandle<()>,
+    }
+
+    async fn start(options: ListenOptions) -> Running {
+        let router = Router::new()
+            .route("/", get(|| async { "hello" }))
+            .route("/slow", get(|| async { sleep(Duration::from_millis(300)).await }))
+            .route("/stuck", get(|| async { std::future::pending::<()>().await }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(listen(listener, router, options, shutdown.clone()));
+        Running { address, shutdown, task }
+    }
+
+    async fn ask(running: &Running, path: &str) -> (TcpStream, JoinHandle<String>) {
+        let stream = TcpStream::connect(running.address).await.unwrap().into_std().unwrap();
+        let (mut reader, mut writer) =
+            (TcpStream::from_std(stream.try_clone().unwrap()).unwrap(), TcpStream::from_std(stream).unwrap());
+        writer.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let reading = tokio::spawn(async move {
+            let mut text = [0; 4_096];
+            let length = reader.read(&mut text).await.unwrap_or(0);
+            String::from_utf8_lossy(text.get(..length).unwrap()).into_owned()
+        });
+        (writer, reading)
+    }
+
+    #[tokio::test]
+    async fn requests_under_way_end_before_the_listener_does() {
+        let running = start(ListenOptions::default()).await;
+        let (_open, answer) = ask(&running, "/slow").await;
+        sleep(Duration::from_millis(100)).await;
+        running.shutdown.cancel();
+        timeout(Duration::from_secs(5), running.task).await.unwrap().unwrap();
+        assert!(answer.await.unwrap().starts_with("HTTP/1.1 200"), "the request was answered");
+        assert!(TcpStream::connect(running.address).await.is_err(), "nobody listens any more");
+    }
+
+    #[tokio::test]
+    async fn a_stuck_request_does_not_hold_up_the_end() {
+        let options = ListenOptions { drain_timeout: Duration::from_millis(100), ..ListenOptions::default() };
+        let running = start(options).await;
+        let (_open, _answer) = ask(&running, "/stuck").await;
+        sleep(Duration::from_millis(50)).await;
+        running.shutdown.cancel();
+        timeout(Duration::from_secs(5), running.task).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn slow_requests_and_silent_connections_are_given_up() {
+        let options = ListenOptions {
+            header_timeout: Duration::from_millis(200),
+            request_timeout: Duration::from_millis(200),
+            ..ListenOptions::default()
+        };
+        let running = start(options).await;
+        let (_open, answer) = ask(&running, "/stuck").await;
+        let answer = timeout(Duration::from_secs(5), answer).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("ServiceUnavailableException"), "{answer}");
+        for begun in ["", "P", "POST / HTTP/1.1\r\nhost: x\r\n"] {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            let mut rest = Vec::new();
+            _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await.unwrap();
+        }
+        running.shutdown.cancel();
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_cap_wait_their_turn() {
+        let running = start(ListenOptions { max_connections: 1, ..ListenOptions::default() }).await;
+        let (first, answer) = ask(&running, "/").await;
+        assert!(answer.await.unwrap().ends_with("hello"));
+        let (_second, waiting) = ask(&running, "/").await;
+        sleep(Duration::from_millis(150)).await;
+        assert!(!waiting.is_finished(), "the first connection is still open");
+        drop(first);
+        let answer = timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+        assert!(answer.ends_with("hello"), "{answer}");
+        running.shutdown.cancel();
+    }
+}
