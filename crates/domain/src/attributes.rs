@@ -222,13 +222,19 @@ pub fn for_new_user(
 ///
 /// # Errors
 /// See [`Refusal`].
-pub fn updated(pool: &Pool, writer: Writer<'_>, user: &User, given: &[AttributeType]) -> Result<BTreeMap<String, String>, Refusal> {
+pub fn updated(
+    pool: &Pool,
+    writer: Writer<'_>,
+    user: &User,
+    given: &[AttributeType],
+) -> Result<BTreeMap<String, String>, Refusal> {
     let given_values = last_values(given);
     let mut violations = Vec::new();
     let mut attributes = user.attributes.clone();
     for (name, value) in &given_values {
-        let fault = fault(pool, name, value)
-            .or_else(|| schema_of(pool, name).is_some_and(|schema| schema.mutable == Some(false)).then_some(Fault::Immutable));
+        let fault = fault(pool, name, value).or_else(|| {
+            schema_of(pool, name).is_some_and(|schema| schema.mutable == Some(false)).then_some(Fault::Immutable)
+        });
         if let Some(fault) = fault {
             violations.push(Violation { name: (*name).to_owned(), fault });
         } else if value.is_empty() {
@@ -282,7 +288,10 @@ pub fn is_writable(client: &Client, name: &str) -> bool {
         return false;
     }
     // Decision: without an explicit list custom attributes are left out, as the API reference says.
-    client.write_attributes.as_ref().map_or_else(|| STANDARD.contains(&name), |list| list.iter().any(|listed| listed == name))
+    client
+        .write_attributes
+        .as_ref()
+        .map_or_else(|| STANDARD.contains(&name), |list| list.iter().any(|listed| listed == name))
 }
 
 /// Whether a user may read this attribute through this client, in answers and in ID tokens (accounts.md §11.4).

@@ -150,7 +150,7 @@ impl Configuration {
 
     /// Paths in the file start from where the file is.
     fn resolve_paths(&mut self, folder: &Path) {
-        let tls = self.server.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
+        let tls = self.server.tls_certificate.iter_mut().chain(&mut self.server.tls_key);
         let smtp = self.email.smtp.iter_mut().flat_map(|smtp| smtp.password_file.iter_mut().chain(&mut smtp.ca_file));
         let own = self.keys.master_key_file.iter_mut().chain([&mut self.store.data_dir]);
         for path in tls.chain(smtp).chain(own) {

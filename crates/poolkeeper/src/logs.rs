@@ -1,5 +1,7 @@
 //! Logs go to standard error: for people in `dev`, as JSON lines in `serve`.
 
+use std::io::IsTerminal;
+
 use anyhow::Context;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -20,7 +22,10 @@ pub fn start(mode: Mode) -> anyhow::Result<()> {
         .add_directive("aws_sigv4=warn".parse()?);
     let registry = tracing_subscriber::registry().with(filter);
     match mode {
-        Mode::Dev => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init(),
+        Mode::Dev => {
+            let is_terminal = std::io::stderr().is_terminal();
+            registry.with(tracing_subscriber::fmt::layer().with_ansi(is_terminal).with_writer(std::io::stderr)).init();
+        }
         Mode::Serve => registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).init(),
     }
     std::panic::set_hook(Box::new(|panic| {

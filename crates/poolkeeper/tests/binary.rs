@@ -94,7 +94,7 @@ fn config_reference_and_check() {
     assert!(text.starts_with("# Configuration\n") && text.contains("POOLKEEPER_MASTER_KEY"), "{text}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("c.toml");
-    fs::write(&file, "[server.tls]\ncertificate = \"no.pem\"\nkey = \"no.key\"\n").unwrap();
+    fs::write(&file, "[server]\ntls_certificate = \"no.pem\"\ntls_key = \"no.key\"\n").unwrap();
     let (code, _, error) = support::run(&["config", "check", "--config", file.to_str().unwrap()], &[]);
     assert!(code == Some(1) && error.contains("no.pem"), "{error}");
     fs::write(&file, "").unwrap();
@@ -333,7 +333,7 @@ fn usage_errors_are_told() {
     for wrong in [&["serve", "--no-such-option"][..], &["--listen", "nowhere"], &["fly"], &["keys"]] {
         let (code, output, error) = support::run(wrong, &[]);
         assert_eq!((code, output.as_str()), (Some(2), ""), "{wrong:?}");
-        assert!(error.contains("Usage"), "{error}");
+        assert!(error.contains("--help"), "{error}");
     }
     let (code, text, _) = support::run(&["--version"], &[]);
     assert_eq!((code, text.trim()), (Some(0), format!("poolkeeper {}", env!("CARGO_PKG_VERSION")).as_str()));
@@ -346,7 +346,7 @@ fn broken_requests_do_not_disturb_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = Program::dev(folder.path());
     let address = program.address();
-    for raw in ["\r\n\r\n", "GET\r\n\r\n", "POST / HTTP/9.9\r\n\r\n", "\u{0}\u{1}\u{2}\r\n\r\n", "POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n"] {
+    for raw in ["x\r\n\r\n", "GET\r\n\r\n", "POST / HTTP/9.9\r\n\r\n", "\u{0}\u{1}\u{2}\r\n\r\n", "POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n"] {
         let answer = send(&address, raw.as_bytes());
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{raw:?}: {answer}");
     }

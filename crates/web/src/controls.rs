@@ -137,10 +137,11 @@ fn moment(at: Timestamp) -> Result<String, Refusal> {
         .map_err(|error| Refusal::from(ApiError::internal(error)))
 }
 
-/// `POST /_poolkeeper/reset`: pools, clients, users, messages, all gone. The clock stays as it is.
+/// `POST /_poolkeeper/reset`: pools, clients, users, messages, all gone; the clock is the system's again.
 pub(crate) async fn reset(State(web): State<Web>) -> Result<Json<Value>, Refusal> {
     web.app.store.reset().await.map_err(ApiError::from)?;
     web.app.forget_all();
+    web.app.clock.reset();
     Ok(Json(json!({})))
 }
 

@@ -58,3 +58,96 @@ pub fn configuration(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
     configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(configuration))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::{path::PathBuf, sync::Arc};
+
+    use axum::{Router, routing::get};
+    use rustls::{
+        ClientConfig, RootCertStore, SupportedProtocolVersion,
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+        version::{TLS12, TLS13},
+    };
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+    use tokio_rustls::{TlsConnector, client::TlsStream};
+    use tokio_util::sync::CancellationToken;
+
+    use super::configuration;
+    use crate::{ListenOptions, listen};
+
+    /// Everybody knows these keys.
+    fn file(name: &str) -> PathBuf {
+        [env!("CARGO_MANIFEST_DIR"), "tests", "data", name].iter().collect()
+    }
+
+    async fn connect(
+        address: std::net::SocketAddr,
+        protocol: &[u8],
+        version: &'static SupportedProtocolVersion,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(file("test-only-certificate.pem")).unwrap()).unwrap();
+        let mut client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        client.alpn_protocols = vec![protocol.to_vec()];
+        let stream = TcpStream::connect(address).await.unwrap();
+        TlsConnector::from(Arc::new(client)).connect(ServerName::try_from("localhost").unwrap(), stream).await
+    }
+
+    #[tokio::test]
+    async fn both_protocols_are_spoken_inside_tls() {
+        let tls = configuration(&file("test-only-certificate.pem"), &file("test-only-key.pem")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let options = ListenOptions { tls: Some(tls), ..ListenOptions::default() };
+        let router = Router::new().route("/", get(|| async { "hello" }));
+        let task = tokio::spawn(listen(listener, router, options, shutdown.clone()));
+        for version in [&TLS12, &TLS13] {
+            let mut stream = connect(address, b"http/1.1", version).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+        }
+        let mut stream = connect(address, b"h2", &TLS13).await.unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let mut frame = [0; 9];
+        stream.read_exact(&mut frame).await.unwrap();
+        assert_eq!(frame.get(3), Some(&4), "the server begins with its settings: {frame:?}");
+        assert!(connect(address, b"spdy/3", &TLS13).await.is_err(), "other protocols are refused");
+        // Who speaks in clear gets no answer in clear.
+        let mut clear = TcpStream::connect(address).await.unwrap();
+        clear.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut rest = Vec::new();
+        _ = clear.read_to_end(&mut rest).await;
+        assert!(!rest.starts_with(b"HTTP"), "{rest:?}");
+        drop(stream);
+        shutdown.cancel();
+        task.await.unwrap();
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_are_named() {
+        let (certificate, key) = (file("test-only-certificate.pem"), file("test-only-key.pem"));
+        let error = |certificate: &PathBuf, key: &PathBuf| configuration(certificate, key).unwrap_err().to_string();
+        assert!(error(&file("none.pem"), &key).contains("none.pem"));
+        assert!(error(&certificate, &file("none.pem")).contains("none.pem"));
+        let no_certificate = error(&key, &key);
+        assert!(no_certificate.contains("cannot read the certificate"), "{no_certificate}");
+        let no_key = error(&certificate, &certificate);
+        assert!(no_key.contains("cannot read the key"), "{no_key}");
+        let strangers = error(&certificate, &file("test-only-other-key.pem"));
+        assert!(strangers.contains("Check that the key belongs to the certificate"), "{strangers}");
+    }
+}

@@ -156,7 +156,8 @@ fn a_client_gives_all_required_attributes_and_gets_unverified_addresses() {
 
 #[test]
 fn a_client_writes_only_what_it_may() {
-    let (open, narrow) = (client(None, None), client(None, Some(&["name", "given_name", "custom:level", "email_verified", "dev:note"])));
+    let (open, narrow) =
+        (client(None, None), client(None, Some(&["name", "given_name", "custom:level", "email_verified", "dev:note"])));
     for name in ["email_verified", "phone_number_verified", "sub", "identities", "dev:note"] {
         assert!(!is_writable(&open, name) && !is_writable(&narrow, name), "{name}");
     }
@@ -263,7 +264,8 @@ fn a_changed_address_is_unverified_unless_the_update_says_otherwise() {
 fn some_attributes_stay() {
     let mut pool = pool();
     let before = user(&[("email", "a@b.co"), ("given_name", "B"), ("custom:badge", "x")]);
-    let update = |pool: &Pool, name: &str, value: &str| updated(pool, Writer::Administrator, &before, &given(&[(name, value)]));
+    let update =
+        |pool: &Pool, name: &str, value: &str| updated(pool, Writer::Administrator, &before, &given(&[(name, value)]));
     assert_eq!(update(&pool, "custom:badge", "y"), Err(schema_refusal("custom:badge", Fault::Immutable)));
     assert_eq!(update(&pool, "sub", ""), Err(schema_refusal("sub", Fault::Immutable)));
     assert_eq!(update(&pool, "given_name", ""), Err(schema_refusal("given_name", Fault::Missing)));

@@ -27,22 +27,14 @@ pub struct ServerSection {
     /// Proxies whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<Network>,
-    /// Certificate and key.
-    pub tls: Option<TlsSection>,
+    /// PEM file with the certificate chain.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    pub tls_key: Option<PathBuf>,
     /// Region of pools whose creator names none.
     pub default_region: String,
     /// Account in ARNs.
     pub account_id: String,
-}
-
-/// `[server.tls]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsSection {
-    /// PEM file with the certificate chain.
-    pub certificate: PathBuf,
-    /// PEM file with the private key.
-    pub key: PathBuf,
 }
 
 impl Default for ServerSection {
@@ -55,7 +47,8 @@ impl Default for ServerSection {
             request_timeout_seconds: 30,
             drain_timeout_seconds: 10,
             trusted_proxies: Vec::new(),
-            tls: None,
+            tls_certificate: None,
+            tls_key: None,
             default_region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
         }
@@ -95,7 +88,11 @@ impl ServerSection {
     /// # Errors
     /// Names the file that cannot be used.
     pub fn listen_options(&self) -> anyhow::Result<ListenOptions> {
-        let tls = self.tls.as_ref().map(|tls| web::tls::configuration(&tls.certificate, &tls.key)).transpose()?;
+        let tls = match (&self.tls_certificate, &self.tls_key) {
+            (Some(certificate), Some(key)) => Some(web::tls::configuration(certificate, key)?),
+            (None, None) => None,
+            _ => bail!("server.tls_certificate and server.tls_key belong together: set both or neither"),
+        };
         Ok(ListenOptions {
             max_connections: self.max_connections,
             request_timeout: Duration::from_secs(self.request_timeout_seconds),

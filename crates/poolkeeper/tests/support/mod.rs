@@ -150,7 +150,6 @@ pub fn send(address: &str, raw: &[u8]) -> String {
     let mut stream = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(raw).unwrap();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut answer = Vec::new();
     _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()

@@ -80,7 +80,36 @@ async fn messages_are_listed_newest_first() {
         sign_up(&server, &client, "bob").await;
         let messages = server.get("/_poolkeeper/messages").await.ok();
         insta::allow_duplicates! {
-            insta::assert_json_snapshot!(messages, @"");
+            insta::assert_json_snapshot!(messages, @r#"
+            {
+              "messages": [
+                {
+                  "id": "869adac9-4e5c-47c0-8740-be20e82802c1",
+                  "sent_at": "2026-01-02T03:05:05Z",
+                  "user_pool_id": "us-east-1_O2c3Nifle",
+                  "username": "bob",
+                  "purpose": "SignUp",
+                  "medium": "EMAIL",
+                  "destination": "bob@example.com",
+                  "subject": "Your verification code",
+                  "body": "Your verification code is 885263. ",
+                  "code": "885263"
+                },
+                {
+                  "id": "b0c8ad3e-a034-47eb-80ba-f6f603df4cf8",
+                  "sent_at": "2026-01-02T03:04:05Z",
+                  "user_pool_id": "us-east-1_O2c3Nifle",
+                  "username": "alice",
+                  "purpose": "SignUp",
+                  "medium": "EMAIL",
+                  "destination": "alice@example.com",
+                  "subject": "Your verification code",
+                  "body": "Your verification code is 313498. ",
+                  "code": "313498"
+                }
+              ]
+            }
+            "#);
         }
         let names = async |query: &str| {
             let found = server.get(&format!("/_poolkeeper/messages?{query}")).await.ok();
@@ -174,6 +203,7 @@ async fn changes_of_the_clock_that_make_no_sense_change_nothing() {
 async fn a_reset_empties_everything() {
     both_engines(async |server| {
         let (pool, client) = signed_up(&server, "alice").await;
+        server.advance(1_000);
         // Into the caches.
         server.call("DescribeUserPool", json!({"UserPoolId": pool})).await.ok();
         server.get(&format!("/{pool}/.well-known/jwks.json")).await.ok();
@@ -185,6 +215,8 @@ async fn a_reset_empties_everything() {
         assert!(forgot.error().starts_with("ResourceNotFound"));
         assert_eq!(server.get(&format!("/{pool}/.well-known/jwks.json")).await.status, 400);
         assert_eq!(server.get("/_poolkeeper/messages").await.ok(), json!({"messages": []}));
+        let clock = server.get("/_poolkeeper/clock").await.ok();
+        assert_eq!((&clock["offset_seconds"], &clock["frozen"]), (&json!(0), &json!(false)));
         // And it goes on.
         signed_up(&server, "alice").await;
     })
@@ -228,7 +260,9 @@ async fn the_inbox_shows_messages_to_people() {
         .pool(json!({"AutoVerifiedAttributes": ["email"], "VerificationMessageTemplate": template}))
         .await;
     let client = server.client_id(&pool, json!({})).await;
-    sign_up(&server, &client, "<b>eve</b>").await;
+    let attributes = json!([{"Name": "email", "Value": "eve@example.com"}]);
+    let body = json!({"ClientId": client, "Username": "<b>eve</b>", "Password": "Passw0rd!", "UserAttributes": attributes});
+    server.call("SignUp", body).await.ok();
     let page = server.get("/_poolkeeper/inbox").await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     let policy = page.header("content-security-policy").unwrap();

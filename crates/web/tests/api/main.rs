@@ -4,11 +4,15 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod clients;
-mod wire;
-mod signatures;
-mod messages;
 mod controls;
+mod messages;
+mod pool_settings;
 mod pools;
 mod recovery;
+mod schema;
 mod sign_up;
+mod sign_up_codes;
+mod signatures;
+mod user_attributes;
 mod users;
+mod wire;

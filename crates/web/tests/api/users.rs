@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use testkit::{Answer, Server, both_engines};
 
-const PASSWORD: &str = "Passw0rd!";
-const UNKNOWN: &str = "UserNotFoundException: User does not exist.";
+pub(crate) const PASSWORD: &str = "Passw0rd!";
+pub(crate) const UNKNOWN: &str = "UserNotFoundException: User does not exist.";
 
 fn attributes(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect()
@@ -17,20 +17,26 @@ fn merged(mut base: Value, members: Value) -> Value {
     base
 }
 
-async fn create(server: &Server, pool: &str, username: &str, pairs: &[(&str, &str)], members: Value) -> Answer {
+pub(crate) async fn create(
+    server: &Server,
+    pool: &str,
+    username: &str,
+    pairs: &[(&str, &str)],
+    members: Value,
+) -> Answer {
     let request = json!({"UserPoolId": pool, "Username": username, "UserAttributes": attributes(pairs)});
     server.call("AdminCreateUser", merged(request, members)).await
 }
 
-async fn named(server: &Server, operation: &str, pool: &str, username: &str) -> Answer {
+pub(crate) async fn named(server: &Server, operation: &str, pool: &str, username: &str) -> Answer {
     server.call(operation, json!({"UserPoolId": pool, "Username": username})).await
 }
 
-async fn get(server: &Server, pool: &str, username: &str) -> Value {
+pub(crate) async fn get(server: &Server, pool: &str, username: &str) -> Value {
     named(server, "AdminGetUser", pool, username).await.ok()
 }
 
-async fn update(server: &Server, pool: &str, username: &str, pairs: &[(&str, &str)]) -> Answer {
+pub(crate) async fn update(server: &Server, pool: &str, username: &str, pairs: &[(&str, &str)]) -> Answer {
     let request = json!({"UserPoolId": pool, "Username": username, "UserAttributes": attributes(pairs)});
     server.call("AdminUpdateUserAttributes", request).await
 }
@@ -41,9 +47,12 @@ async fn set_password(server: &Server, pool: &str, username: &str, password: &st
 }
 
 /// An attribute in AdminGetUser's answer.
-fn value(user: &Value, name: &str) -> Option<String> {
+pub(crate) fn value(user: &Value, name: &str) -> Option<String> {
     let attributes = user["UserAttributes"].as_array().unwrap();
-    attributes.iter().find(|attribute| attribute["Name"] == name).map(|found| found["Value"].as_str().unwrap().to_owned())
+    attributes
+        .iter()
+        .find(|attribute| attribute["Name"] == name)
+        .map(|found| found["Value"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -185,7 +194,9 @@ async fn generated_passwords_meet_any_policy() {
 async fn what_creation_refuses() {
     let server = Server::memory().await;
     let pool = server.pool(json!({})).await;
-    let error = async |name: &str, pairs: &[(&str, &str)], members: Value| create(&server, &pool, name, pairs, members).await.error();
+    let error = async |name: &str, pairs: &[(&str, &str)], members: Value| {
+        create(&server, &pool, name, pairs, members).await.error()
+    };
     create(&server, &pool, "alice", &[], json!({})).await.ok();
     assert_eq!(error("alice", &[], json!({})).await, "UsernameExistsException: User account already exists");
     assert_eq!(
@@ -217,208 +228,10 @@ async fn what_creation_refuses() {
 }
 
 #[tokio::test]
-async fn addresses_that_are_names_belong_to_one_user() {
-    both_engines(async |server| {
-        let pool = server.pool(json!({"UsernameAttributes": ["email", "phone_number"]})).await;
-        let answer = create(&server, &pool, "a@example.com", &[("phone_number", "+14325551212")], json!({})).await.ok();
-        let username = answer["User"]["Username"].as_str().unwrap();
-        assert_eq!(answer["User"]["Attributes"][0], json!({"Name": "sub", "Value": username}));
-        assert_eq!(
-            create(&server, &pool, "a@example.com", &[], json!({"ForceAliasCreation": true})).await.error(),
-            "UsernameExistsException: An account with the given email already exists."
-        );
-        assert_eq!(
-            create(&server, &pool, "+14325551212", &[], json!({})).await.error(),
-            "UsernameExistsException: An account with the given phone_number already exists."
-        );
-        // A change of the address is a change of the name, at once.
-        update(&server, &pool, "a@example.com", &[("email", "b@example.com")]).await.ok();
-        assert_eq!(named(&server, "AdminGetUser", &pool, "a@example.com").await.error(), UNKNOWN);
-        assert_eq!(get(&server, &pool, "b@example.com").await["Username"], username);
-        create(&server, &pool, "a@example.com", &[], json!({})).await.ok();
-        assert_eq!(
-            update(&server, &pool, "b@example.com", &[("email", "a@example.com")]).await.error(),
-            "AliasExistsException: An account with the given email already exists."
-        );
-        // The last name cannot be taken away.
-        assert_eq!(
-            update(&server, &pool, "a@example.com", &[("email", "")]).await.error(),
-            "InvalidParameterException: user.email: The attribute is required\n"
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn verified_addresses_are_aliases_and_move_only_by_force() {
-    both_engines(async |server| {
-        let pool = server.pool(json!({"AliasAttributes": ["email", "phone_number", "preferred_username"]})).await;
-        let verified = [
-            ("email", "a@example.com"),
-            ("email_verified", "true"),
-            ("phone_number", "+14325551212"),
-            ("phone_number_verified", "true"),
-        ];
-        create(&server, &pool, "alice", &verified, json!({})).await.ok();
-        assert_eq!(get(&server, &pool, "a@example.com").await["Username"], "alice");
-        assert_eq!(
-            create(&server, &pool, "bob", &verified, json!({})).await.error(),
-            "UsernameExistsException: An account with the given email already exists."
-        );
-        // Unverified ones clash with nobody, not even by force.
-        create(&server, &pool, "carol", &[verified[0]], json!({"ForceAliasCreation": true})).await.ok();
-        assert_eq!(get(&server, &pool, "a@example.com").await["Username"], "alice");
-        // One user loses both.
-        create(&server, &pool, "bob", &verified, json!({"ForceAliasCreation": true})).await.ok();
-        assert_eq!(get(&server, &pool, "a@example.com").await["Username"], "bob");
-        assert_eq!(get(&server, &pool, "+14325551212").await["Username"], "bob");
-        let alice = get(&server, &pool, "alice").await;
-        assert_eq!(value(&alice, "email_verified").as_deref(), Some("false"));
-        assert_eq!(value(&alice, "phone_number_verified").as_deref(), Some("false"));
-
-        // A preferred user name is nobody else's name of any kind.
-        update(&server, &pool, "alice", &[("preferred_username", "ace")]).await.ok();
-        assert_eq!(get(&server, &pool, "ace").await["Username"], "alice");
-        let bob = get(&server, &pool, "bob").await;
-        for taken in ["ace", "bob", value(&bob, "sub").unwrap().as_str()] {
-            assert_eq!(
-                update(&server, &pool, "carol", &[("preferred_username", taken)]).await.error(),
-                "AliasExistsException: An account with the given preferred_username already exists.",
-                "{taken}"
-            );
-        }
-        assert_eq!(
-            create(&server, &pool, "dave", &[("preferred_username", "ace")], json!({"ForceAliasCreation": true})).await.error(),
-            "UsernameExistsException: An account with the given preferred_username already exists."
-        );
-        assert_eq!(
-            update(&server, &pool, "alice", &[("email_verified", "true")]).await.error(),
-            "AliasExistsException: An account with the given email already exists."
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn of_many_who_want_an_alias_one_gets_it() {
-    both_engines(async |server| {
-        let pool = server.pool(json!({"AliasAttributes": ["email"]})).await;
-        for name in ["a", "b", "c", "d"] {
-            create(&server, &pool, name, &[("email", "shared@example.com")], json!({})).await.ok();
-        }
-        let verify = [("email_verified", "true")];
-        let answers = tokio::join!(
-            update(&server, &pool, "a", &verify),
-            update(&server, &pool, "b", &verify),
-            update(&server, &pool, "c", &verify),
-            update(&server, &pool, "d", &verify),
-        );
-        let answers = [answers.0, answers.1, answers.2, answers.3];
-        let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
-        assert_eq!(won.len(), 1);
-        for answer in lost {
-            assert_eq!(answer.error(), "AliasExistsException: An account with the given email already exists.");
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn attributes_change_and_flags_follow() {
-    let server = Server::memory().await;
-    let pool = server.pool(json!({"Schema": [
-        {"Name": "badge", "AttributeDataType": "String", "Mutable": false},
-        {"Name": "level", "AttributeDataType": "Number", "Mutable": true},
-    ]})).await;
-    let pairs = [("email", "a@example.com"), ("email_verified", "true"), ("custom:badge", "x"), ("custom:level", "1")];
-    create(&server, &pool, "alice", &pairs, json!({})).await.ok();
-    server.advance(60);
-    assert_eq!(update(&server, &pool, "alice", &[("email", "b@example.com"), ("custom:level", "2")]).await.ok(), json!({}));
-    insta::assert_json_snapshot!(get(&server, &pool, "alice").await, @r#"
-    {
-      "Username": "alice",
-      "UserAttributes": [
-        {
-          "Name": "sub",
-          "Value": "0c10cea7-3e6e-410d-bb43-dba308331651"
-        },
-        {
-          "Name": "custom:badge",
-          "Value": "x"
-        },
-        {
-          "Name": "custom:level",
-          "Value": "2"
-        },
-        {
-          "Name": "email",
-          "Value": "b@example.com"
-        },
-        {
-          "Name": "email_verified",
-          "Value": "false"
-        }
-      ],
-      "UserCreateDate": 1767323045.0,
-      "UserLastModifiedDate": 1767323105.0,
-      "Enabled": true,
-      "UserStatus": "FORCE_CHANGE_PASSWORD"
-    }
-    "#);
-    assert!(server.messages(&pool, "alice").await.is_empty());
-    update(&server, &pool, "alice", &[("email_verified", "true"), ("custom:level", "")]).await.ok();
-    let user = get(&server, &pool, "alice").await;
-    assert_eq!((value(&user, "email_verified").as_deref(), value(&user, "custom:level")), (Some("true"), None));
-    update(&server, &pool, "alice", &[("email", "")]).await.ok();
-    let user = get(&server, &pool, "alice").await;
-    assert_eq!((value(&user, "email"), value(&user, "email_verified")), (None, None));
-
-    for (name, given, expected) in [
-        ("custom:badge", "y", "user.custom:badge: Attribute cannot be updated."),
-        ("sub", "y", "user.sub: Attribute cannot be updated."),
-        ("custom:nothing", "y", "user.custom:nothing: Attribute does not exist in the schema."),
-        ("custom:level", "y", "user.custom:level: Number must be an integer"),
-    ] {
-        let answer = update(&server, &pool, "alice", &[(name, given)]).await.error();
-        assert_eq!(answer, format!("InvalidParameterException: {expected}\n"));
-    }
-    assert_eq!(
-        update(&server, &pool, "alice", &[("email", "nobody")]).await.error(),
-        "InvalidParameterException: Invalid email address format."
-    );
-    assert_eq!(
-        update(&server, &pool, "alice", &[("email_verified", "true")]).await.error(),
-        "InvalidParameterException: Email is required to verify/un-verify an email"
-    );
-    assert_eq!(update(&server, &pool, "nobody", &[]).await.error(), UNKNOWN);
-}
-
-#[tokio::test]
-async fn an_address_that_waits_for_its_code_is_refused_so_far() {
-    let server = Server::memory().await;
-    let pool = server
-        .pool(json!({
-            "AutoVerifiedAttributes": ["email"],
-            "UserAttributeUpdateSettings": {"AttributesRequireVerificationBeforeUpdate": ["email"]},
-        }))
-        .await;
-    server.confirmed_user(&pool, "alice", PASSWORD, json!({"email": "a@example.com"})).await;
-    assert_eq!(
-        update(&server, &pool, "alice", &[("email", "b@example.com")]).await.error(),
-        "InvalidParameterException: Changing email without email_verified in a pool that verifies it before the update \
-         is not supported by this Poolkeeper version yet. See docs/compatibility.md."
-    );
-    assert_eq!(value(&get(&server, &pool, "alice").await, "email").as_deref(), Some("a@example.com"));
-    update(&server, &pool, "alice", &[("email", "a@example.com"), ("name", "Alice")]).await.ok();
-    update(&server, &pool, "alice", &[("email", "b@example.com"), ("email_verified", "true")]).await.ok();
-    let user = get(&server, &pool, "alice").await;
-    assert_eq!((value(&user, "email").as_deref(), value(&user, "email_verified").as_deref()), (Some("b@example.com"), Some("true")));
-}
-
-#[tokio::test]
 async fn a_password_set_by_an_administrator() {
     both_engines(async |server| {
-        let pool = server.pool(json!({"Policies": {"PasswordPolicy": {"MinimumLength": 8, "PasswordHistorySize": 2}}})).await;
+        let pool =
+            server.pool(json!({"Policies": {"PasswordPolicy": {"MinimumLength": 8, "PasswordHistorySize": 2}}})).await;
         let client = server.client_id(&pool, json!({})).await;
         create(&server, &pool, "alice", &[], json!({})).await.ok();
         assert_eq!(set_password(&server, &pool, "alice", "password-1", true).await.ok(), json!({}));
@@ -479,7 +292,10 @@ async fn a_disabled_user_is_out_at_once() {
         assert_eq!(named(&server, "AdminDisableUser", &pool, "alice").await.ok(), json!({}));
         let disabled = get(&server, &pool, "alice").await;
         assert_eq!((&disabled["Enabled"], &disabled["UserStatus"]), (&json!(false), &json!("CONFIRMED")));
-        assert_eq!(server.sign_in(&client, "alice", PASSWORD).await.error(), "NotAuthorizedException: User is disabled.");
+        assert_eq!(
+            server.sign_in(&client, "alice", PASSWORD).await.error(),
+            "NotAuthorizedException: User is disabled."
+        );
         assert!(server.call("GetUser", access.clone()).await.error().starts_with("NotAuthorizedException: "));
 
         // Twice is once.
@@ -537,7 +353,8 @@ async fn a_deleted_user_leaves_nothing_behind() {
 #[tokio::test]
 async fn users_see_what_their_client_may_read_and_can_leave() {
     let server = Server::memory().await;
-    let pool = server.pool(json!({"Schema": [{"Name": "level", "AttributeDataType": "Number", "Mutable": true}]})).await;
+    let pool =
+        server.pool(json!({"Schema": [{"Name": "level", "AttributeDataType": "Number", "Mutable": true}]})).await;
     let open = server.client_id(&pool, json!({})).await;
     let narrow = server.client_id(&pool, json!({"ReadAttributes": ["name", "custom:level"]})).await;
     let pairs = json!({"email": "a@example.com", "name": "Alice", "custom:level": "3"});
@@ -594,7 +411,11 @@ async fn users_see_what_their_client_may_read_and_can_leave() {
     assert_eq!(server.call("DeleteUser", tokens[1].clone()).await.status, 400);
     for operation in ["GetUser", "DeleteUser"] {
         let garbage = json!({"AccessToken": "eyJhbGciOiJub25lIn0.e30.x"});
-        assert_eq!(server.call(operation, garbage).await.error(), "NotAuthorizedException: Invalid Access Token", "{operation}");
+        assert_eq!(
+            server.call(operation, garbage).await.error(),
+            "NotAuthorizedException: Invalid Access Token",
+            "{operation}"
+        );
     }
 }
 
@@ -605,7 +426,9 @@ async fn users_are_listed_page_by_page() {
         let list = async |members: Value| server.call("ListUsers", merged(json!({"UserPoolId": pool}), members)).await;
         assert_eq!(list(json!({})).await.ok(), json!({"Users": []}));
         for index in 0..7 {
-            create(&server, &pool, &format!("user{index}"), &[("name", "N"), ("email", "a@example.com")], json!({})).await.ok();
+            create(&server, &pool, &format!("user{index}"), &[("name", "N"), ("email", "a@example.com")], json!({}))
+                .await
+                .ok();
         }
         let whole = list(json!({})).await.ok();
         assert_eq!((whole["Users"].as_array().unwrap().len(), whole.get("PaginationToken")), (7, None));
@@ -615,7 +438,9 @@ async fn users_are_listed_page_by_page() {
         loop {
             let page = list(next.clone()).await.ok();
             pages += 1;
-            seen.extend(page["Users"].as_array().unwrap().iter().map(|user| user["Username"].as_str().unwrap().to_owned()));
+            seen.extend(
+                page["Users"].as_array().unwrap().iter().map(|user| user["Username"].as_str().unwrap().to_owned()),
+            );
             let Some(token) = page.get("PaginationToken") else { break };
             next["PaginationToken"] = token.clone();
             // Who comes or goes meanwhile makes nobody else come twice or not at all.
@@ -648,13 +473,20 @@ async fn what_a_list_refuses() {
     let pool = server.pool(json!({})).await;
     for (members, expected) in [
         (json!({"AttributesToGet": ["custom:x"]}), "One or more requested attributes do not exist."),
-        (json!({"Filter": "email = \"x\""}), "Filter in ListUsers is not supported by this Poolkeeper version yet. See docs/compatibility.md."),
-        (json!({"Limit": 61}), "1 validation error detected: Value '61' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 60"),
+        (
+            json!({"Filter": "email = \"x\""}),
+            "Filter in ListUsers is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+        ),
+        (
+            json!({"Limit": 61}),
+            "1 validation error detected: Value '61' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 60",
+        ),
     ] {
         let answer = server.call("ListUsers", merged(json!({"UserPoolId": pool}), members)).await;
         assert_eq!(answer.error(), format!("InvalidParameterException: {expected}"));
     }
-    let empty = server.call("ListUsers", json!({"UserPoolId": pool, "Filter": "", "Limit": 0, "AttributesToGet": []})).await;
+    let empty =
+        server.call("ListUsers", json!({"UserPoolId": pool, "Filter": "", "Limit": 0, "AttributesToGet": []})).await;
     assert_eq!(empty.ok(), json!({"Users": []}));
     let unknown = server.call("ListUsers", json!({"UserPoolId": "us-east-1_Unknown00"})).await;
     assert_eq!(unknown.error(), "ResourceNotFoundException: User pool us-east-1_Unknown00 does not exist.");

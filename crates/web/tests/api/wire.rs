@@ -49,7 +49,7 @@ async fn a_success_is_whole() {
             ),
             (
                 "x-amzn-requestid",
-                "3d4c0f2f-7b29-4d3b-a4a5-0d0a0ae0a0e5",
+                "04af53be-a46b-45d1-bb8c-adf511d6d76d",
             ),
             (
                 "access-control-allow-origin",
@@ -75,7 +75,45 @@ async fn a_success_is_whole() {
 async fn an_error_is_whole() {
     let server = Server::memory().await;
     let answer = server.call("DescribeUserPool", json!({"UserPoolId": "us-east-1_none"})).await;
-    insta::assert_debug_snapshot!(answer, @"");
+    insta::assert_debug_snapshot!(answer, @r#"
+    Answer {
+        status: 400,
+        headers: [
+            (
+                "content-type",
+                "application/x-amz-json-1.1",
+            ),
+            (
+                "x-amzn-requestid",
+                "04af53be-a46b-45d1-bb8c-adf511d6d76d",
+            ),
+            (
+                "access-control-allow-origin",
+                "*",
+            ),
+            (
+                "access-control-expose-headers",
+                "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date",
+            ),
+            (
+                "x-amzn-errortype",
+                "ResourceNotFoundException:",
+            ),
+            (
+                "x-amzn-errormessage",
+                "User pool us-east-1_none does not exist.",
+            ),
+            (
+                "content-length",
+                "91",
+            ),
+        ],
+        body: Object {
+            "__type": String("ResourceNotFoundException"),
+            "message": String("User pool us-east-1_none does not exist."),
+        },
+    }
+    "#);
 }
 
 #[tokio::test]

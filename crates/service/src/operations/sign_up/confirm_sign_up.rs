@@ -42,7 +42,14 @@ pub async fn confirm(
     retry::on_conflict(ctx, || attempt(ctx, client, pool, username, code, force)).await
 }
 
-async fn attempt(ctx: &Ctx, client: &Client, pool: &Pool, username: &str, code: &str, force: bool) -> Result<(), ApiError> {
+async fn attempt(
+    ctx: &Ctx,
+    client: &Client,
+    pool: &Pool,
+    username: &str,
+    code: &str,
+    force: bool,
+) -> Result<(), ApiError> {
     let user = lookup::user(ctx, pool, username).await?;
     let hides = client.hides_unknown_users();
     match &user {

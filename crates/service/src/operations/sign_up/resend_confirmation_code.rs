@@ -41,7 +41,11 @@ pub async fn run(ctx: &Ctx, input: ResendConfirmationCodeRequest) -> Result<Rese
 }
 
 /// The user who gets a code and where; nobody, where the client must not learn why there is none.
-fn receiver<'a>(client: &Client, pool: &Pool, user: Option<&'a User>) -> Result<Option<(&'a User, Medium, &'a str)>, ApiError> {
+fn receiver<'a>(
+    client: &Client,
+    pool: &Pool,
+    user: Option<&'a User>,
+) -> Result<Option<(&'a User, Medium, &'a str)>, ApiError> {
     let hidden = |error: ApiError| if client.hides_unknown_users() { Ok(None) } else { Err(error) };
     let Some(user) = user else { return hidden(ApiError::no_such_username_for_client()) };
     if !user.enabled {
@@ -73,7 +77,8 @@ async fn send(
     let mut changes = count(ctx, pool, &user.sub).await?;
     let outstanding = ctx.app.store.code(&pool.id, &user.sub, CodePurpose::SignUp).await?;
     let (code, row) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::SignUp, medium, address);
-    let message = messages::write(ctx, pool, Some(&client.id), user, MessagePurpose::ResendCode, medium, address, &code)?;
+    let message =
+        messages::write(ctx, pool, Some(&client.id), user, MessagePurpose::ResendCode, medium, address, &code)?;
     changes.put(outstanding.as_ref(), row).insert(message);
     ctx.app.commit(changes).await?;
     Ok(delivery(medium, address))

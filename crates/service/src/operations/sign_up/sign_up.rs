@@ -64,7 +64,8 @@ pub async fn run(ctx: &Ctx, input: SignUpRequest) -> Result<SignUpResponse, ApiE
     if let Some((medium, address)) = verification_medium(&pool, &user) {
         ctx.app.outbox.can_deliver(medium)?;
         let (code, row) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::SignUp, medium, address);
-        let message = messages::write(ctx, &pool, Some(&client.id), &user, MessagePurpose::SignUp, medium, address, &code)?;
+        let message =
+            messages::write(ctx, &pool, Some(&client.id), &user, MessagePurpose::SignUp, medium, address, &code)?;
         changes.insert(row).insert(message);
         details = Some(delivery(medium, address));
     }

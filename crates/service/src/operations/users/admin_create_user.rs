@@ -67,7 +67,8 @@ async fn create(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
     if force {
         attributes::take_over_aliases(ctx, pool, &mut changes, None, &user).await?;
     }
-    let claims: Vec<_> = names::claims(pool, &user).into_iter().filter(|(kind, _)| !moves(pool, force, *kind)).collect();
+    let claims: Vec<_> =
+        names::claims(pool, &user).into_iter().filter(|(kind, _)| !moves(pool, force, *kind)).collect();
     if let Some((kind, _)) = attributes::other_owner(ctx, pool, &user.sub, &claims).await? {
         return Err(exists(kind));
     }
@@ -157,7 +158,16 @@ fn invitations(
         match user.address(medium) {
             Some(address) if wanted => {
                 ctx.app.outbox.can_deliver(medium)?;
-                messages.push(messages::write(ctx, pool, None, user, MessagePurpose::AdminCreateUser, medium, address, password)?);
+                messages.push(messages::write(
+                    ctx,
+                    pool,
+                    None,
+                    user,
+                    MessagePurpose::AdminCreateUser,
+                    medium,
+                    address,
+                    password,
+                )?);
             }
             None if wanted && named.is_some() => {
                 return Err(ApiError::invalid_parameter(format!(

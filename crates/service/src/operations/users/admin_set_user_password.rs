@@ -32,7 +32,8 @@ pub async fn run(ctx: &Ctx, input: AdminSetUserPasswordRequest) -> Result<AdminS
         changes.put(old.as_ref(), row);
         // Decision: a new password ends a lock that failures with the old one brought about.
         if let Some(failures) = ctx.app.store.attempts(&pool.id, &before.sub, AttemptPurpose::SignIn).await? {
-            let key = Key::Attempts { pool_id: pool.id.clone(), sub: before.sub.clone(), purpose: AttemptPurpose::SignIn };
+            let key =
+                Key::Attempts { pool_id: pool.id.clone(), sub: before.sub.clone(), purpose: AttemptPurpose::SignIn };
             changes.delete(key, failures.version);
         }
         users::replace(&mut changes, &pool, &before, after);

@@ -20,7 +20,10 @@ use crate::{
 ///
 /// # Errors
 /// Those of AdminUpdateUserAttributes in accounts.md §11.5 and §21.
-pub async fn run(ctx: &Ctx, input: AdminUpdateUserAttributesRequest) -> Result<AdminUpdateUserAttributesResponse, ApiError> {
+pub async fn run(
+    ctx: &Ctx,
+    input: AdminUpdateUserAttributesRequest,
+) -> Result<AdminUpdateUserAttributesResponse, ApiError> {
     let pool = lookup::pool(ctx, &input.user_pool_id).await?;
     retry::on_conflict(ctx, || async {
         let before = lookup::user_for_administrator(ctx, &pool, &input.username).await?;
@@ -60,6 +63,8 @@ fn waits_for_code(pool: &Pool, medium: Medium, given: &[AttributeType]) -> bool 
         Medium::Email => VerifiedAttributeType::Email,
         Medium::Sms => VerifiedAttributeType::PhoneNumber,
     };
-    let vouched = given.iter().rfind(|given| given.name == medium.verified_attribute()).and_then(|given| given.value.as_deref());
-    pool.verification_before_update.contains(&attribute) && !vouched.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    let vouched =
+        given.iter().rfind(|given| given.name == medium.verified_attribute()).and_then(|given| given.value.as_deref());
+    pool.verification_before_update.contains(&attribute)
+        && !vouched.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

@@ -32,7 +32,8 @@ pub(super) async fn remove(ctx: &Ctx, pool: &Pool, user: &Stored<User>) -> Resul
     }
     for purpose in COUNTED {
         if let Some(attempts) = store.attempts(pool_id, sub, purpose).await? {
-            changes.delete(Key::Attempts { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose }, attempts.version);
+            changes
+                .delete(Key::Attempts { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose }, attempts.version);
         }
     }
     for (kind, name) in names::claims(pool, user) {
