@@ -41,10 +41,10 @@ pub enum Command {
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunOptions {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:9229]
-    #[arg(long, env = "POOLKEEPER_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "POOLKEEPER_LISTEN", hide_env_values = true, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
     /// Where clients reach the server, part of every token's issuer [default: from the address]
-    #[arg(long, env = "POOLKEEPER_BASE_URL", value_name = "URL")]
+    #[arg(long, env = "POOLKEEPER_BASE_URL", hide_env_values = true, value_name = "URL")]
     pub base_url: Option<String>,
     /// Where the data is.
     #[command(flatten)]
@@ -55,13 +55,13 @@ pub struct RunOptions {
 #[derive(Args, Clone, Debug, Default)]
 pub struct StoreOptions {
     /// Configuration file (TOML); `poolkeeper config reference` lists what can stand in it
-    #[arg(long, env = "POOLKEEPER_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "POOLKEEPER_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Directory of the data; one directory serves one server [default: poolkeeper-data]
-    #[arg(long, env = "POOLKEEPER_DATA_DIR", value_name = "DIRECTORY")]
+    #[arg(long, env = "POOLKEEPER_DATA_DIR", hide_env_values = true, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
     /// Database: sqlite:PATH, or sqlite::memory: [default: poolkeeper.db in the data directory]
-    #[arg(long, env = "POOLKEEPER_STORE", value_name = "URL")]
+    #[arg(long, env = "POOLKEEPER_STORE", hide_env_values = true, value_name = "URL")]
     pub store: Option<String>,
 }
 

@@ -224,13 +224,10 @@ fn base_url(text: &str) -> anyhow::Result<String> {
 }
 
 /// The address that is used when none is set.
-pub const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_229);
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_229);
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::{Configuration, base_url};
 
     #[test]
@@ -252,7 +249,9 @@ mod tests {
     fn base_urls_are_addresses_without_a_path() {
         assert_eq!(base_url("https://auth.example.com/").unwrap(), "https://auth.example.com");
         assert_eq!(base_url("http://[::1]:9229").unwrap(), "http://[::1]:9229");
-        for wrong in ["", "auth.example.com", "ftp://x", "https://", "https://x/y", "https://x?y", "http://a b", "http://:80"] {
+        for wrong in
+            ["", "auth.example.com", "ftp://x", "https://", "https://x/y", "https://x?y", "http://a b", "http://:80"]
+        {
             assert!(base_url(wrong).is_err(), "{wrong}");
         }
     }

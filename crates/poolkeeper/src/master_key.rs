@@ -32,7 +32,8 @@ pub fn generate() -> String {
 /// # Errors
 /// When there is no such file, or it holds something else. No key stands in the error.
 pub fn read(path: &Path) -> anyhow::Result<KeyRing> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the master key {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read the master key {}", path.display()))?;
     warn_if_others_can_read(path);
     KeyRing::parse(&text).with_context(|| format!("the master key {} cannot be used", path.display()))
 }
@@ -156,8 +157,6 @@ const fn warn_if_others_can_read(_path: &Path) {}
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::{check, create, in_folder};
 
     #[tokio::test]

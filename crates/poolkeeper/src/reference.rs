@@ -31,39 +31,193 @@ const fn setting(
 
 /// All of them, by section.
 pub const SETTINGS: &[Setting] = &[
-    setting("server", "listen", "\"ADDRESS:PORT\"", "\"127.0.0.1:9229\"", "`--listen`, `POOLKEEPER_LISTEN`", "Address and port to listen on. Port 0 takes a free one; the first line on standard output names it."),
-    setting("server", "base_url", "\"URL\"", "from the address", "`--base-url`, `POOLKEEPER_BASE_URL`", "Where clients reach the server, without a path. It is part of every token's issuer and of links in mails: set it when the server is behind a proxy, and do not change it afterwards."),
-    setting("server", "admin_listen", "\"ADDRESS:PORT\"", "none", "", "A second listener, in clear, for `/_poolkeeper/health`, `/_poolkeeper/ready` and `/metrics`. `dev` serves these on the main listener as well."),
+    setting(
+        "server",
+        "listen",
+        "\"ADDRESS:PORT\"",
+        "\"127.0.0.1:9229\"",
+        "`--listen`, `POOLKEEPER_LISTEN`",
+        "Address and port to listen on. Port 0 takes a free one; the first line on standard output names it.",
+    ),
+    setting(
+        "server",
+        "base_url",
+        "\"URL\"",
+        "from the address",
+        "`--base-url`, `POOLKEEPER_BASE_URL`",
+        "Where clients reach the server, without a path. It is part of every token's issuer and of links in mails: set it when the server is behind a proxy, and do not change it afterwards.",
+    ),
+    setting(
+        "server",
+        "admin_listen",
+        "\"ADDRESS:PORT\"",
+        "none",
+        "",
+        "A second listener, in clear, for `/_poolkeeper/health`, `/_poolkeeper/ready` and `/metrics`. `dev` serves these on the main listener as well.",
+    ),
     setting("server", "max_connections", "number", "4096", "", "Open connections at most; more wait."),
-    setting("server", "request_timeout_seconds", "seconds", "30", "", "How long a request may take, from its headers to the beginning of its answer."),
-    setting("server", "drain_timeout_seconds", "seconds", "10", "", "How long requests under way may take to end at shutdown."),
-    setting("server", "trusted_proxies", "[\"ADDRESS/PREFIX\", …]", "[]", "", "Proxies whose `X-Forwarded-For` is believed."),
-    setting("server", "default_region", "\"REGION\"", "\"us-east-1\"", "", "Region of pools whose creator named none in the request's signature."),
+    setting(
+        "server",
+        "request_timeout_seconds",
+        "seconds",
+        "30",
+        "",
+        "How long a request may take, from its headers to the beginning of its answer.",
+    ),
+    setting(
+        "server",
+        "drain_timeout_seconds",
+        "seconds",
+        "10",
+        "",
+        "How long requests under way may take to end at shutdown.",
+    ),
+    setting(
+        "server",
+        "trusted_proxies",
+        "[\"ADDRESS/PREFIX\", …]",
+        "[]",
+        "",
+        "Proxies whose `X-Forwarded-For` is believed.",
+    ),
+    setting(
+        "server",
+        "default_region",
+        "\"REGION\"",
+        "\"us-east-1\"",
+        "",
+        "Region of pools whose creator named none in the request's signature.",
+    ),
     setting("server", "account_id", "\"12 digits\"", "\"000000000000\"", "", "The account in ARNs."),
-    setting("server", "tls_certificate", "\"FILE\"", "none", "", "PEM file with the certificate chain, the server's certificate first. Without it, the server speaks HTTP in clear."),
+    setting(
+        "server",
+        "tls_certificate",
+        "\"FILE\"",
+        "none",
+        "",
+        "PEM file with the certificate chain, the server's certificate first. Without it, the server speaks HTTP in clear.",
+    ),
     setting("server", "tls_key", "\"FILE\"", "none", "", "PEM file with the certificate's private key."),
-    setting("store", "data_dir", "\"DIRECTORY\"", "\"poolkeeper-data\"", "`--data-dir`, `POOLKEEPER_DATA_DIR`", "Directory of the data. One directory serves one server. `dev` keeps its master key there, too."),
-    setting("store", "url", "\"URL\"", "`poolkeeper.db` in the data directory", "`--store`, `POOLKEEPER_STORE`", "The database: `sqlite:PATH` or `sqlite::memory:`."),
-    setting("store", "durability", "\"full\" or \"normal\"", "`serve`: \"full\", `dev`: \"normal\"", "", "What an acknowledged change survives: `full` a loss of power, `normal` the end of the process."),
-    setting("email", "sender", "\"inbox\", \"smtp\" or \"none\"", "`dev`: \"inbox\", `serve`: \"none\"", "", "Who takes messages. `inbox` shows them at `/_poolkeeper/inbox` (`dev` only), `smtp` sends mails (text messages are refused), `none` refuses whatever would need a message."),
-    setting("email", "from", "\"ADDRESS\"", "needed with \"smtp\"", "", "Sender of mails whose pool names none: `address` or `Name <address>`."),
-    setting("email.smtp", "host", "\"NAME\"", "needed with \"smtp\"", "", "The mail server. Its certificate must be for this name."),
+    setting(
+        "store",
+        "data_dir",
+        "\"DIRECTORY\"",
+        "\"poolkeeper-data\"",
+        "`--data-dir`, `POOLKEEPER_DATA_DIR`",
+        "Directory of the data. One directory serves one server. `dev` keeps its master key there, too.",
+    ),
+    setting(
+        "store",
+        "url",
+        "\"URL\"",
+        "`poolkeeper.db` in the data directory",
+        "`--store`, `POOLKEEPER_STORE`",
+        "The database: `sqlite:PATH` or `sqlite::memory:`.",
+    ),
+    setting(
+        "store",
+        "durability",
+        "\"full\" or \"normal\"",
+        "`serve`: \"full\", `dev`: \"normal\"",
+        "",
+        "What an acknowledged change survives: `full` a loss of power, `normal` the end of the process.",
+    ),
+    setting(
+        "email",
+        "sender",
+        "\"inbox\", \"smtp\" or \"none\"",
+        "`dev`: \"inbox\", `serve`: \"none\"",
+        "",
+        "Who takes messages. `inbox` shows them at `/_poolkeeper/inbox` (`dev` only), `smtp` sends mails (text messages are refused), `none` refuses whatever would need a message.",
+    ),
+    setting(
+        "email",
+        "from",
+        "\"ADDRESS\"",
+        "needed with \"smtp\"",
+        "",
+        "Sender of mails whose pool names none: `address` or `Name <address>`.",
+    ),
+    setting(
+        "email.smtp",
+        "host",
+        "\"NAME\"",
+        "needed with \"smtp\"",
+        "",
+        "The mail server. Its certificate must be for this name.",
+    ),
     setting("email.smtp", "port", "number", "587, \"tls\": 465, \"none\": 25", "", "The mail server's port."),
-    setting("email.smtp", "encryption", "\"starttls\", \"tls\" or \"none\"", "\"starttls\"", "", "How the connection is protected. With `starttls`, a server that does not offer it gets nothing."),
+    setting(
+        "email.smtp",
+        "encryption",
+        "\"starttls\", \"tls\" or \"none\"",
+        "\"starttls\"",
+        "",
+        "How the connection is protected. With `starttls`, a server that does not offer it gets nothing.",
+    ),
     setting("email.smtp", "username", "\"TEXT\"", "none", "", "Who Poolkeeper is to the mail server."),
     setting("email.smtp", "password", "\"TEXT\"", "none", "", "The password that belongs to the username."),
     setting("email.smtp", "password_file", "\"FILE\"", "none", "", "A file with that password instead."),
-    setting("email.smtp", "ca_file", "\"FILE\"", "the public authorities", "", "Certificates (PEM) that are trusted instead of the public ones."),
+    setting(
+        "email.smtp",
+        "ca_file",
+        "\"FILE\"",
+        "the public authorities",
+        "",
+        "Certificates (PEM) that are trusted instead of the public ones.",
+    ),
     setting("limits", "reset_requests_per_hour", "number", "5", "", "ForgotPassword calls per user and hour."),
-    setting("limits", "wrong_reset_codes_per_hour", "number", "5", "", "Wrong codes at ConfirmForgotPassword per user and hour."),
-    setting("limits", "wrong_sign_up_codes_per_hour", "number", "15", "", "Wrong codes at ConfirmSignUp per user and hour."),
+    setting(
+        "limits",
+        "wrong_reset_codes_per_hour",
+        "number",
+        "5",
+        "",
+        "Wrong codes at ConfirmForgotPassword per user and hour.",
+    ),
+    setting(
+        "limits",
+        "wrong_sign_up_codes_per_hour",
+        "number",
+        "15",
+        "",
+        "Wrong codes at ConfirmSignUp per user and hour.",
+    ),
     setting("limits", "wrong_codes_per_day", "number", "30", "", "Wrong codes at either per user and day."),
     setting("limits", "resends_per_hour", "number", "5", "", "ResendConfirmationCode calls per user and hour."),
     setting("limits", "password_changes_per_hour", "number", "5", "", "ChangePassword calls per user and hour."),
-    setting("keys", "master_key_file", "\"FILE\"", "none", "`POOLKEEPER_MASTER_KEY_FILE`, or the keys themselves in `POOLKEEPER_MASTER_KEY`", "Master keys, one `id:base64` a line, the one that seals first; `poolkeeper keys generate-master` makes one. `serve` does not start without; `dev` makes one in the data directory."),
-    setting("keys", "stock", "number", "8", "", "Ready signing keys. Each new pool takes two; they are made in the background."),
-    setting("passwords", "srp_off", "[\"POOL ID\", …] or [\"*\"]", "[]", "", "Pools whose passwords are kept as Argon2id hashes instead of SRP verifiers; `*` stands for all. Users of these pools cannot sign in by SRP."),
-    setting("issuer", "form", "\"server\" or \"aws\"", "\"server\"", "", "Form of the tokens' issuer: `server` is `{base_url}/{pool id}`, where verifiers find the keys; `aws` is `https://cognito-idp.{region}.amazonaws.com/{pool id}`, for verifiers that insist on that host and are told where the keys are."),
+    setting(
+        "keys",
+        "master_key_file",
+        "\"FILE\"",
+        "none",
+        "`POOLKEEPER_MASTER_KEY_FILE`, or the keys themselves in `POOLKEEPER_MASTER_KEY`",
+        "Master keys, one `id:base64` a line, the one that seals first; `poolkeeper keys generate-master` makes one. `serve` does not start without; `dev` makes one in the data directory.",
+    ),
+    setting(
+        "keys",
+        "stock",
+        "number",
+        "8",
+        "",
+        "Ready signing keys. Each new pool takes two; they are made in the background.",
+    ),
+    setting(
+        "passwords",
+        "srp_off",
+        "[\"POOL ID\", …] or [\"*\"]",
+        "[]",
+        "",
+        "Pools whose passwords are kept as Argon2id hashes instead of SRP verifiers; `*` stands for all. Users of these pools cannot sign in by SRP.",
+    ),
+    setting(
+        "issuer",
+        "form",
+        "\"server\" or \"aws\"",
+        "\"server\"",
+        "",
+        "Form of the tokens' issuer: `server` is `{base_url}/{pool id}`, where verifiers find the keys; `aws` is `https://cognito-idp.{region}.amazonaws.com/{pool id}`, for verifiers that insist on that host and are told where the keys are.",
+    ),
 ];
 
 /// The reference as Markdown.
@@ -83,7 +237,10 @@ pub fn text() -> String {
         if setting.section != section {
             section = setting.section;
             // Writing to a string cannot fail.
-            _ = write!(text, "\n## `[{section}]`\n\n| Key | Value | Default | Also | Meaning |\n|---|---|---|---|---|\n");
+            _ = write!(
+                text,
+                "\n## `[{section}]`\n\n| Key | Value | Default | Also | Meaning |\n|---|---|---|---|---|\n"
+            );
         }
         _ = writeln!(
             text,
@@ -96,8 +253,6 @@ pub fn text() -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use std::collections::BTreeSet;
 
     use super::{SETTINGS, text};
@@ -115,11 +270,14 @@ mod tests {
     fn every_key_is_in_the_reference_and_no_other() {
         let sections: BTreeSet<&str> = SETTINGS.iter().map(|setting| setting.section).collect();
         for section in &sections {
-            let listed = SETTINGS.iter().filter(|setting| setting.section == *section).map(|setting| setting.key.to_owned());
-            let below = sections.iter().filter_map(|other| other.strip_prefix(section)?.strip_prefix('.')).map(str::to_owned);
+            let listed =
+                SETTINGS.iter().filter(|setting| setting.section == *section).map(|setting| setting.key.to_owned());
+            let below =
+                sections.iter().filter_map(|other| other.strip_prefix(section)?.strip_prefix('.')).map(str::to_owned);
             assert_eq!(listed.chain(below).collect::<BTreeSet<_>>(), known(section), "[{section}]");
         }
-        let top: BTreeSet<String> = sections.iter().filter(|name| !name.contains('.')).map(|name| (*name).to_owned()).collect();
+        let top: BTreeSet<String> =
+            sections.iter().filter(|name| !name.contains('.')).map(|name| (*name).to_owned()).collect();
         assert_eq!(top, known(""));
     }
 

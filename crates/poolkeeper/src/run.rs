@@ -4,11 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use crypto::random::SystemEntropy;
-use service::{
-    App, Clock, Settings,
-    messages::Outbox,
-    settings::Signatures,
-};
+use service::{App, Clock, Settings, messages::Outbox, settings::Signatures};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -73,13 +69,7 @@ pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()
         tracing::info!(address = %listener.local_addr()?, "health, readiness and metrics");
         jobs.spawn(web::listen(listener, router, admin, shutdown.clone()));
     }
-    banner::print(
-        mode,
-        &address,
-        &base_url,
-        &configuration.store.described()?,
-        &configuration.server.default_region,
-    );
+    banner::print(mode, &address, &base_url, &configuration.store.described()?, &configuration.server.default_region);
     web::listen(listener, web::router(app, options), listen_options, shutdown).await;
 
     let ended = async { while jobs.join_next().await.is_some() {} };

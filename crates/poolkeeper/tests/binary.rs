@@ -1,6 +1,7 @@
 //! The built program: what it prints, what it refuses, how it ends.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::disallowed_methods, reason = "another process is waited for, in real time")]
 
 mod support;
 
@@ -18,7 +19,10 @@ fn dev_says_where_it_is_and_what_to_type() {
     assert_eq!(first, format!("Poolkeeper {} (dev) listening on {address}", env!("CARGO_PKG_VERSION")));
     let text = program.output_until("--no-sign-request");
     assert!(text.contains(&format!("Inbox   {address}/_poolkeeper/inbox")), "{text}");
-    assert!(text.contains(&format!("aws cognito-idp create-user-pool --pool-name demo --endpoint-url {address}")), "{text}");
+    assert!(
+        text.contains(&format!("aws cognito-idp create-user-pool --pool-name demo --endpoint-url {address}")),
+        "{text}"
+    );
     let (status, health) = get(&address, "/_poolkeeper/health");
     assert_eq!((status, &health["status"]), (200, &json!("ok")));
     // What the printed line does.
@@ -52,8 +56,11 @@ fn dev_needs_no_command_and_keeps_its_data() {
 fn the_environment_configures_and_options_override_it() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
-    let environment =
-        [("POOLKEEPER_LISTEN", "127.0.0.1:1"), ("POOLKEEPER_DATA_DIR", data), ("POOLKEEPER_BASE_URL", "http://pool.test/")];
+    let environment = [
+        ("POOLKEEPER_LISTEN", "127.0.0.1:1"),
+        ("POOLKEEPER_DATA_DIR", data),
+        ("POOLKEEPER_BASE_URL", "http://pool.test/"),
+    ];
     for command in [&["dev", "--listen", "127.0.0.1:0"][..], &["--listen", "127.0.0.1:0"]] {
         let mut program = Program::start(command, &environment);
         let address = program.address();
@@ -126,7 +133,8 @@ fn a_data_directory_that_cannot_be_used_is_named() {
     fs::write(&file, "").unwrap();
     // A file where a directory should be: also root is refused.
     let data = file.join("data");
-    let (code, output, error) = support::run(&["dev", "--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()], &[]);
+    let (code, output, error) =
+        support::run(&["dev", "--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()], &[]);
     assert_eq!((code, output.as_str()), (Some(1), ""));
     assert!(error.contains(data.to_str().unwrap()) && error.contains("--data-dir"), "{error}");
 }
@@ -205,8 +213,7 @@ fn keys_open_a_production_server() {
     let (_, master, _) = support::run(&["keys", "generate-master"], &[]);
     let environment = [("POOLKEEPER_MASTER_KEY", master.trim())];
     let create = |label: &str| {
-        let (code, text, error) =
-            support::run(&["keys", "create", "--label", label, "--data-dir", data], &environment);
+        let (code, text, error) = support::run(&["keys", "create", "--label", label, "--data-dir", data], &environment);
         assert_eq!(code, Some(0), "{error}");
         serde_json::from_str::<Value>(&text).unwrap()
     };
@@ -273,7 +280,8 @@ fn operators_have_a_listener_of_their_own() {
     fs::write(&file, format!("[server]\nadmin_listen = \"{admin}\"\n")).unwrap();
     let (_, master, _) = support::run(&["keys", "generate-master"], &[]);
     let data = folder.path().join("data");
-    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap(), "--config", file.to_str().unwrap()];
+    let arguments =
+        ["serve", "--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap(), "--config", file.to_str().unwrap()];
     let mut program = Program::start(&arguments, &[("POOLKEEPER_MASTER_KEY", master.trim())]);
     program.address();
     let admin = format!("http://{admin}");
@@ -319,7 +327,8 @@ fn requests_under_way_are_answered_before_the_end() {
 fn a_store_in_memory_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let arguments = ["dev", "--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap(), "--store", "sqlite::memory:"];
+    let arguments =
+        ["dev", "--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap(), "--store", "sqlite::memory:"];
     let mut program = Program::start(&arguments, &[]);
     assert_eq!(call(&program.address(), "CreateUserPool", &json!({"PoolName": "x"})).0, 200);
     assert_eq!(program.stop(), Some(0));
@@ -346,7 +355,13 @@ fn broken_requests_do_not_disturb_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = Program::dev(folder.path());
     let address = program.address();
-    for raw in ["x\r\n\r\n", "GET\r\n\r\n", "POST / HTTP/9.9\r\n\r\n", "\u{0}\u{1}\u{2}\r\n\r\n", "POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n"] {
+    for raw in [
+        "x\r\n\r\n",
+        "GET\r\n\r\n",
+        "POST / HTTP/9.9\r\n\r\n",
+        "\u{0}\u{1}\u{2}\r\n\r\n",
+        "POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+    ] {
         let answer = send(&address, raw.as_bytes());
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{raw:?}: {answer}");
     }

@@ -50,17 +50,23 @@ pub fn initiate(client_id: &str, username: &str) -> Value {
 /// The answer to a PASSWORD_VERIFIER challenge.
 #[must_use]
 pub fn respond(challenge: &Value, pool: &str, password: &str) -> Value {
+    respond_at(challenge, pool, password, TIMESTAMP)
+}
+
+/// The same by another clock.
+#[must_use]
+pub fn respond_at(challenge: &Value, pool: &str, password: &str, timestamp: &str) -> Value {
     let parameter = |name: &str| challenge["ChallengeParameters"][name].as_str().expect("a challenge parameter").to_owned();
     let (salt, srp_b, user_id, block) =
         (parameter("SALT"), parameter("SRP_B"), parameter("USER_ID_FOR_SRP"), parameter("SECRET_BLOCK"));
     let secret_block = STANDARD.decode(&block).expect("a secret block is base64");
     let login = Login { pool_name: domain::pool::short_name(pool), user_id: &user_id, password };
     let answer = Challenge { salt: &salt, srp_b: &srp_b, secret_block: &secret_block };
-    let signature = Client::new(&SECRET_EXPONENT).sign(login, answer, TIMESTAMP).expect("the server's values are good");
+    let signature = Client::new(&SECRET_EXPONENT).sign(login, answer, timestamp).expect("the server's values are good");
     json!({
         "USERNAME": user_id,
         "PASSWORD_CLAIM_SECRET_BLOCK": block,
         "PASSWORD_CLAIM_SIGNATURE": STANDARD.encode(signature),
-        "TIMESTAMP": TIMESTAMP,
+        "TIMESTAMP": timestamp,
     })
 }

@@ -103,9 +103,9 @@ enum Unread {
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, Unread> {
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
-        if error.into_inner().is::<LengthLimitError>() { Unread::TooLarge } else { Unread::Broken }
-    })
+    axum::body::to_bytes(body, limit)
+        .await
+        .map_err(|error| if error.into_inner().is::<LengthLimitError>() { Unread::TooLarge } else { Unread::Broken })
 }
 
 /// Decision: an unknown operation is 400 like every other fault of the client (the two chapters differ: 400 and 404),

@@ -64,7 +64,8 @@ impl Network {
 /// no trusted proxy itself. What stands before that could have been written by anybody.
 pub(crate) fn of(parts: &Parts, trusted: &[Network]) -> IpAddr {
     // Without a listener (in-process tests) there is no peer.
-    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip().to_canonical());
+    let peer =
+        parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip().to_canonical());
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut nearest = peer;
     if !is_trusted(peer) {
@@ -92,8 +93,6 @@ fn parse(entry: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use std::net::IpAddr;
 
     use super::{Network, Peer, of};
@@ -142,7 +141,10 @@ mod tests {
         assert_eq!(client("10.0.0.1:1", &["5.6.7.8:4711"], &["10.0.0.0/8"]), expected);
         assert_eq!(client("[::1]:1", &["[2001:db8::1]:443"], &["::1"]), "2001:db8::1".parse::<IpAddr>().unwrap());
         // What cannot be read ends the walk.
-        assert_eq!(client("10.0.0.1:1", &["5.6.7.8, nonsense"], &["10.0.0.0/8"]), "10.0.0.1".parse::<IpAddr>().unwrap());
+        assert_eq!(
+            client("10.0.0.1:1", &["5.6.7.8, nonsense"], &["10.0.0.0/8"]),
+            "10.0.0.1".parse::<IpAddr>().unwrap()
+        );
         assert_eq!(client("10.0.0.1:1", &[], &["10.0.0.0/8"]), "10.0.0.1".parse::<IpAddr>().unwrap());
     }
 }

@@ -44,7 +44,10 @@ pub(crate) async fn page(State(web): State<Web>, parts: Parts) -> Response {
     match outcome {
         Ok(()) => page::render(
             StatusCode::OK,
-            &Page { title: "Registration confirmed", text: "Your registration has been confirmed. You can sign in now." },
+            &Page {
+                title: "Registration confirmed",
+                text: "Your registration has been confirmed. You can sign in now.",
+            },
         ),
         Err(error) if error.kind.is_server_fault() => {
             tracing::error!(id = ctx.request_id, cause = error.cause.as_deref(), "a confirmation failed");

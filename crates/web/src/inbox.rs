@@ -60,7 +60,10 @@ pub(crate) async fn page(
     let messages = found
         .into_iter()
         .map(|message| Entry {
-            purpose: serde_json::to_value(message.purpose).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default(),
+            purpose: serde_json::to_value(message.purpose)
+                .ok()
+                .and_then(|name| name.as_str().map(str::to_owned))
+                .unwrap_or_default(),
             link: link(&message.body, base_url),
             message,
         })
@@ -98,7 +101,8 @@ mod tests {
     #[test]
     fn only_links_to_this_server_are_offered() {
         let base = "http://127.0.0.1:9229";
-        let body = r#"<a href="http://evil.example/">x</a> <a href="http://127.0.0.1:9229/confirmUser/?a=1&amp;b=2">y</a>"#;
+        let body =
+            r#"<a href="http://evil.example/">x</a> <a href="http://127.0.0.1:9229/confirmUser/?a=1&amp;b=2">y</a>"#;
         assert_eq!(link(body, base).as_deref(), Some("http://127.0.0.1:9229/confirmUser/?a=1&b=2"));
         assert_eq!(link(r#"<a href="http://127.0.0.1:92290/">"#, base), None);
         assert_eq!(link(r#"<a href="javascript:alert(1)">"#, base), None);

@@ -166,8 +166,6 @@ fn too_slow() -> axum::response::Response {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use std::time::Duration;
 
     use axum::{Router, routing::get};

@@ -31,8 +31,6 @@ fn text(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
-
     use super::catch;
 
     #[tokio::test]

@@ -20,10 +20,7 @@ pub fn router(app: Arc<App>, options: Options) -> Router {
     let test_controls = options.test_controls;
     let web = Web { app, options: Arc::new(options) };
     let api = Router::new()
-        .route(
-            "/",
-            post(api::post).get(discovery::unknown).options(cors::preflight).fallback(api::other_method),
-        )
+        .route("/", post(api::post).get(discovery::unknown).options(cors::preflight).fallback(api::other_method))
         .with_state(web.clone());
     let mut rest = Router::new()
         .route("/{pool_id}/.well-known/jwks.json", get(discovery::jwks).options(cors::preflight))
@@ -83,7 +80,8 @@ async fn survive(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(panic) => {
             tracing::error!(path, cause = %panic, "the request failed");
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": "Something went wrong on the server."}))).into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": "Something went wrong on the server."})))
+                .into_response()
         }
     }
 }

@@ -7,7 +7,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, Method, StatusCode, header::{HOST, ORIGIN}};
+use http::{
+    HeaderMap, Method, StatusCode,
+    header::{HOST, ORIGIN},
+};
 use serde_json::json;
 
 /// Refuses changes that a browser sends on behalf of a page of another origin. Programs send no `Origin`.
@@ -22,15 +25,14 @@ pub(crate) async fn only(request: Request, next: Next) -> Response {
 
 fn is_own(headers: &HeaderMap, uri: &http::Uri) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return true };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(|host| host.as_str()));
+    let host =
+        headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(|host| host.as_str()));
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use http::{HeaderMap, Uri};
 
     use super::is_own;

@@ -15,7 +15,9 @@ use rustls::{
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The certificate file is missing, unreadable or no PEM.
-    #[error("cannot read the certificate {path}: {reason}. Name a PEM file with the whole chain, the server's certificate first")]
+    #[error(
+        "cannot read the certificate {path}: {reason}. Name a PEM file with the whole chain, the server's certificate first"
+    )]
     Certificate {
         /// The file.
         path: PathBuf,
@@ -40,8 +42,7 @@ pub enum TlsError {
 /// # Errors
 /// Names the file that cannot be used.
 pub fn configuration(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let unreadable =
-        |reason: String| TlsError::Certificate { path: certificate.to_owned(), reason };
+    let unreadable = |reason: String| TlsError::Certificate { path: certificate.to_owned(), reason };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .map_err(|error| unreadable(error.to_string()))?
         .collect::<Result<_, _>>()
@@ -61,8 +62,6 @@ pub fn configuration(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use std::{path::PathBuf, sync::Arc};
 
     use axum::{Router, routing::get};

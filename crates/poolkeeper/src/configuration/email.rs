@@ -81,12 +81,16 @@ impl EmailSection {
         let usual = if mode == Mode::Dev { SenderChoice::Inbox } else { SenderChoice::None };
         let choice = self.sender.unwrap_or(usual);
         if choice != SenderChoice::Smtp && (self.smtp.is_some() || self.from.is_some()) {
-            bail!("email.from and [email.smtp] have no effect without email.sender = \"smtp\": add it, or leave them out");
+            bail!(
+                "email.from and [email.smtp] have no effect without email.sender = \"smtp\": add it, or leave them out"
+            );
         }
         match (choice, mode) {
             (SenderChoice::Inbox, Mode::Dev) => Ok(Sender::Inbox),
             (SenderChoice::Inbox, Mode::Serve) => {
-                bail!("email.sender = \"inbox\" works in dev only, nobody could read the messages here: choose \"smtp\"")
+                bail!(
+                    "email.sender = \"inbox\" works in dev only, nobody could read the messages here: choose \"smtp\""
+                )
             }
             (SenderChoice::Smtp, _) => Ok(Sender::Smtp(self.smtp_sender()?)),
             (SenderChoice::None, _) => Ok(Sender::Nobody),
@@ -127,8 +131,6 @@ impl EmailSection {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use service::messages::Sender;
 
     use crate::{configuration::Configuration, mode::Mode};
@@ -151,7 +153,9 @@ mod tests {
         assert!(sender("[email]\nfrom = \"a@example.com\"", Mode::Dev).unwrap_err().contains("no effect"));
         let smtp = "[email]\nsender = \"smtp\"\nfrom = \"a@example.com\"\n[email.smtp]\nhost = \"localhost\"\n";
         assert_eq!(sender(smtp, Mode::Serve).unwrap(), "smtp");
-        assert!(sender("[email]\nsender = \"smtp\"\nfrom = \"a@b.c\"", Mode::Dev).unwrap_err().contains("[email.smtp]"));
+        assert!(
+            sender("[email]\nsender = \"smtp\"\nfrom = \"a@b.c\"", Mode::Dev).unwrap_err().contains("[email.smtp]")
+        );
         assert!(sender(&smtp.replace("from", "#"), Mode::Dev).unwrap_err().contains("email.from"));
         let both = format!("{smtp}username = \"u\"\npassword = \"p\"\npassword_file = \"f\"\n");
         assert!(sender(&both, Mode::Dev).unwrap_err().contains("exclude"));

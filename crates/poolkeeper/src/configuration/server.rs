@@ -70,7 +70,10 @@ impl ServerSection {
             bail!("server.account_id '{}' must have twelve digits", self.account_id);
         }
         let is_region = (1..=32).contains(&self.default_region.len())
-            && self.default_region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            && self
+                .default_region
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if !is_region {
             bail!("server.default_region '{}' is no region such as us-east-1", self.default_region);
         }

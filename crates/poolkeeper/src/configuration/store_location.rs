@@ -50,7 +50,9 @@ impl StoreSection {
         let Some(url) = &self.url else { return Ok(Location::File(self.data_dir.join(FILE_NAME))) };
         match url.strip_prefix("sqlite:") {
             Some(":memory:") => Ok(Location::Memory),
-            Some(path) if !path.is_empty() => Ok(Location::File(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))),
+            Some(path) if !path.is_empty() => {
+                Ok(Location::File(PathBuf::from(path.strip_prefix("//").unwrap_or(path))))
+            }
             _ => bail!("the store '{url}' is not supported: write sqlite:PATH or sqlite::memory:"),
         }
     }
@@ -96,8 +98,6 @@ impl StoreSection {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use store::{Durability, Location};
 
     use super::{DurabilityChoice, StoreSection};

@@ -109,4 +109,10 @@ mod tests {
         assert_eq!(outbox.initial_state(), MessageState::Sent);
         assert!(outbox.can_deliver(Medium::Email).is_ok() && outbox.can_deliver(Medium::Sms).is_ok());
     }
+
+    #[test]
+    fn nobody_takes_nothing() {
+        let outbox = Outbox::new(Sender::Nobody);
+        assert!(outbox.can_deliver(Medium::Email).is_err() && outbox.can_deliver(Medium::Sms).is_err());
+    }
 }

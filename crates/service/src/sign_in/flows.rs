@@ -20,7 +20,9 @@ pub(super) fn check(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<
         return Err(ApiError::invalid_parameter("Initiate Auth method not supported"));
     }
     let client: &Client = &request.client;
-    if client.explicit_auth_flows.contains(&ExplicitAuthFlowsType::CustomAuthFlowOnly) && flow != AuthFlowType::CustomAuth {
+    if client.explicit_auth_flows.contains(&ExplicitAuthFlowsType::CustomAuthFlowOnly)
+        && flow != AuthFlowType::CustomAuth
+    {
         return Err(ApiError::invalid_parameter("Only custom auth (lambda driven) is enabled for this client."));
     }
     // Where SRP is switched off there are no verifiers to sign in with: as if no client allowed it.

@@ -65,7 +65,9 @@ pub async fn begin(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<O
             next::step(ctx, request, proven).await
         }
         AuthFlowType::UserSrpAuth => srp::begin(ctx, request).await,
-        AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken => refresh::run(ctx, request).await.map(Outcome::Tokens),
+        AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken => {
+            refresh::run(ctx, request).await.map(Outcome::Tokens)
+        }
         AuthFlowType::CustomAuth | AuthFlowType::UserAuth => {
             Err(ApiError::not_supported(&format!("AuthFlow {}", flow.as_str())))
         }

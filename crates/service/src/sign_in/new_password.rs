@@ -28,7 +28,8 @@ const PREFIX: &str = "userAttributes.";
 /// When they cannot be written as JSON.
 pub(super) fn parameters(pool: &Pool, client: &Client, user: &User) -> Result<BTreeMap<String, String>, ApiError> {
     let readable = user.attributes.iter().filter(|(name, _)| is_readable(client, name));
-    let present: Map<String, Value> = readable.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    let present: Map<String, Value> =
+        readable.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
     let missing: Vec<String> = missing(pool, &user.attributes).iter().map(|name| format!("{PREFIX}{name}")).collect();
     Ok(BTreeMap::from([
         ("USER_ID_FOR_SRP".to_owned(), user.username.clone()),
@@ -55,7 +56,12 @@ pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiEr
     retry::on_conflict(ctx, || replace(ctx, request, &waiting, new_password)).await
 }
 
-async fn replace(ctx: &Ctx, request: &Request, waiting: &SignInSession, new_password: &str) -> Result<Proven, ApiError> {
+async fn replace(
+    ctx: &Ctx,
+    request: &Request,
+    waiting: &SignInSession,
+    new_password: &str,
+) -> Result<Proven, ApiError> {
     let pool = &request.pool;
     let snapshot = ctx.app.store.sign_in_snapshot(&pool.id, &waiting.sub).await?;
     let user = snapshot.user.ok_or_else(session::invalid)?;
@@ -102,9 +108,13 @@ fn attributes(pool: &Pool, request: &Request, user: &User) -> Result<BTreeMap<St
             Some(AttributeType { name: name.to_owned(), value: Some(value.clone()) })
         })
         .collect();
-    let provided = given.iter().map(|attribute| attribute.name.as_str());
-    if let Some(name) = provided.clone().find(|name| is_required(pool, name) && has(&user.attributes, name)) {
+    let mut provided = given.iter().map(|attribute| attribute.name.as_str());
+    if let Some(name) = provided.find(|name| is_required(pool, name) && has(&user.attributes, name)) {
         return Err(ApiError::not_authorized(format!("Cannot modify an already provided {name}")));
+    }
+    let is_given = |name: &str| given.iter().any(|given| given.name == name && given.value.as_deref() != Some(""));
+    if let Some(name) = missing(pool, &user.attributes).into_iter().find(|name| !is_given(name)) {
+        return Err(ApiError::invalid_parameter(format!("Invalid attributes given, {name} is missing")));
     }
     // What never changes may still be given once.
     let mut lenient = pool.clone();
@@ -114,12 +124,8 @@ fn attributes(pool: &Pool, request: &Request, user: &User) -> Result<BTreeMap<St
             schema.mutable = Some(true);
         }
     }
-    let attributes = attributes::updated(&lenient, Writer::Client(&request.client), user, &given)
-        .map_err(|refusal| refused(refusal, Wording::NewUser))?;
-    match missing(pool, &attributes).first() {
-        Some(name) => Err(ApiError::invalid_parameter(format!("Invalid attributes given, {name} is missing"))),
-        None => Ok(attributes),
-    }
+    attributes::updated(&lenient, Writer::Client(&request.client), user, &given)
+        .map_err(|refusal| refused(refusal, Wording::NewUser))
 }
 
 /// Attributes that the pool demands and that have no value.

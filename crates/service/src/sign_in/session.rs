@@ -13,7 +13,12 @@ use crate::{ApiError, Ctx};
 ///
 /// # Errors
 /// When it cannot be written as JSON.
-pub(super) fn start(ctx: &Ctx, request: &Request, proven: &Proven, challenge: ChallengeNameType) -> Result<String, ApiError> {
+pub(super) fn start(
+    ctx: &Ctx,
+    request: &Request,
+    proven: &Proven,
+    challenge: ChallengeNameType,
+) -> Result<String, ApiError> {
     let session = SignInSession {
         id: ctx.uuid(),
         pool_id: request.pool.id.clone(),
@@ -25,7 +30,8 @@ pub(super) fn start(ctx: &Ctx, request: &Request, proven: &Proven, challenge: Ch
         password_version: proven.password_version,
     };
     let payload = serde_json::to_vec(&session)?;
-    let sealed = ctx.app.ring.seal_bytes(ctx.entropy(), Purpose::SignInSession, &identity(request, challenge), &payload);
+    let sealed =
+        ctx.app.ring.seal_bytes(ctx.entropy(), Purpose::SignInSession, &identity(request, challenge), &payload);
     Ok(URL_SAFE_NO_PAD.encode(sealed))
 }
 
@@ -33,7 +39,11 @@ pub(super) fn start(ctx: &Ctx, request: &Request, proven: &Proven, challenge: Ch
 ///
 /// # Errors
 /// The four of auth-flows.md §7.
-pub(super) async fn resume(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Result<SignInSession, ApiError> {
+pub(super) async fn resume(
+    ctx: &Ctx,
+    request: &Request,
+    challenge: ChallengeNameType,
+) -> Result<SignInSession, ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(request.required_session()?).map_err(|_| invalid())?;
     let identity = identity(request, challenge);
     let opened = ctx.app.ring.open_bytes(Purpose::SignInSession, &identity, &bytes).map_err(|_| invalid())?;

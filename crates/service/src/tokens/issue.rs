@@ -106,7 +106,8 @@ pub async fn issue(
     };
     let access_token = keys.access.sign(&serde_json::to_vec(&access)?).map_err(ApiError::internal)?;
     let id_token = keys.id.sign(&serde_json::to_vec(&id)?).map_err(ApiError::internal)?;
-    let refresh_token = if grant.is_new { Some(new_refresh_token(pool, client, user, grant, ctx).seal(ctx)?) } else { None };
+    let refresh_token =
+        if grant.is_new { Some(new_refresh_token(pool, client, user, grant, ctx).seal(ctx)?) } else { None };
     Ok(AuthenticationResultType {
         access_token: Some(access_token),
         expires_in: Some(expires_in),

@@ -44,7 +44,7 @@ pub struct Tokens {
     stock: usize,
     /// Where in the stock the next pool's keys are taken, so that pools made at once take different ones.
     next: AtomicUsize,
-    /// Told when keys were taken from the stock.
+    /// Told when keys may be missing from the stock.
     taken: Notify,
     /// Told when a key was added to the stock.
     added: Notify,
@@ -68,10 +68,12 @@ impl Tokens {
         }
     }
 
-    /// Forgets a pool's keys.
+    /// Forgets a pool's keys. Called after every commit that touches a pool: if the pool is new, its keys have just
+    /// left the stock, which is then looked after.
     pub fn forget_pool(&self, id: &str) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.pools.remove(id);
+        self.taken.notify_one();
     }
 
     /// Forgets everything, and has the stock looked after: it may be gone too.

@@ -55,7 +55,6 @@ impl Tokens {
         let start = self.next.fetch_add(2, Ordering::Relaxed) % keys.len();
         keys.rotate_left(start);
         keys.truncate(2);
-        self.taken.notify_one();
         Ok(<[_; 2]>::try_from(keys).ok())
     }
 }

@@ -124,7 +124,8 @@ async fn messages_are_listed_newest_first() {
         assert_eq!(names("limit=1").await, r#""bob""#);
         assert_eq!(names("limit=0").await, "");
         let user = server.call("AdminGetUser", json!({"UserPoolId": pool, "Username": "bob"})).await.ok();
-        let sub = user["UserAttributes"].as_array().unwrap().iter().find(|attribute| attribute["Name"] == "sub").unwrap();
+        let sub =
+            user["UserAttributes"].as_array().unwrap().iter().find(|attribute| attribute["Name"] == "sub").unwrap();
         assert_eq!(names(&format!("username={}", sub["Value"].as_str().unwrap())).await, r#""bob""#);
     })
     .await;
@@ -210,7 +211,9 @@ async fn a_reset_empties_everything() {
         let answer = send(&server, Method::POST, "/_poolkeeper/reset", "", &[]).await;
         assert_eq!((answer.status, answer.body), (200, json!({})));
         assert_eq!(server.call("ListUserPools", json!({"MaxResults": 60})).await.ok(), json!({"UserPools": []}));
-        assert!(server.call("DescribeUserPool", json!({"UserPoolId": pool})).await.error().starts_with("ResourceNotFound"));
+        assert!(
+            server.call("DescribeUserPool", json!({"UserPoolId": pool})).await.error().starts_with("ResourceNotFound")
+        );
         let forgot = server.call("ForgotPassword", json!({"ClientId": client, "Username": "alice"})).await;
         assert!(forgot.error().starts_with("ResourceNotFound"));
         assert_eq!(server.get(&format!("/{pool}/.well-known/jwks.json")).await.status, 400);
@@ -256,12 +259,11 @@ async fn the_inbox_shows_messages_to_people() {
         "EmailSubjectByLink": "<script>alert(1)</script>",
         "EmailMessageByLink": "<img src=x onerror=alert(1)> {##Confirm##}",
     });
-    let pool = server
-        .pool(json!({"AutoVerifiedAttributes": ["email"], "VerificationMessageTemplate": template}))
-        .await;
+    let pool = server.pool(json!({"AutoVerifiedAttributes": ["email"], "VerificationMessageTemplate": template})).await;
     let client = server.client_id(&pool, json!({})).await;
     let attributes = json!([{"Name": "email", "Value": "eve@example.com"}]);
-    let body = json!({"ClientId": client, "Username": "<b>eve</b>", "Password": "Passw0rd!", "UserAttributes": attributes});
+    let body =
+        json!({"ClientId": client, "Username": "<b>eve</b>", "Password": "Passw0rd!", "UserAttributes": attributes});
     server.call("SignUp", body).await.ok();
     let page = server.get("/_poolkeeper/inbox").await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -288,7 +290,8 @@ async fn every_field_of_the_inbox_has_a_label() {
     let server = Server::memory().await;
     let page = server.get("/_poolkeeper/inbox").await;
     let text = page.body.as_str().unwrap();
-    for id in text.split("<input").skip(1).map(|input| input.split_once("id=\"").unwrap().1.split('"').next().unwrap()) {
+    for id in text.split("<input").skip(1).map(|input| input.split_once("id=\"").unwrap().1.split('"').next().unwrap())
+    {
         assert!(text.contains(&format!("<label for=\"{id}\"")), "{id}");
     }
     assert!(text.contains("<html lang=\"en\">") && text.contains("<main>") && text.matches("<h1>").count() == 1);

@@ -268,6 +268,19 @@ async fn codes_expire_after_an_hour_and_a_new_one_replaces_the_old() {
 }
 
 #[tokio::test]
+async fn a_code_to_an_address_that_is_no_longer_the_users_is_worthless() {
+    let server = Server::memory().await;
+    let (pool, client) = scene(&server, json!({}), json!({"email": "ana@example.com"})).await;
+    forgot(&server, &client, "ana").await.ok();
+    let code = server.last_code(&pool, "ana").await;
+    let attributes = json!([{"Name": "email", "Value": "new@example.com"}, {"Name": "email_verified", "Value": "true"}]);
+    let update = json!({"UserPoolId": pool, "Username": "ana", "UserAttributes": attributes});
+    server.call("AdminUpdateUserAttributes", update).await.ok();
+    let expired = "ExpiredCodeException: Invalid code provided, please request a code again.";
+    assert_eq!(confirm(&server, &client, "ana", &code, NEW).await.error(), expired);
+}
+
+#[tokio::test]
 async fn wrong_codes_are_limited_by_the_hour_and_by_the_day() {
     both_engines(async |server| {
         let (pool, client) = scene(&server, json!({}), json!({"email": "ana@example.com"})).await;

@@ -89,9 +89,123 @@ async fn a_password_is_exchanged_for_tokens() {
     both_engines(async |server| {
         let (pool, client) = scene(&server, json!({})).await;
         let answer = server.sign_in(&client, "alice", PASSWORD).await.ok();
-        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer), @""); }
+        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer), @r#"
+        {
+          "ChallengeParameters": {},
+          "AuthenticationResult": {
+            "AccessToken": {
+              "header": {
+                "kid": "test-only-01",
+                "alg": "RS256"
+              },
+              "claims": {
+                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
+                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
+                "client_id": "cgqnq25d7v3j8fm9ernm8hn77b",
+                "origin_jti": "1cc65f5c-d87b-40a8-97a7-22c462dc5054",
+                "event_id": "511c1324-571c-4561-9d98-c92972287cb0",
+                "token_use": "access",
+                "scope": "aws.cognito.signin.user.admin",
+                "auth_time": 1767323045,
+                "exp": 1767326645,
+                "iat": 1767323045,
+                "jti": "869adac9-4e5c-47c0-8740-be20e82802c1",
+                "username": "alice"
+              }
+            },
+            "ExpiresIn": 3600,
+            "TokenType": "Bearer",
+            "RefreshToken": {
+              "header": {
+                "cty": "JWT",
+                "enc": "A256GCM",
+                "alg": "dir",
+                "kid": "[master key]"
+              }
+            },
+            "IdToken": {
+              "header": {
+                "kid": "test-only-00",
+                "alg": "RS256"
+              },
+              "claims": {
+                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
+                "email": "alice@example.com",
+                "email_verified": true,
+                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
+                "cognito:username": "alice",
+                "origin_jti": "1cc65f5c-d87b-40a8-97a7-22c462dc5054",
+                "aud": "cgqnq25d7v3j8fm9ernm8hn77b",
+                "event_id": "511c1324-571c-4561-9d98-c92972287cb0",
+                "token_use": "id",
+                "auth_time": 1767323045,
+                "exp": 1767326645,
+                "iat": 1767323045,
+                "jti": "ad547314-e8fc-42bf-a5a4-64cafeda857a"
+              }
+            }
+          }
+        }
+        "#); }
         let answer = admin_sign_in(&server, &pool, &client, "alice", PASSWORD).await.ok();
-        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer), @""); }
+        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer), @r#"
+        {
+          "ChallengeParameters": {},
+          "AuthenticationResult": {
+            "AccessToken": {
+              "header": {
+                "kid": "test-only-01",
+                "alg": "RS256"
+              },
+              "claims": {
+                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
+                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
+                "client_id": "cgqnq25d7v3j8fm9ernm8hn77b",
+                "origin_jti": "d294b711-a5e3-41e3-978d-791762a52425",
+                "event_id": "08dda804-9036-4974-84e0-0d26f7892b44",
+                "token_use": "access",
+                "scope": "aws.cognito.signin.user.admin",
+                "auth_time": 1767323045,
+                "exp": 1767326645,
+                "iat": 1767323045,
+                "jti": "82862f35-c644-412c-96d8-325646f3990a",
+                "username": "alice"
+              }
+            },
+            "ExpiresIn": 3600,
+            "TokenType": "Bearer",
+            "RefreshToken": {
+              "header": {
+                "cty": "JWT",
+                "enc": "A256GCM",
+                "alg": "dir",
+                "kid": "[master key]"
+              }
+            },
+            "IdToken": {
+              "header": {
+                "kid": "test-only-00",
+                "alg": "RS256"
+              },
+              "claims": {
+                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
+                "email": "alice@example.com",
+                "email_verified": true,
+                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
+                "cognito:username": "alice",
+                "origin_jti": "d294b711-a5e3-41e3-978d-791762a52425",
+                "aud": "cgqnq25d7v3j8fm9ernm8hn77b",
+                "event_id": "08dda804-9036-4974-84e0-0d26f7892b44",
+                "token_use": "id",
+                "auth_time": 1767323045,
+                "exp": 1767326645,
+                "iat": 1767323045,
+                "jti": "3161734c-f0c2-4c7f-95f6-b7e5d35f6d74"
+              }
+            }
+          }
+        }
+        "#); }
         // The older spelling of the same flow.
         let parameters = json!({"USERNAME": "alice", "PASSWORD": PASSWORD});
         admin_initiate(&server, &pool, &client, "ADMIN_NO_SRP_AUTH", parameters).await.ok();
@@ -212,7 +326,10 @@ async fn a_client_with_a_secret_must_show_that_it_has_it() {
             (Some(crypto::hash::secret_hash("alice", "another", secret)), &wrong),
         ] {
             assert_eq!(initiate(&server, id, "USER_PASSWORD_AUTH", with(hash.clone())).await.error(), outcome);
-            assert_eq!(admin_initiate(&server, &pool, id, "ADMIN_USER_PASSWORD_AUTH", with(hash)).await.error(), outcome);
+            assert_eq!(
+                admin_initiate(&server, &pool, id, "ADMIN_USER_PASSWORD_AUTH", with(hash)).await.error(),
+                outcome
+            );
         }
         let right = crypto::hash::secret_hash("alice", id, secret);
         initiate(&server, id, "USER_PASSWORD_AUTH", with(Some(right.clone()))).await.ok();

@@ -150,26 +150,6 @@ async fn the_phone_gets_the_code_before_the_email() {
 }
 
 #[tokio::test]
-async fn without_anything_to_verify_no_code_goes_out() {
-    let server = Server::memory().await;
-    let (pool, client) = scene(&server, json!({}), json!({})).await;
-    let answer = sign_up(&server, &client, "alice", &[]).await.ok();
-    assert_eq!(answer.get("CodeDeliveryDetails"), None);
-    assert!(server.messages(&pool, "alice").await.is_empty());
-    assert_eq!(
-        confirm(&server, &client, "alice", "123456").await.error(),
-        "ExpiredCodeException: Invalid code provided, please request a code again."
-    );
-    let admin = json!({"UserPoolId": pool, "Username": "alice"});
-    assert_eq!(server.call("AdminConfirmSignUp", admin.clone()).await.ok(), json!({}));
-    assert_eq!(get(&server, &pool, "alice").await["UserStatus"], "CONFIRMED");
-    assert_eq!(
-        server.call("AdminConfirmSignUp", admin).await.error(),
-        "NotAuthorizedException: User cannot be confirmed. Current status is CONFIRMED"
-    );
-}
-
-#[tokio::test]
 async fn an_administrators_word_verifies_nothing() {
     let server = Server::memory().await;
     let (pool, client) = scene(&server, json!({}), json!({})).await;

@@ -228,3 +228,23 @@ async fn a_session_is_refused_as_long_as_nothing_makes_one() {
         "InvalidParameterException: Session in ConfirmSignUp is not supported by this Poolkeeper version yet. See docs/compatibility.md."
     );
 }
+
+#[tokio::test]
+async fn without_anything_to_verify_no_code_goes_out() {
+    let server = Server::memory().await;
+    let (pool, client) = scene(&server, json!({}), json!({})).await;
+    let answer = sign_up(&server, &client, "alice", &[]).await.ok();
+    assert_eq!(answer.get("CodeDeliveryDetails"), None);
+    assert!(server.messages(&pool, "alice").await.is_empty());
+    assert_eq!(
+        confirm(&server, &client, "alice", "123456").await.error(),
+        "ExpiredCodeException: Invalid code provided, please request a code again."
+    );
+    let admin = json!({"UserPoolId": pool, "Username": "alice"});
+    assert_eq!(server.call("AdminConfirmSignUp", admin.clone()).await.ok(), json!({}));
+    assert_eq!(get(&server, &pool, "alice").await["UserStatus"], "CONFIRMED");
+    assert_eq!(
+        server.call("AdminConfirmSignUp", admin).await.error(),
+        "NotAuthorizedException: User cannot be confirmed. Current status is CONFIRMED"
+    );
+}

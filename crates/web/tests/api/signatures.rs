@@ -45,8 +45,7 @@ impl Production {
 
     fn sign_with(&self, id: &str, secret: &str, token: Option<&str>, region: &str, at: i64) -> Signed {
         let fixed = [("host", HOST), ("content-type", "application/x-amz-json-1.1"), ("x-amz-target", TARGET)];
-        let request =
-            SignedRequest { method: "POST", path: "/", query: "", headers: &fixed, body: BODY.as_bytes() };
+        let request = SignedRequest { method: "POST", path: "/", query: "", headers: &fixed, body: BODY.as_bytes() };
         let added = sign(&request, id, secret, token, region, at).unwrap();
         let fixed = fixed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Signed { headers: fixed.chain(added).collect(), body: BODY.to_owned() }
@@ -123,7 +122,10 @@ async fn unsigned_requests_are_refused() {
     let empty = production.server.call("ListUserPools", json!({})).await;
     assert_eq!(empty.error(), "MissingAuthenticationTokenException: Missing Authentication Token");
     let broken = Signed { body: "{".to_owned(), ..production.signed().without("authorization") };
-    assert_eq!(production.send(&broken).await.error(), "MissingAuthenticationTokenException: Missing Authentication Token");
+    assert_eq!(
+        production.send(&broken).await.error(),
+        "MissingAuthenticationTokenException: Missing Authentication Token"
+    );
     // An operation that does not exist is told from one that needs a signature.
     let unknown = production.server.call("NoSuchOperation", json!({})).await;
     assert!(unknown.error().starts_with("UnknownOperationException: "));
@@ -230,7 +232,8 @@ async fn scopes_must_fit() {
     let service = production.signed().authorization(|text| text.replace("/cognito-idp/", "/sts/"));
     let service = production.send(&service).await.error();
     assert!(
-        service.starts_with("InvalidSignatureException: Credential should be scoped to correct service: 'cognito-idp'."),
+        service
+            .starts_with("InvalidSignatureException: Credential should be scoped to correct service: 'cognito-idp'."),
         "{service}"
     );
     let date = production.signed().authorization(|text| text.replace("/20260102/", "/20260101/"));

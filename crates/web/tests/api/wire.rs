@@ -25,10 +25,8 @@ async fn call(server: &Server, operation: &str, headers: &[(&str, &str)], body: 
 }
 
 fn with_header(headers: &[(&str, &str)], operation: &str) -> Request<Body> {
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri("/")
-        .header("x-amz-target", format!("{TARGET}{operation}"));
+    let mut request =
+        Request::builder().method(Method::POST).uri("/").header("x-amz-target", format!("{TARGET}{operation}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -137,7 +135,8 @@ async fn requests_without_a_known_target_name_no_operation() {
     assert_eq!(missing.status, 400);
     let unknown = call(&server, "NoSuchOperation", &[], "{}").await;
     assert_eq!(unknown.error(), "UnknownOperationException: There is no operation 'NoSuchOperation'.");
-    for target in ["ListUserPools", "AWSCognitoIdentityService.ListUserPools", "", "AWSCognitoIdentityProviderService"] {
+    for target in ["ListUserPools", "AWSCognitoIdentityService.ListUserPools", "", "AWSCognitoIdentityProviderService"]
+    {
         let answer = post(&server, &[("x-amz-target", target)], "{}").await;
         assert_eq!(
             answer.error(),
@@ -223,10 +222,7 @@ async fn bodies_have_a_limit() {
     let beyond = format!("{{\"MaxResults\": 1, \"x\": \"{}\"}}", "x".repeat(1_048_576));
     let answer = call(&server, "ListUserPools", &[], beyond).await;
     assert_eq!(answer.status, 413);
-    assert_eq!(
-        answer.error(),
-        "RequestEntityTooLargeException: Request size exceeded the limit of 1048576 bytes."
-    );
+    assert_eq!(answer.error(), "RequestEntityTooLargeException: Request size exceeded the limit of 1048576 bytes.");
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
 }
 
@@ -324,8 +320,7 @@ async fn requests_have_ids_of_their_own() {
 #[tokio::test]
 async fn pools_take_the_region_of_the_signature() {
     let server = Server::memory().await;
-    let authorization =
-        "AWS4-HMAC-SHA256 Credential=any/20200101/ap-south-2/cognito-idp/aws4_request, SignedHeaders=host, Signature=00";
+    let authorization = "AWS4-HMAC-SHA256 Credential=any/20200101/ap-south-2/cognito-idp/aws4_request, SignedHeaders=host, Signature=00";
     let make = async |headers: &[(&str, &str)]| {
         let answer = call(&server, "CreateUserPool", headers, r#"{"PoolName": "x"}"#).await.ok();
         answer["UserPool"]["Id"].as_str().unwrap().to_owned()
@@ -377,9 +372,7 @@ async fn hostile_headers_do_no_harm() {
 async fn confirmation_links_confirm() {
     let server = Server::memory().await;
     let template = json!({"DefaultEmailOption": "CONFIRM_WITH_LINK", "EmailMessageByLink": "Follow {##this##}."});
-    let pool = server
-        .pool(json!({"AutoVerifiedAttributes": ["email"], "VerificationMessageTemplate": template}))
-        .await;
+    let pool = server.pool(json!({"AutoVerifiedAttributes": ["email"], "VerificationMessageTemplate": template})).await;
     let client = server.client_id(&pool, json!({})).await;
     let sign_up = json!({
         "ClientId": client,
@@ -438,4 +431,21 @@ async fn broken_confirmation_links_say_nothing_about_users() {
     }
     pages.dedup();
     assert_eq!(pages.len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_sender_nothing_is_promised() {
+    let server = Server::builder().sender(service::messages::Sender::Nobody).start().await;
+    let pool = server.pool(json!({"AutoVerifiedAttributes": ["email"]})).await;
+    let client = server.client_id(&pool, json!({})).await;
+    server.confirmed_user(&pool, "alice", "Passw0rd!", json!({"email": "alice@example.com"})).await;
+    let expected = "CodeDeliveryFailureException: Unable to deliver code to user";
+    let forgot = server.call("ForgotPassword", json!({"ClientId": client, "Username": "alice"})).await;
+    assert_eq!(forgot.error(), expected);
+    let attributes = json!([{"Name": "email", "Value": "bob@example.com"}]);
+    let sign_up = json!({"ClientId": client, "Username": "bob", "Password": "Passw0rd!", "UserAttributes": attributes});
+    assert_eq!(server.call("SignUp", sign_up).await.error(), expected);
+    let bob = server.call("AdminGetUser", json!({"UserPoolId": pool, "Username": "bob"})).await;
+    assert_eq!(bob.error(), "UserNotFoundException: User does not exist.", "nothing was kept");
+    assert_eq!(server.messages(&pool, "alice").await.len(), 0);
 }

@@ -55,6 +55,9 @@ async fn confirm(ctx: &Ctx, pool: &Pool, user: &Stored<User>, input: &ConfirmFor
         store.attempts(&pool.id, sub, AttemptPurpose::SignIn),
         store.password(&pool.id, sub),
     )?;
+    // Decision: a code proves that somebody reads the address that it went to. When an administrator has changed that
+    // address since, it proves nothing about this user any more.
+    let code = code.filter(|code| user.address(code.medium) == Some(code.destination.as_str()));
     let limits = wrong_codes(&ctx.app.settings);
     let checked = codes::check(ctx, code.as_ref(), attempts.as_ref(), (&pool.id, sub), limits, &input.confirmation_code).await?;
     let Checked::Right { spend: mut changes, keep } = checked else { return Err(ApiError::code_mismatch()) };

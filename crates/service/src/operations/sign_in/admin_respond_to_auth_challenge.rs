@@ -11,8 +11,12 @@ use crate::{
 ///
 /// # Errors
 /// See auth-flows.md §8.
-pub async fn run(ctx: &Ctx, input: AdminRespondToAuthChallengeRequest) -> Result<AdminRespondToAuthChallengeResponse, ApiError> {
-    let request = Request::admin(ctx, &input.user_pool_id, &input.client_id, input.challenge_responses, input.session).await?;
+pub async fn run(
+    ctx: &Ctx,
+    input: AdminRespondToAuthChallengeRequest,
+) -> Result<AdminRespondToAuthChallengeResponse, ApiError> {
+    let request =
+        Request::admin(ctx, &input.user_pool_id, &input.client_id, input.challenge_responses, input.session).await?;
     Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
         Outcome::Challenge { name, session, parameters } => AdminRespondToAuthChallengeResponse {
             challenge_name: Some(name),

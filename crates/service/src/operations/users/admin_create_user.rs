@@ -156,6 +156,8 @@ fn invitations(
     for medium in [Medium::Sms, Medium::Email] {
         let wanted = named.map_or(medium == Medium::Sms, |named| named.contains(&medium.delivery_medium()));
         match user.address(medium) {
+            // A text without the password would invite nobody.
+            Some(_) if wanted && messages::invitation_is_suppressed(pool, medium) => {}
             Some(address) if wanted => {
                 ctx.app.outbox.can_deliver(medium)?;
                 messages.push(messages::write(

@@ -42,8 +42,30 @@ async fn a_client_with_every_flow() {
         "ALLOW_CUSTOM_AUTH",
     ];
     let client = client_with(&server, &pool, &flows).await;
-    insta::assert_json_snapshot!(verdicts(&server, None, &client).await, @"");
-    insta::assert_json_snapshot!(verdicts(&server, Some(&pool), &client).await, @"");
+    insta::assert_json_snapshot!(verdicts(&server, None, &client).await, @r#"
+    {
+      "USER_PASSWORD_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
+      "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Initiate Auth method not supported",
+      "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Initiate Auth method not supported",
+      "USER_SRP_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
+      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "USER_AUTH": "InvalidParameterException: USER_AUTH is not enabled for the client.",
+      "REFRESH_TOKEN_AUTH": "InvalidParameterException: Missing required parameter REFRESH_TOKEN",
+      "REFRESH_TOKEN": "InvalidParameterException: Missing required parameter REFRESH_TOKEN"
+    }
+    "#);
+    insta::assert_json_snapshot!(verdicts(&server, Some(&pool), &client).await, @r#"
+    {
+      "USER_PASSWORD_AUTH": "InvalidParameterException: Initiate Auth method not supported",
+      "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
+      "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
+      "USER_SRP_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
+      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "USER_AUTH": "InvalidParameterException: USER_AUTH is not enabled for the client.",
+      "REFRESH_TOKEN_AUTH": "InvalidParameterException: Missing required parameter REFRESH_TOKEN",
+      "REFRESH_TOKEN": "InvalidParameterException: Missing required parameter REFRESH_TOKEN"
+    }
+    "#);
 }
 
 #[tokio::test]
@@ -51,8 +73,30 @@ async fn a_client_with_no_flow_to_speak_of() {
     let server = Server::memory().await;
     let pool = server.pool(json!({})).await;
     let client = client_with(&server, &pool, &["ALLOW_CUSTOM_AUTH"]).await;
-    insta::assert_json_snapshot!(verdicts(&server, None, &client).await, @"");
-    insta::assert_json_snapshot!(verdicts(&server, Some(&pool), &client).await, @"");
+    insta::assert_json_snapshot!(verdicts(&server, None, &client).await, @r#"
+    {
+      "USER_PASSWORD_AUTH": "InvalidParameterException: USER_PASSWORD_AUTH flow not enabled for this client",
+      "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Initiate Auth method not supported",
+      "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Initiate Auth method not supported",
+      "USER_SRP_AUTH": "InvalidParameterException: USER_SRP_AUTH is not enabled for the client.",
+      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "USER_AUTH": "InvalidParameterException: USER_AUTH is not enabled for the client.",
+      "REFRESH_TOKEN_AUTH": "InvalidParameterException: Auth flow not enabled for this client",
+      "REFRESH_TOKEN": "InvalidParameterException: Auth flow not enabled for this client"
+    }
+    "#);
+    insta::assert_json_snapshot!(verdicts(&server, Some(&pool), &client).await, @r#"
+    {
+      "USER_PASSWORD_AUTH": "InvalidParameterException: Initiate Auth method not supported",
+      "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Auth flow not enabled for this client",
+      "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Auth flow not enabled for this client",
+      "USER_SRP_AUTH": "InvalidParameterException: USER_SRP_AUTH is not enabled for the client.",
+      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "USER_AUTH": "InvalidParameterException: USER_AUTH is not enabled for the client.",
+      "REFRESH_TOKEN_AUTH": "InvalidParameterException: Auth flow not enabled for this client",
+      "REFRESH_TOKEN": "InvalidParameterException: Auth flow not enabled for this client"
+    }
+    "#);
     let client = client_with(&server, &pool, &["ALLOW_REFRESH_TOKEN_AUTH"]).await;
     assert_eq!(
         initiate(&server, &client, "CUSTOM_AUTH", json!({})).await.error(),
@@ -76,12 +120,24 @@ async fn the_older_values_stand_for_more_than_they_say() {
     }
     assert!(!asks(initiate(&server, &older, "USER_PASSWORD_AUTH", json!({})).await));
     let custom = client_with(&server, &pool, &["CUSTOM_AUTH_FLOW_ONLY"]).await;
-    insta::assert_json_snapshot!(verdicts(&server, None, &custom).await, @"");
+    insta::assert_json_snapshot!(verdicts(&server, None, &custom).await, @r#"
+    {
+      "USER_PASSWORD_AUTH": "InvalidParameterException: Only custom auth (lambda driven) is enabled for this client.",
+      "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Initiate Auth method not supported",
+      "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Initiate Auth method not supported",
+      "USER_SRP_AUTH": "InvalidParameterException: Only custom auth (lambda driven) is enabled for this client.",
+      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "USER_AUTH": "InvalidParameterException: Only custom auth (lambda driven) is enabled for this client.",
+      "REFRESH_TOKEN_AUTH": "InvalidParameterException: Only custom auth (lambda driven) is enabled for this client.",
+      "REFRESH_TOKEN": "InvalidParameterException: Only custom auth (lambda driven) is enabled for this client."
+    }
+    "#);
 }
 
 #[tokio::test]
 async fn without_srp_verifiers_there_is_no_srp() {
-    let server = Server::builder().settings(|settings| settings.srp_off = service::settings::SrpOff::Everywhere).start().await;
+    let server =
+        Server::builder().settings(|settings| settings.srp_off = service::settings::SrpOff::Everywhere).start().await;
     let (pool, client) = scene(&server, hides()).await;
     let refused = "InvalidParameterException: USER_SRP_AUTH is not enabled for the client.";
     let parameters = testkit::srp::initiate(&client, "alice")["AuthParameters"].clone();
@@ -119,7 +175,7 @@ async fn pools_and_clients_must_exist_and_belong_together() {
 async fn flows_and_challenges_that_do_not_exist() {
     let server = Server::memory().await;
     let (pool, client) = scene(&server, json!({})).await;
-    insta::assert_snapshot!(initiate(&server, &client, "NO_SUCH_FLOW", json!({})).await.error(), @"");
+    insta::assert_snapshot!(initiate(&server, &client, "NO_SUCH_FLOW", json!({})).await.error(), @"InvalidParameterException: 1 validation error detected: Value 'NO_SUCH_FLOW' at 'authFlow' failed to satisfy constraint: Member must satisfy enum value set: [USER_SRP_AUTH, REFRESH_TOKEN_AUTH, REFRESH_TOKEN, CUSTOM_AUTH, ADMIN_NO_SRP_AUTH, USER_PASSWORD_AUTH, ADMIN_USER_PASSWORD_AUTH, USER_AUTH]");
     let answer = respond(&server, &client, "NO_SUCH_CHALLENGE", None, json!({})).await;
     assert!(answer.error().contains("Member must satisfy enum value set: ["), "{answer:?}");
     // Challenges that are never issued: no session can be waiting for an answer.
@@ -129,8 +185,7 @@ async fn flows_and_challenges_that_do_not_exist() {
         assert_eq!(answer.error(), "InvalidParameterException: Missing required parameter Session", "{challenge}");
         let answer = respond(&server, &client, challenge, Some(&session), json!({"USERNAME": "alice"})).await;
         assert_eq!(answer.error(), INVALID_SESSION, "{challenge}");
-        let request =
-            json!({"UserPoolId": pool, "ClientId": client, "ChallengeName": challenge, "Session": session});
+        let request = json!({"UserPoolId": pool, "ClientId": client, "ChallengeName": challenge, "Session": session});
         assert_eq!(server.call("AdminRespondToAuthChallenge", request).await.error(), INVALID_SESSION, "{challenge}");
     }
 }

@@ -37,9 +37,77 @@ async fn a_password_is_proven_without_being_sent() {
     both_engines(async |server| {
         let (pool, client) = scene(&server, json!({})).await;
         let sign_in = SignIn::start(&server, &client, &pool, "alice", PASSWORD).await;
-        insta::allow_duplicates! { insta::assert_json_snapshot!(shortened(sign_in.challenge.clone()), @""); }
+        insta::allow_duplicates! { insta::assert_json_snapshot!(shortened(sign_in.challenge.clone()), @r#"
+        {
+          "ChallengeName": "PASSWORD_VERIFIER",
+          "ChallengeParameters": {
+            "SALT": "6009fea6396120ac1b43ea69e0338937",
+            "SECRET_BLOCK": "[sealed]",
+            "SRP_B": "[public]",
+            "USERNAME": "alice",
+            "USER_ID_FOR_SRP": "alice"
+          }
+        }
+        "#); }
         let answer = sign_in.finish(&server).await.ok();
-        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer), @""); }
+        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer), @r#"
+        {
+          "ChallengeParameters": {},
+          "AuthenticationResult": {
+            "AccessToken": {
+              "header": {
+                "kid": "test-only-01",
+                "alg": "RS256"
+              },
+              "claims": {
+                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
+                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
+                "client_id": "cgqnq25d7v3j8fm9ernm8hn77b",
+                "origin_jti": "fbf0124d-0e92-47a1-bb33-11310cadf575",
+                "event_id": "d294b711-a5e3-41e3-978d-791762a52425",
+                "token_use": "access",
+                "scope": "aws.cognito.signin.user.admin",
+                "auth_time": 1767323045,
+                "exp": 1767326645,
+                "iat": 1767323045,
+                "jti": "08dda804-9036-4974-84e0-0d26f7892b44",
+                "username": "alice"
+              }
+            },
+            "ExpiresIn": 3600,
+            "TokenType": "Bearer",
+            "RefreshToken": {
+              "header": {
+                "cty": "JWT",
+                "enc": "A256GCM",
+                "alg": "dir",
+                "kid": "[master key]"
+              }
+            },
+            "IdToken": {
+              "header": {
+                "kid": "test-only-00",
+                "alg": "RS256"
+              },
+              "claims": {
+                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
+                "email": "alice@example.com",
+                "email_verified": true,
+                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
+                "cognito:username": "alice",
+                "origin_jti": "fbf0124d-0e92-47a1-bb33-11310cadf575",
+                "aud": "cgqnq25d7v3j8fm9ernm8hn77b",
+                "event_id": "d294b711-a5e3-41e3-978d-791762a52425",
+                "token_use": "id",
+                "auth_time": 1767323045,
+                "exp": 1767326645,
+                "iat": 1767323045,
+                "jti": "82862f35-c644-412c-96d8-325646f3990a"
+              }
+            }
+          }
+        }
+        "#); }
     })
     .await;
 }
@@ -89,7 +157,7 @@ async fn a_proof_works_once() {
 #[tokio::test]
 async fn a_proof_must_be_whole() {
     both_engines(async |server| {
-        let (pool, client) = scene(&server, json!({})).await;
+        let (pool, client) = scene(&server, json!({"AuthSessionValidity": 15})).await;
         let wrong = SignIn::start(&server, &client, &pool, "alice", "Wr0ng-password").await;
         assert_eq!(wrong.finish(&server).await.error(), INCORRECT);
         let good = SignIn::start(&server, &client, &pool, "alice", PASSWORD).await;
@@ -100,12 +168,9 @@ async fn a_proof_must_be_whole() {
         let mut tampered = STANDARD.decode(parameter(&good.challenge, "SECRET_BLOCK")).unwrap();
         *tampered.last_mut().unwrap() ^= 1;
         let long = "A".repeat(131_072);
-        for (name, value) in [
-            ("PASSWORD_CLAIM_SIGNATURE", ""),
-            ("PASSWORD_CLAIM_SECRET_BLOCK", ""),
-            ("TIMESTAMP", ""),
-            ("USERNAME", ""),
-        ] {
+        for (name, value) in
+            [("PASSWORD_CLAIM_SIGNATURE", ""), ("PASSWORD_CLAIM_SECRET_BLOCK", ""), ("TIMESTAMP", ""), ("USERNAME", "")]
+        {
             let missing = format!("InvalidParameterException: Missing required parameter {name}");
             assert_eq!(verify(&server, &client, changed(&good, name, value)).await.error(), missing);
         }
@@ -125,6 +190,7 @@ async fn a_proof_must_be_whole() {
             server.advance(16);
             assert_eq!(verify(&server, &client, changed(&good, name, value)).await.error(), INCORRECT, "{name}");
         }
+        server.advance(16);
         let session = "A".repeat(100);
         let answer = respond(&server, &client, "PASSWORD_VERIFIER", Some(&session), good.responses.clone()).await;
         assert_eq!(answer.error(), INVALID_SESSION);
@@ -207,7 +273,18 @@ async fn users_that_do_not_exist_get_a_challenge_too() {
         assert_eq!(server.call("InitiateAuth", start(&open)).await.error(), UNKNOWN);
 
         let first = SignIn::start(&server, &hiding, &pool, "nobody", PASSWORD).await;
-        insta::allow_duplicates! { insta::assert_json_snapshot!(shortened(first.challenge.clone()), @""); }
+        insta::allow_duplicates! { insta::assert_json_snapshot!(shortened(first.challenge.clone()), @r#"
+        {
+          "ChallengeName": "PASSWORD_VERIFIER",
+          "ChallengeParameters": {
+            "SALT": "86f00c7c8780e1d38decb05443e3004d",
+            "SECRET_BLOCK": "[sealed]",
+            "SRP_B": "[public]",
+            "USERNAME": "6e3f55f1-960e-4d94-9eee-fd2ece5ca3a7",
+            "USER_ID_FOR_SRP": "6e3f55f1-960e-4d94-9eee-fd2ece5ca3a7"
+          }
+        }
+        "#); }
         let second = SignIn::start(&server, &hiding, &pool, "nobody", PASSWORD).await;
         for name in ["SALT", "USERNAME", "USER_ID_FOR_SRP"] {
             assert_eq!(parameter(&first.challenge, name), parameter(&second.challenge, name), "{name}");
@@ -272,9 +349,11 @@ async fn public_values_that_would_give_the_key_away_are_refused() {
     let (_, client) = scene(&server, hides()).await;
     let modulus = crypto::srp::to_hex(&crypto::bignum::modulus());
     let long = "f".repeat(131_072);
-    for srp_a in ["0", "00", &"0".repeat(768), modulus.as_str(), &format!("00{modulus}"), "g", "-1", "0x2", " 2", &long] {
+    for srp_a in ["0", "00", &"0".repeat(768), modulus.as_str(), &format!("00{modulus}"), "g", "-1", "0x2", " 2", &long]
+    {
         for username in ["alice", "nobody"] {
-            let answer = initiate(&server, &client, "USER_SRP_AUTH", json!({"USERNAME": username, "SRP_A": srp_a})).await;
+            let answer =
+                initiate(&server, &client, "USER_SRP_AUTH", json!({"USERNAME": username, "SRP_A": srp_a})).await;
             assert_eq!(answer.error(), "InvalidParameterException: Invalid SRP_A");
         }
     }
