@@ -8,11 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context;
 use crypto::{bignum::Residue, random::SystemEntropy, srp, token::SigningKey};
 use domain::{AttemptPurpose, Attempts, Code, CodePurpose, Medium, Message, MessagePurpose, MessageState, Sealed};
 use wire::Timestamp;
 
 use crate::{cores, driver, server::Process};
+
+/// Users whose rows the bare engine writes again and again, as the scenario does.
+const USERS: usize = 1_000;
 
 /// Operations per second of the whole machine.
 #[derive(Clone, Copy)]
@@ -104,25 +108,32 @@ fn rows(time: Duration) -> anyhow::Result<f64> {
          PRIMARY KEY (pool_id, sub, purpose)) WITHOUT ROWID; \
          CREATE TABLE messages (id TEXT PRIMARY KEY, pool_id TEXT, state BIGINT, due_at BIGINT, created_at BIGINT, doc TEXT, \
          version BIGINT) WITHOUT ROWID; \
-         CREATE INDEX messages_due ON messages (state, due_at); CREATE INDEX messages_created ON messages (created_at);",
+         CREATE INDEX messages_due ON messages (state, due_at); CREATE INDEX messages_created ON messages (created_at, id);",
     )?;
     let (attempts, code, message) = documents()?;
+    let subs: Vec<String> = (0..USERS).map(|_| crypto::random::uuid_v4(&SystemEntropy)).collect();
     let (mut requests, started) = (0_u64, Instant::now());
     while started.elapsed() < time {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         for _ in 0..64 {
             requests += 1;
-            let sub = crypto::random::uuid_v4(&SystemEntropy);
+            let sub = subs.get(usize::try_from(requests.wrapping_mul(2_654_435_761))? % USERS).context("a user")?;
             let id = crypto::random::uuid_v4(&SystemEntropy);
             let now = i64::try_from(requests)?;
+            let upsert =
+                "ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at, doc = excluded.doc, version = version + 1";
             connection
-                .prepare_cached("INSERT INTO attempts VALUES ('pool', ?1, 2, ?2, ?3, 1) ON CONFLICT DO NOTHING")?
+                .prepare_cached(&format!(
+                    "INSERT INTO attempts VALUES ('us-east-1_AbCdEfGh1', ?1, 2, ?2, ?3, 1) {upsert}"
+                ))?
                 .execute((&sub, now, &attempts))?;
             connection
-                .prepare_cached("INSERT INTO codes VALUES ('pool', ?1, 2, ?2, ?3, 1) ON CONFLICT DO NOTHING")?
+                .prepare_cached(&format!(
+                    "INSERT INTO codes VALUES ('us-east-1_AbCdEfGh1', ?1, 2, ?2, ?3, 1) {upsert}"
+                ))?
                 .execute((&sub, now, &code))?;
             connection
-                .prepare_cached("INSERT INTO messages VALUES (?1, 'pool', 1, ?2, ?2, ?3, 1) ON CONFLICT DO NOTHING")?
+                .prepare_cached("INSERT INTO messages VALUES (?1, 'us-east-1_AbCdEfGh1', 1, ?2, ?2, ?3, 1)")?
                 .execute((&id, now, &message))?;
         }
         connection.execute_batch("COMMIT")?;

@@ -39,6 +39,7 @@ impl Connection {
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{operation}"))
             .body(Full::new(Bytes::from(body)))?;
+        self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status().as_u16();
         Ok((status, response.into_body().collect().await?.to_bytes()))

@@ -70,14 +70,13 @@ pub async fn scene(binary: &Path, users: usize) -> anyhow::Result<Arc<Scene>> {
     let folder = tempfile::tempdir()?;
     let (data, configuration) = (folder.path().join("data"), folder.path().join("bench.toml"));
     // The guards against guessing would stop a driver that asks for the same users again and again.
-    std::fs::write(
-        &configuration,
-        "[store]\ndurability = \"full\"\n\n[limits]\nreset_requests_per_hour = 1000000\n",
-    )?;
+    std::fs::write(&configuration, "[store]\ndurability = \"full\"\n\n[limits]\nreset_requests_per_hour = 1000000\n")?;
     let (pool, client) = {
         let server = Process::start(binary, &data, &configuration).await?;
         let mut connection = Connection::open(server.address()).await?;
-        let created = connection.json("CreateUserPool", json!({"PoolName": "bench", "AutoVerifiedAttributes": ["email"]})).await?;
+        let created = connection
+            .json("CreateUserPool", json!({"PoolName": "bench", "AutoVerifiedAttributes": ["email"]}))
+            .await?;
         let pool = created["UserPool"]["Id"].as_str().unwrap_or_default().to_owned();
         let flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"];
         let request = json!({"UserPoolId": pool, "ClientName": "bench", "ExplicitAuthFlows": flows});
@@ -105,15 +104,21 @@ pub async fn scene(binary: &Path, users: usize) -> anyhow::Result<Arc<Scene>> {
 async fn fill(data: &Path, pool: &str, users: usize) -> anyhow::Result<()> {
     let ring = KeyRing::parse(&std::fs::read_to_string(data.join("master.key"))?)?;
     let location = Location::File(data.join("poolkeeper.db"));
-    let store = Store::open(&store::Options { location, durability: Durability::Normal, ..store::Options::memory() }).await?;
-    let bar = ProgressBar::new(users as u64).with_style(ProgressStyle::with_template("filling {bar:40} {pos}/{len} {eta}")?);
+    let store =
+        Store::open(&store::Options { location, durability: Durability::Normal, ..store::Options::memory() }).await?;
+    let bar =
+        ProgressBar::new(users as u64).with_style(ProgressStyle::with_template("filling {bar:40} {pos}/{len} {eta}")?);
     let now = Timestamp::from_seconds(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?);
     for first in (0..users).step_by(500) {
         let mut changes = Changes::new();
         let last = (first + 500).min(users);
         for index in first..last {
             let (sub, name) = (crypto::random::uuid_v4(&SystemEntropy), user_name(index));
-            let attributes = [("email", format!("{name}@example.com")), ("email_verified", "true".to_owned()), ("name", "Some Body".to_owned())];
+            let attributes = [
+                ("email", format!("{name}@example.com")),
+                ("email_verified", "true".to_owned()),
+                ("name", "Some Body".to_owned()),
+            ];
             if index < ACTIVE {
                 let verifier = srp::make_verifier(&SystemEntropy, domain::pool::short_name(pool), &name, PASSWORD);
                 let identity = format!("{pool}/{sub}");

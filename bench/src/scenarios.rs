@@ -89,11 +89,17 @@ impl Scenario {
             }
             Self::PasswordSignIn => {
                 let parameters = json!({"USERNAME": user.name, "PASSWORD": PASSWORD});
-                ("InitiateAuth", json!({"ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters}))
+                (
+                    "InitiateAuth",
+                    json!({"ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters}),
+                )
             }
             Self::Refresh => {
                 let parameters = json!({"REFRESH_TOKEN": user.refresh_token});
-                ("InitiateAuth", json!({"ClientId": client, "AuthFlow": "REFRESH_TOKEN_AUTH", "AuthParameters": parameters}))
+                (
+                    "InitiateAuth",
+                    json!({"ClientId": client, "AuthFlow": "REFRESH_TOKEN_AUTH", "AuthParameters": parameters}),
+                )
             }
             Self::GetUser => ("GetUser", json!({"AccessToken": user.access_token})),
             Self::AdminGetUser => {
@@ -110,20 +116,24 @@ async fn srp(scene: &Scene, connection: &mut Connection, name: &str) -> anyhow::
     let parameters = json!({"USERNAME": name, "SRP_A": scene.srp.srp_a()});
     let request = json!({"ClientId": scene.client, "AuthFlow": "USER_SRP_AUTH", "AuthParameters": parameters});
     let challenge = connection.json("InitiateAuth", request).await?;
-    let text = |name: &str| challenge["ChallengeParameters"][name].as_str().map(str::to_owned).context("a challenge parameter");
+    let text = |name: &str| {
+        challenge["ChallengeParameters"][name].as_str().map(str::to_owned).context("a challenge parameter")
+    };
     let (salt, public, block, id) = (text("SALT")?, text("SRP_B")?, text("SECRET_BLOCK")?, text("USER_ID_FOR_SRP")?);
     let timestamp = now()?;
     let secret_block = STANDARD.decode(&block)?;
     let login = Login { pool_name: domain::pool::short_name(&scene.pool), user_id: &id, password: PASSWORD };
     let answer = Answer { salt: &salt, srp_b: &public, secret_block: &secret_block };
-    let signature = scene.srp.sign(login, answer, &timestamp).map_err(|error| anyhow::anyhow!("the client's half: {error}"))?;
+    let signature =
+        scene.srp.sign(login, answer, &timestamp).map_err(|error| anyhow::anyhow!("the client's half: {error}"))?;
     let responses = json!({
         "USERNAME": id,
         "PASSWORD_CLAIM_SECRET_BLOCK": block,
         "PASSWORD_CLAIM_SIGNATURE": STANDARD.encode(signature),
         "TIMESTAMP": timestamp,
     });
-    let request = json!({"ClientId": scene.client, "ChallengeName": "PASSWORD_VERIFIER", "ChallengeResponses": responses});
+    let request =
+        json!({"ClientId": scene.client, "ChallengeName": "PASSWORD_VERIFIER", "ChallengeResponses": responses});
     let answer: Value = connection.json("RespondToAuthChallenge", request).await?;
     Ok(answer["AuthenticationResult"]["AccessToken"].is_string())
 }

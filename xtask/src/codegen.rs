@@ -95,7 +95,9 @@ fn structure(model: &Model, name: &str, shape: &Shape, out: &mut String) -> anyh
 fn holds_sensitive(model: &Model, members: &[(&str, &str)]) -> anyhow::Result<bool> {
     for (_, target) in members {
         let shape = model.shape(target)?;
-        if shape.sensitive || (matches!(shape.kind.as_str(), "list" | "map") && model.shape(shape.element()?)?.sensitive) {
+        if shape.sensitive
+            || (matches!(shape.kind.as_str(), "list" | "map") && model.shape(shape.element()?)?.sensitive)
+        {
             return Ok(true);
         }
     }
@@ -184,7 +186,8 @@ fn schema(model: &Model) -> anyhow::Result<String> {
 /// runs them has Unicode classes and no look-behind, so they are spelled out, and anchored to the whole value.
 fn rust_regex(pattern: &str) -> String {
     // "may end with anything but a dot", the one look-behind in the model
-    let pattern = if pattern == "^[0-9A-Za-z\\.\\-_]*(?<!\\.)$" { "(?:[0-9A-Za-z._-]*[0-9A-Za-z_-])?" } else { pattern };
+    let pattern =
+        if pattern == "^[0-9A-Za-z\\.\\-_]*(?<!\\.)$" { "(?:[0-9A-Za-z._-]*[0-9A-Za-z_-])?" } else { pattern };
     let spelled = pattern
         .replace("[\\S]", "[^ \\t\\n\\x0B\\f\\r]")
         .replace("\\w", "0-9A-Za-z_")
@@ -231,7 +234,8 @@ fn operations(model: &Model) -> anyhow::Result<String> {
     writeln!(out, "            {}\n        )\n    }}\n", public.join(" | "))?;
     out.push_str("    /// The errors that the model lists for it.\n    pub const fn errors(self) -> &'static [ErrorKind] {\n        match self {\n");
     for (name, operation) in &model.operations {
-        let kinds: Vec<String> = operation.errors.iter().map(|error| format!("ErrorKind::{}", variant(error))).collect();
+        let kinds: Vec<String> =
+            operation.errors.iter().map(|error| format!("ErrorKind::{}", variant(error))).collect();
         writeln!(out, "            Self::{name} => &[{}],", kinds.join(", "))?;
     }
     out.push_str("        }\n    }\n}\n");

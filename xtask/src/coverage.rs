@@ -50,18 +50,27 @@ pub fn run(root: &Path, model: &Model, check: bool) -> anyhow::Result<()> {
         writeln!(table, "| {name} | {} | {tests} |", errors.join(", "))?;
     }
     let built = model.operations.len() - not_built.len();
-    writeln!(table, "\n{built} of {} operations are built. The others answer an error that names them:\n", model.operations.len())?;
-    let names: Vec<&str> = model.operations.keys().map(String::as_str).filter(|name| not_built.contains(name)).collect();
+    writeln!(
+        table,
+        "\n{built} of {} operations are built. The others answer an error that names them:\n",
+        model.operations.len()
+    )?;
+    let names: Vec<&str> =
+        model.operations.keys().map(String::as_str).filter(|name| not_built.contains(name)).collect();
     writeln!(table, "{}.", names.join(", "))?;
-    let notes = std::fs::read_to_string(root.join("docs/compatibility-notes.md")).context("docs/compatibility-notes.md")?;
+    let notes =
+        std::fs::read_to_string(root.join("docs/compatibility-notes.md")).context("docs/compatibility-notes.md")?;
     writeln!(table, "\n{notes}")?;
     only_shrinks(root, &unproved)?;
     let list = unproved.iter().fold(
-        "# Answers that the model lists and no test has seen. Written by `cargo xtask coverage`; it may only shrink.\n".to_owned(),
+        "# Answers that the model lists and no test has seen. Written by `cargo xtask coverage`; it may only shrink.\n"
+            .to_owned(),
         |list, line| list + line + "\n",
     );
-    let files =
-        vec![File { path: "docs/compatibility.md", text: table.trim_end().to_owned() + "\n" }, File { path: UNPROVED, text: list }];
+    let files = vec![
+        File { path: "docs/compatibility.md", text: table.trim_end().to_owned() + "\n" },
+        File { path: UNPROVED, text: list },
+    ];
     write_or_check(root, files, check, "cargo xtask test --no-clients; cargo xtask coverage")
 }
 
@@ -79,7 +88,11 @@ fn gather(folder: &Path) -> anyhow::Result<BTreeMap<String, BTreeMap<String, BTr
             let (Some(operation), Some(outcome), Some(test)) = (words.next(), words.next(), words.next()) else {
                 bail!("a note that is not `operation outcome test`: {line}")
             };
-            seen.entry(operation.to_owned()).or_default().entry(outcome.to_owned()).or_default().insert(test.to_owned());
+            seen.entry(operation.to_owned())
+                .or_default()
+                .entry(outcome.to_owned())
+                .or_default()
+                .insert(test.to_owned());
         }
     }
     Ok(seen)

@@ -19,7 +19,8 @@ const NOT_BUILT: &str = "model/not-built.txt";
 /// The dispatch and the list.
 pub fn files(model: &Model, root: &Path) -> anyhow::Result<Vec<File>> {
     let topics = built(root)?;
-    let by_file: BTreeMap<String, &str> = model.operations.keys().map(|name| (snake_case(name), name.as_str())).collect();
+    let by_file: BTreeMap<String, &str> =
+        model.operations.keys().map(|name| (snake_case(name), name.as_str())).collect();
     let mut arms = String::new();
     let mut present = BTreeSet::new();
     for (topic, files) in &topics {
@@ -27,10 +28,14 @@ pub fn files(model: &Model, root: &Path) -> anyhow::Result<Vec<File>> {
             // Files that are not operations hold what the operations of a topic share.
             let Some(name) = by_file.get(file) else { continue };
             present.insert(*name);
-            writeln!(arms, "        Operation::{name} => run(body, async |input| operations::{topic}::{file}::run(ctx, input).await).await,")?;
+            writeln!(
+                arms,
+                "        Operation::{name} => run(body, async |input| operations::{topic}::{file}::run(ctx, input).await).await,"
+            )?;
         }
     }
-    let missing: Vec<&str> = model.operations.keys().map(String::as_str).filter(|name| !present.contains(name)).collect();
+    let missing: Vec<&str> =
+        model.operations.keys().map(String::as_str).filter(|name| !present.contains(name)).collect();
     only_shrinks(root, &missing)?;
     let mut rest = String::new();
     if !missing.is_empty() {
@@ -47,13 +52,11 @@ pub fn files(model: &Model, root: &Path) -> anyhow::Result<Vec<File>> {
          match operation {{\n{arms}{rest}\n}}\n}}\n"
     );
     let list = missing.iter().fold(
-        "# Operations that answer \"not built yet\". Written by `cargo xtask codegen`; it may only shrink.\n".to_owned(),
+        "# Operations that answer \"not built yet\". Written by `cargo xtask codegen`; it may only shrink.\n"
+            .to_owned(),
         |list, name| list + name + "\n",
     );
-    Ok(vec![
-        File { path: "crates/service/src/dispatch/generated.rs", text },
-        File { path: NOT_BUILT, text: list },
-    ])
+    Ok(vec![File { path: "crates/service/src/dispatch/generated.rs", text }, File { path: NOT_BUILT, text: list }])
 }
 
 /// Rust files below operations/, by topic.

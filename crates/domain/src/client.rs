@@ -73,7 +73,12 @@ impl Client {
     #[must_use]
     pub fn access_token_seconds(&self) -> i64 {
         let unit = self.token_validity_units.as_ref().and_then(|units| units.access_token);
-        token_seconds(self.access_token_validity.unwrap_or(1), unit, TimeUnitsType::Hours, self.access_token_validity.is_none())
+        token_seconds(
+            self.access_token_validity.unwrap_or(1),
+            unit,
+            TimeUnitsType::Hours,
+            self.access_token_validity.is_none(),
+        )
     }
 
     /// Life of an ID token in seconds.

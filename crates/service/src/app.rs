@@ -49,7 +49,14 @@ pub struct App {
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(settings: Settings, store: Store, ring: KeyRing, clock: Clock, entropy: Arc<dyn Entropy>, outbox: Outbox) -> Self {
+    pub fn new(
+        settings: Settings,
+        store: Store,
+        ring: KeyRing,
+        clock: Clock,
+        entropy: Arc<dyn Entropy>,
+        outbox: Outbox,
+    ) -> Self {
         let (code_key, decoy_key) = (ring.subkey("one-time codes"), ring.subkey("stand-ins for unknown users"));
         Self {
             tokens: Tokens::new(settings.key_stock),

@@ -10,7 +10,14 @@ const DIGITS: usize = 6;
 
 /// A new code for `sub`, and its row, which replaces any earlier one.
 #[must_use]
-pub fn issue(ctx: &Ctx, pool_id: &str, sub: &str, purpose: CodePurpose, medium: Medium, destination: &str) -> (String, Code) {
+pub fn issue(
+    ctx: &Ctx,
+    pool_id: &str,
+    sub: &str,
+    purpose: CodePurpose,
+    medium: Medium,
+    destination: &str,
+) -> (String, Code) {
     let code = crypto::random::digits(ctx.entropy(), DIGITS);
     let lifetime = match purpose {
         CodePurpose::SignUp => 24 * time::HOUR,
@@ -80,8 +87,8 @@ pub async fn check(
 ) -> Result<Checked, ApiError> {
     let (pool_id, sub) = subject;
     let version = attempts.map(|attempts| attempts.version);
-    let mut counted =
-        attempts.map_or_else(|| Attempts::none(pool_id, sub, limits.purpose, ctx.now), |attempts| attempts.value.clone());
+    let mut counted = attempts
+        .map_or_else(|| Attempts::none(pool_id, sub, limits.purpose, ctx.now), |attempts| attempts.value.clone());
     if counted.count_since(ctx.now, time::HOUR) >= limits.per_hour {
         return Err(ApiError::attempt_limit());
     }
@@ -97,7 +104,10 @@ pub async fn check(
         counted.recent.clear();
         counted.expires_at = ctx.now;
         changes.save(counted, version);
-        changes.delete(Key::Code { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose: code.purpose }, code.version);
+        changes.delete(
+            Key::Code { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose: code.purpose },
+            code.version,
+        );
         return Ok(Checked::Right { spend: changes, keep });
     }
     counted.record(ctx.now, time::DAY);

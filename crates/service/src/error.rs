@@ -110,7 +110,9 @@ impl ApiError {
 
     /// A member or value that this server does not honour yet; it is refused, never stored and ignored.
     pub fn not_supported(what: &str) -> Self {
-        Self::invalid_parameter(format!("{what} is not supported by this Poolkeeper version yet. See docs/compatibility.md."))
+        Self::invalid_parameter(format!(
+            "{what} is not supported by this Poolkeeper version yet. See docs/compatibility.md."
+        ))
     }
 }
 

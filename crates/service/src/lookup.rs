@@ -38,7 +38,11 @@ pub async fn client_and_pool(ctx: &Ctx, id: &str) -> Result<(Arc<Stored<Client>>
 ///
 /// # Errors
 /// `ResourceNotFoundException`.
-pub async fn client_of_pool(ctx: &Ctx, pool_id: &str, id: &str) -> Result<(Arc<Stored<Client>>, Arc<Stored<Pool>>), ApiError> {
+pub async fn client_of_pool(
+    ctx: &Ctx,
+    pool_id: &str,
+    id: &str,
+) -> Result<(Arc<Stored<Client>>, Arc<Stored<Pool>>), ApiError> {
     let pool = pool(ctx, pool_id).await?;
     let client = client(ctx, id).await?;
     if client.pool_id != pool.id {

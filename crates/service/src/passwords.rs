@@ -43,7 +43,13 @@ pub fn check_policy(pool: &Pool, password: &str, wording: Wording) -> Result<(),
 ///
 /// # Errors
 /// `PasswordHistoryPolicyViolationException`.
-pub async fn check_history(ctx: &Ctx, pool: &Pool, user: &User, before: Option<&Password>, password: &str) -> Result<(), ApiError> {
+pub async fn check_history(
+    ctx: &Ctx,
+    pool: &Pool,
+    user: &User,
+    before: Option<&Password>,
+    password: &str,
+) -> Result<(), ApiError> {
     let size = usize::try_from(pool.password_policy.history_size.unwrap_or(0)).unwrap_or(0);
     let Some(before) = before else { return Ok(()) };
     for hash in std::iter::once(&before.current).chain(&before.history).take(size) {
@@ -87,7 +93,9 @@ pub async fn row(
 pub async fn hash(ctx: &Ctx, pool: &Pool, user: &User, password: &str) -> Result<PasswordHash, ApiError> {
     if ctx.app.settings.srp_off.applies_to(&pool.id) {
         let (entropy, password) = (ctx.app.entropy.clone(), password.to_owned());
-        let phc = off_the_runtime(move || crypto::password::argon2id_hash(&*entropy, &password)).await?.map_err(ApiError::internal)?;
+        let phc = off_the_runtime(move || crypto::password::argon2id_hash(&*entropy, &password))
+            .await?
+            .map_err(ApiError::internal)?;
         return Ok(PasswordHash::Argon2id { phc });
     }
     let verifier = srp::make_verifier(ctx.entropy(), pool.short_name(), &user.username, password);
@@ -99,7 +107,13 @@ pub async fn hash(ctx: &Ctx, pool: &Pool, user: &User, password: &str) -> Result
 ///
 /// # Errors
 /// When the hash cannot be opened or read.
-pub async fn matches(ctx: &Ctx, pool: &Pool, user: &User, hash: &PasswordHash, password: &str) -> Result<bool, ApiError> {
+pub async fn matches(
+    ctx: &Ctx,
+    pool: &Pool,
+    user: &User,
+    hash: &PasswordHash,
+    password: &str,
+) -> Result<bool, ApiError> {
     match hash {
         PasswordHash::Srp { .. } => {
             let verifier = verifier(ctx, pool, user, hash)?.ok_or_else(|| ApiError::internal("not an SRP verifier"))?;

@@ -24,5 +24,8 @@ where
             outcome => return outcome,
         };
     }
-    Err(ApiError::new(ErrorKind::TooManyRequests, "Too many concurrent changes to the same resource. Please try again."))
+    Err(ApiError::new(
+        ErrorKind::TooManyRequests,
+        "Too many concurrent changes to the same resource. Please try again.",
+    ))
 }

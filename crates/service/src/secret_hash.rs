@@ -21,7 +21,8 @@ pub fn check(ctx: &Ctx, client: &Client, username: &str, given: Option<&str>) ->
             client.id
         ))),
         (false, Some(given)) => {
-            let secrets = client.secrets.iter().map(|secret| reveal(ctx, client, secret)).collect::<Result<Vec<_>, _>>()?;
+            let secrets =
+                client.secrets.iter().map(|secret| reveal(ctx, client, secret)).collect::<Result<Vec<_>, _>>()?;
             if crypto::hash::secret_hash_matches(given, username, &client.id, secrets.iter().map(String::as_str)) {
                 Ok(())
             } else {

@@ -24,7 +24,7 @@ mod sweep;
 pub use changes::{Change, Changes, Key, Row};
 pub use error::{CommitError, Error, Taken};
 pub use options::{Durability, Location, Options};
-pub use read::{RecoverySnapshot, SignInSnapshot, SignUpSnapshot, Stored};
+pub use read::{RecoverySnapshot, SignInSnapshot, Stored, TokenSnapshot};
 pub use sqlite::SqliteStore;
 pub use statistics::Statistics;
 pub use store::Store;

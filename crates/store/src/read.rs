@@ -157,13 +157,22 @@ fn by_purpose(row: &Found<'_>) -> Option<Expiring> {
     Some(Expiring { key, expires_at: Timestamp(row.integer(3)?) })
 }
 
-/// What a password reset has to know about a user, read at one moment.
+/// What a request with an access token has to know, read at one moment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RecoverySnapshot {
+pub struct TokenSnapshot {
     /// The user.
     pub user: Option<Stored<User>>,
+    /// Whether the sign-in that the token comes from was revoked.
+    pub is_revoked: bool,
+}
+
+/// What a password reset has to know beside the user, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecoverySnapshot {
     /// The password in force and the earlier ones.
     pub password: Option<Stored<Password>>,
+    /// Failed passwords.
+    pub failures: Option<Stored<Attempts>>,
     /// The outstanding reset code.
     pub code: Option<Stored<Code>>,
     /// Requests for reset codes.
@@ -181,19 +190,6 @@ pub struct SignInSnapshot {
     pub password: Option<Stored<Password>>,
     /// Failed passwords.
     pub attempts: Option<Stored<Attempts>>,
-}
-
-/// What the confirmation of a sign-up has to know about a user, read at one moment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SignUpSnapshot {
-    /// The user.
-    pub user: Option<Stored<User>>,
-    /// The outstanding sign-up code.
-    pub code: Option<Stored<Code>>,
-    /// Wrong sign-up codes.
-    pub wrong_codes: Option<Stored<Attempts>>,
-    /// Requests for another code.
-    pub resends: Option<Stored<Attempts>>,
 }
 
 /// Puts the key that was asked for beside what was found.

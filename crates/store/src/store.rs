@@ -9,8 +9,8 @@ use domain::{
 };
 
 use crate::{
-    Changes, CommitError, Error, Options, RecoverySnapshot, SignInSnapshot, SignUpSnapshot, SqliteStore, Statistics,
-    Stored,
+    Changes, CommitError, Error, Options, RecoverySnapshot, SignInSnapshot, SqliteStore, Statistics, Stored,
+    TokenSnapshot,
     compile::{Param, Step, compile},
     read::{self, Query},
     sql, sqlite,
@@ -185,42 +185,44 @@ impl Store {
         }
     }
 
-    /// What a password reset has to know about a user, read at one moment.
+    /// What a request with an access token has to know, read at one moment. `origin_jti` names the sign-in, if its
+    /// tokens can be revoked.
+    #[expect(clippy::unused_async, reason = "a database across a network answers later")]
+    pub async fn token_snapshot(
+        &self,
+        pool_id: &str,
+        sub: &str,
+        origin_jti: Option<&str>,
+    ) -> Result<TokenSnapshot, Error> {
+        match self {
+            Self::Sqlite(store) => store.snapshot(|connection| {
+                let user = sqlite::first(connection, &read::USER, &[pool_id.into(), sub.into()])?;
+                let revocation = match origin_jti {
+                    Some(jti) => sqlite::first(connection, &read::REVOCATION, &[pool_id.into(), jti.into()])?,
+                    None => None,
+                };
+                Ok(TokenSnapshot { user, is_revoked: revocation.is_some() })
+            }),
+        }
+    }
+
+    /// What a password reset has to know beside the user, read at one moment.
     #[expect(clippy::unused_async, reason = "a database across a network answers later")]
     pub async fn recovery_snapshot(&self, pool_id: &str, sub: &str) -> Result<RecoverySnapshot, Error> {
         let key: [Param<'_>; 2] = [pool_id.into(), sub.into()];
         let numbered = |number: i64| -> [Param<'_>; 3] { [pool_id.into(), sub.into(), number.into()] };
         let code = numbered(CodePurpose::Reset.number());
+        let failures = numbered(AttemptPurpose::SignIn.number());
         let requests = numbered(AttemptPurpose::ResetRequest.number());
         let wrong_codes = numbered(AttemptPurpose::ResetCode.number());
         match self {
             Self::Sqlite(store) => store.snapshot(|connection| {
                 Ok(RecoverySnapshot {
-                    user: sqlite::first(connection, &read::USER, &key)?,
+                    failures: sqlite::first(connection, &read::ATTEMPT, &failures)?,
                     password: sqlite::first(connection, &read::PASSWORD, &key)?,
                     code: sqlite::first(connection, &read::CODE, &code)?,
                     requests: sqlite::first(connection, &read::ATTEMPT, &requests)?,
                     wrong_codes: sqlite::first(connection, &read::ATTEMPT, &wrong_codes)?,
-                })
-            }),
-        }
-    }
-
-    /// What the confirmation of a sign-up has to know about a user, read at one moment.
-    #[expect(clippy::unused_async, reason = "a database across a network answers later")]
-    pub async fn sign_up_snapshot(&self, pool_id: &str, sub: &str) -> Result<SignUpSnapshot, Error> {
-        let key: [Param<'_>; 2] = [pool_id.into(), sub.into()];
-        let numbered = |number: i64| -> [Param<'_>; 3] { [pool_id.into(), sub.into(), number.into()] };
-        let code = numbered(CodePurpose::SignUp.number());
-        let wrong_codes = numbered(AttemptPurpose::ConfirmSignUp.number());
-        let resends = numbered(AttemptPurpose::ResendCode.number());
-        match self {
-            Self::Sqlite(store) => store.snapshot(|connection| {
-                Ok(SignUpSnapshot {
-                    user: sqlite::first(connection, &read::USER, &key)?,
-                    code: sqlite::first(connection, &read::CODE, &code)?,
-                    wrong_codes: sqlite::first(connection, &read::ATTEMPT, &wrong_codes)?,
-                    resends: sqlite::first(connection, &read::ATTEMPT, &resends)?,
                 })
             }),
         }

@@ -1,6 +1,9 @@
 //! Signing keys for tests. Making RSA keys takes long, so there are two, known to everybody, under many names.
 
-use crypto::{seal::{KeyRing, Purpose}, token::SigningKey};
+use crypto::{
+    seal::{KeyRing, Purpose},
+    token::SigningKey,
+};
 use domain::{Entropy, SigningKeyRecord, SigningKeyState};
 use wire::Timestamp;
 

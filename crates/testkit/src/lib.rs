@@ -7,6 +7,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
     reason = "a test that cannot go on stops with what it saw"
 )]

@@ -77,7 +77,8 @@ impl Builder {
     pub async fn start(self) -> Server {
         let entropy = Arc::new(SeededEntropy::new(1));
         let ring = KeyRing::new(vec![MasterKey::generate(&*entropy)]).expect("one key makes a ring");
-        let options = store::Options { location: self.location, durability: Durability::Normal, ..store::Options::memory() };
+        let options =
+            store::Options { location: self.location, durability: Durability::Normal, ..store::Options::memory() };
         let store = Store::open(&options).await.expect("a fresh store opens");
         let clock = Clock::new(|| START);
         clock.freeze(true);
@@ -155,11 +156,13 @@ impl Server {
             .expect("a request");
         let answer = self.request(request).await;
         crate::coverage::record(operation, &answer);
-        if let (200, Some(shape)) = (answer.status, wire::Operation::parse(operation).and_then(wire::Operation::output)) {
+        if let (200, Some(shape)) = (answer.status, wire::Operation::parse(operation).and_then(wire::Operation::output))
+        {
             // Types and required members only: the service itself breaks its model's lengths (a standard attribute's
             // name is longer than attribute names may be).
             if let Err(rejection) = wire::check(shape, &answer.body) {
-                let is_bad = rejection.kind != wire::ErrorKind::InvalidParameter || rejection.message.contains("must not be null");
+                let is_bad = rejection.kind != wire::ErrorKind::InvalidParameter
+                    || rejection.message.contains("must not be null");
                 assert!(!is_bad, "{operation} answered {}: {}", answer.body, rejection.message);
             }
         }
@@ -168,7 +171,8 @@ impl Server {
 
     /// A GET request.
     pub async fn get(&self, path: &str) -> Answer {
-        let request = Request::builder().uri(path).header("host", "127.0.0.1:9229").body(Body::empty()).expect("a request");
+        let request =
+            Request::builder().uri(path).header("host", "127.0.0.1:9229").body(Body::empty()).expect("a request");
         self.request(request).await
     }
 
@@ -211,7 +215,8 @@ impl Server {
                 attributes.insert(verified, Value::from("true"));
             }
         }
-        let attributes: Vec<Value> = attributes.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect();
+        let attributes: Vec<Value> =
+            attributes.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect();
         let created = self
             .call(
                 "AdminCreateUser",
@@ -226,7 +231,8 @@ impl Server {
         .await
         .ok();
         let found = created.pointer("/User/Attributes").and_then(Value::as_array).into_iter().flatten();
-        let sub = found.filter(|attribute| attribute["Name"] == "sub").find_map(|attribute| attribute["Value"].as_str());
+        let sub =
+            found.filter(|attribute| attribute["Name"] == "sub").find_map(|attribute| attribute["Value"].as_str());
         sub.expect("a created user has a sub").to_owned()
     }
 

@@ -56,7 +56,8 @@ pub fn respond(challenge: &Value, pool: &str, password: &str) -> Value {
 /// The same by another clock.
 #[must_use]
 pub fn respond_at(challenge: &Value, pool: &str, password: &str, timestamp: &str) -> Value {
-    let parameter = |name: &str| challenge["ChallengeParameters"][name].as_str().expect("a challenge parameter").to_owned();
+    let parameter =
+        |name: &str| challenge["ChallengeParameters"][name].as_str().expect("a challenge parameter").to_owned();
     let (salt, srp_b, user_id, block) =
         (parameter("SALT"), parameter("SRP_B"), parameter("USER_ID_FOR_SRP"), parameter("SECRET_BLOCK"));
     let secret_block = STANDARD.decode(&block).expect("a secret block is base64");

@@ -30,7 +30,8 @@ pub struct Rejection {
 /// The first type clash, or else all constraint violations together.
 pub fn check(shape: &Shape, value: &Value) -> Result<(), Rejection> {
     if !value.is_object() {
-        let message = "Unrecognized token or unexpected start of the request body, a JSON object was expected".to_owned();
+        let message =
+            "Unrecognized token or unexpected start of the request body, a JSON object was expected".to_owned();
         return Err(Rejection { kind: ErrorKind::Serialization, message });
     }
     types(shape, value, 0).map_err(|message| Rejection { kind: ErrorKind::Serialization, message })?;
@@ -52,9 +53,9 @@ fn types(shape: &Shape, value: &Value, depth: usize) -> Result<(), String> {
     }
     match (&shape.kind, value) {
         (_, Value::Null) | (Kind::Document, _) => Ok(()),
-        (Kind::Structure { members }, Value::Object(object)) => {
-            members.iter().try_for_each(|member| types(member.shape, object.get(member.name).unwrap_or(&Value::Null), depth + 1))
-        }
+        (Kind::Structure { members }, Value::Object(object)) => members
+            .iter()
+            .try_for_each(|member| types(member.shape, object.get(member.name).unwrap_or(&Value::Null), depth + 1)),
         (Kind::List { member, .. }, Value::Array(items)) => items.iter().try_for_each(|item| match item {
             Value::Null => Err(expected_not_null(member)),
             item => types(member, item, depth + 1),
@@ -62,12 +63,16 @@ fn types(shape: &Shape, value: &Value, depth: usize) -> Result<(), String> {
         (Kind::Map { value: shape, .. }, Value::Object(entries)) => {
             entries.values().try_for_each(|entry| types(shape, entry, depth + 1))
         }
-        (Kind::String { .. }, Value::String(_)) | (Kind::Boolean, Value::Bool(_)) | (Kind::Timestamp, Value::Number(_)) => Ok(()),
+        (Kind::String { .. }, Value::String(_))
+        | (Kind::Boolean, Value::Bool(_))
+        | (Kind::Timestamp, Value::Number(_)) => Ok(()),
         (Kind::Integer { .. }, Value::Number(number)) if number.is_i64() => Ok(()),
-        (Kind::Blob { .. }, Value::String(text)) => match serde_json::from_value::<crate::Blob>(Value::from(text.as_str())) {
-            Ok(_) => Ok(()),
-            Err(_) => Err("A binary member is not valid base64".to_owned()),
-        },
+        (Kind::Blob { .. }, Value::String(text)) => {
+            match serde_json::from_value::<crate::Blob>(Value::from(text.as_str())) {
+                Ok(_) => Ok(()),
+                Err(_) => Err("A binary member is not valid base64".to_owned()),
+            }
+        }
         (_, Value::Object(_)) => Err("Start of structure or map found where not expected.".to_owned()),
         (_, Value::Array(_)) => Err("Start of list found where not expected".to_owned()),
         (Kind::Structure { .. } | Kind::List { .. } | Kind::Map { .. }, _) => {
@@ -110,7 +115,8 @@ fn constraints(shape: &Shape, value: &Value, path: &str, hidden: bool, violation
         if hidden {
             violations.push(format!("Value at '{path}' failed to satisfy constraint: {rule}"));
         } else {
-            violations.push(format!("Value '{}' at '{path}' failed to satisfy constraint: {rule}", shown(shape, value)));
+            violations
+                .push(format!("Value '{}' at '{path}' failed to satisfy constraint: {rule}", shown(shape, value)));
         }
     };
     for rule in rules(shape, value) {
@@ -123,7 +129,8 @@ fn constraints(shape: &Shape, value: &Value, path: &str, hidden: bool, violation
                 match object.get(member.name) {
                     None | Some(Value::Null) if member.required => {
                         let value = if hidden || member.shape.sensitive { "Value" } else { "Value null" };
-                        violations.push(format!("{value} at '{path}' failed to satisfy constraint: Member must not be null"));
+                        violations
+                            .push(format!("{value} at '{path}' failed to satisfy constraint: Member must not be null"));
                     }
                     None | Some(Value::Null) => {}
                     Some(value) => constraints(member.shape, value, &path, hidden, violations),
@@ -251,13 +258,16 @@ fn printed(shape: &Shape, value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         (Kind::Map { value: element, .. }, Value::Object(entries)) => {
-            let entries: Vec<String> = entries.iter().map(|(key, entry)| format!("{key}={}", printed(element, entry))).collect();
+            let entries: Vec<String> =
+                entries.iter().map(|(key, entry)| format!("{key}={}", printed(element, entry))).collect();
             format!("{{{}}}", entries.join(", "))
         }
         (Kind::Structure { members }, Value::Object(object)) => {
             let members: Vec<String> = members
                 .iter()
-                .filter_map(|member| Some(format!("{}={}", member.path, printed(member.shape, object.get(member.name)?))))
+                .filter_map(|member| {
+                    Some(format!("{}={}", member.path, printed(member.shape, object.get(member.name)?)))
+                })
                 .collect();
             format!("{}({})", shape.name, members.join(", "))
         }
@@ -267,8 +277,6 @@ fn printed(shape: &Shape, value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use serde_json::{Value, json};
 
     use super::check;
@@ -296,7 +304,7 @@ mod tests {
                 "Schema": [{"Name": "a name that is too long"}],
                 "AutoVerifiedAttributes": ["fax"],
             })),
-            @r"InvalidParameterException: XX"
+            @r"InvalidParameterException: 4 validation errors detected: Value '5' at 'policies.passwordPolicy.minimumLength' failed to satisfy constraint: Member must have value greater than or equal to 6; Value '[fax]' at 'autoVerifiedAttributes' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [phone_number, email]]; Value 'a name that is too long' at 'schema.1.member.name' failed to satisfy constraint: Member must have length less than or equal to 20; Value 'a name that is too long' at 'schema.1.member.name' failed to satisfy constraint: Member must satisfy regular expression pattern: [\p{L}\p{M}\p{S}\p{N}\p{P}]+"
         );
     }
 

@@ -46,6 +46,9 @@ async fn run<I: DeserializeOwned, O: Serialize>(
 fn not_built(operation: Operation) -> ApiError {
     ApiError::new(
         ErrorKind::UnknownOperation,
-        format!("{} is not built yet in this version of Poolkeeper. docs/compatibility.md lists what is.", operation.name()),
+        format!(
+            "{} is not built yet in this version of Poolkeeper. docs/compatibility.md lists what is.",
+            operation.name()
+        ),
     )
 }

@@ -78,11 +78,12 @@ pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated, ApiEr
     if claims.iss != issuer(&ctx.app.settings, &pool.id) {
         return Err(invalid());
     }
-    let user = ctx.app.store.user(&pool.id, &claims.sub).await?.ok_or_else(ApiError::no_such_user)?;
+    let snapshot = ctx.app.store.token_snapshot(&pool.id, &claims.sub, claims.origin_jti.as_deref()).await?;
+    let user = snapshot.user.ok_or_else(ApiError::no_such_user)?;
     if !user.enabled {
         return Err(ApiError::user_disabled());
     }
-    if user.refuses_tokens_of(claims.auth_time) || is_revoked(ctx, &pool, claims.origin_jti.as_deref()).await? {
+    if user.refuses_tokens_of(claims.auth_time) || snapshot.is_revoked {
         return Err(ApiError::not_authorized("Access Token has been revoked"));
     }
     match user.status {

@@ -1,6 +1,6 @@
 //! Every kind of row: what is written is read, and only who knows the version may change it.
 
-use domain::{AttemptPurpose, CodePurpose};
+use domain::{AttemptPurpose, CodePurpose, Revocation, Timestamp};
 use poolkeeper_store::{Changes, CommitError, Error, Key, Row, Store, Stored, Taken};
 
 use crate::{
@@ -249,7 +249,8 @@ fn later_changes_of_a_set_see_the_earlier_ones() {
 fn snapshots_hold_what_single_reads_find() {
     on_every_engine(async |store| {
         let empty = store.recovery_snapshot(POOL, "sub").await.unwrap();
-        assert!(empty.user.is_none() && empty.password.is_none() && empty.code.is_none());
+        assert!(empty.password.is_none() && empty.code.is_none());
+        assert!(store.token_snapshot(POOL, "sub", Some("jti")).await.unwrap().user.is_none());
         commit(&store, |changes| {
             changes.insert(rows::user(POOL, "sub")).insert(rows::password(POOL, "sub"));
             for purpose in [CodePurpose::SignUp, CodePurpose::Reset] {
@@ -276,16 +277,23 @@ fn snapshots_hold_what_single_reads_find() {
         assert_eq!(sign_in.attempts.unwrap().purpose, AttemptPurpose::SignIn);
 
         let recovery = store.recovery_snapshot(POOL, "sub").await.unwrap();
-        assert_eq!((&recovery.user, &recovery.password), (&user, &password));
+        assert_eq!(recovery.password, password);
+        assert_eq!(recovery.failures.unwrap().purpose, AttemptPurpose::SignIn);
         assert_eq!(recovery.code.unwrap().purpose, CodePurpose::Reset);
         assert_eq!(recovery.requests.unwrap().purpose, AttemptPurpose::ResetRequest);
         assert_eq!(recovery.wrong_codes.unwrap().purpose, AttemptPurpose::ResetCode);
 
-        let sign_up = store.sign_up_snapshot(POOL, "sub").await.unwrap();
-        assert_eq!(sign_up.user, user);
-        assert_eq!(sign_up.code.unwrap().purpose, CodePurpose::SignUp);
-        assert_eq!(sign_up.wrong_codes.unwrap().purpose, AttemptPurpose::ConfirmSignUp);
-        assert_eq!(sign_up.resends.unwrap().purpose, AttemptPurpose::ResendCode);
+        let revocation =
+            Revocation { pool_id: POOL.to_owned(), origin_jti: "jti".to_owned(), expires_at: Timestamp(1) };
+        commit(&store, |changes| {
+            changes.insert(revocation);
+        })
+        .await
+        .unwrap();
+        for (origin_jti, is_revoked) in [(Some("jti"), true), (Some("other"), false), (None, false)] {
+            let token = store.token_snapshot(POOL, "sub", origin_jti).await.unwrap();
+            assert_eq!((&token.user, token.is_revoked), (&user, is_revoked));
+        }
     });
 }
 

@@ -84,15 +84,27 @@ async fn the_verified_phone_comes_first_unless_the_pool_says_otherwise() {
     let option = |name: &str, priority: i64| json!({"Name": name, "Priority": priority});
     let cases = [
         (json!(null), both.clone(), "SMS +*******1212"),
-        (json!(null), json!({"email": "ana@example.com", "phone_number": "+14325551212", "phone_number_verified": "false"}), "EMAIL a***@e***"),
+        (
+            json!(null),
+            json!({"email": "ana@example.com", "phone_number": "+14325551212", "phone_number_verified": "false"}),
+            "EMAIL a***@e***",
+        ),
         (json!([option("verified_email", 1), option("verified_phone_number", 2)]), both.clone(), "EMAIL a***@e***"),
         (json!([option("verified_email", 2), option("verified_phone_number", 1)]), both.clone(), "SMS +*******1212"),
-        (json!([option("verified_email", 1), option("verified_phone_number", 2)]), json!({"phone_number": "+14325551212"}), "SMS +*******1212"),
+        (
+            json!([option("verified_email", 1), option("verified_phone_number", 2)]),
+            json!({"phone_number": "+14325551212"}),
+            "SMS +*******1212",
+        ),
         (json!([option("verified_email", 1)]), json!({"phone_number": "+14325551212"}), "none"),
         (json!([option("admin_only", 1)]), both, "administrator"),
     ];
     for (setting, attributes, expected) in cases {
-        let members = if setting.is_null() { json!({}) } else { json!({"AccountRecoverySetting": {"RecoveryMechanisms": setting}}) };
+        let members = if setting.is_null() {
+            json!({})
+        } else {
+            json!({"AccountRecoverySetting": {"RecoveryMechanisms": setting}})
+        };
         let pool = server.pool(members).await;
         let client = server.client_id(&pool, json!({})).await;
         server.confirmed_user(&pool, "ana", OLD, attributes).await;
@@ -107,7 +119,11 @@ async fn the_verified_phone_comes_first_unless_the_pool_says_otherwise() {
             }
             expected => {
                 let details = answer.ok()["CodeDeliveryDetails"].clone();
-                let text = format!("{} {}", details["DeliveryMedium"].as_str().unwrap(), details["Destination"].as_str().unwrap());
+                let text = format!(
+                    "{} {}",
+                    details["DeliveryMedium"].as_str().unwrap(),
+                    details["Destination"].as_str().unwrap()
+                );
                 assert_eq!(text, expected, "{setting}");
             }
         }
@@ -181,7 +197,10 @@ async fn confirmation_is_answered_as_the_tables_say() {
         let mut answers = Vec::new();
         for username in ["ana", "disabled", "nobody"] {
             for (mode, client) in [("LEGACY", &legacy), ("ENABLED", &hiding)] {
-                answers.push(format!("{username} {mode}: {}", confirm(&server, client, username, "123456", NEW).await.error()));
+                answers.push(format!(
+                    "{username} {mode}: {}",
+                    confirm(&server, client, username, "123456", NEW).await.error()
+                ));
             }
         }
         insta::allow_duplicates! { insta::assert_snapshot!(answers.join("\n"), @"
@@ -242,7 +261,8 @@ async fn a_secret_hash_is_required_exactly_when_the_client_has_a_secret() {
         confirm(&server, id, "ana", &code, NEW).await.error(),
         format!("NotAuthorizedException: Client {id} is configured with secret but SECRET_HASH was not received")
     );
-    let request = json!({"ClientId": id, "Username": "ana", "ConfirmationCode": code, "Password": NEW, "SecretHash": right});
+    let request =
+        json!({"ClientId": id, "Username": "ana", "ConfirmationCode": code, "Password": NEW, "SecretHash": right});
     server.call("ConfirmForgotPassword", request).await.ok();
 }
 
@@ -273,7 +293,8 @@ async fn a_code_to_an_address_that_is_no_longer_the_users_is_worthless() {
     let (pool, client) = scene(&server, json!({}), json!({"email": "ana@example.com"})).await;
     forgot(&server, &client, "ana").await.ok();
     let code = server.last_code(&pool, "ana").await;
-    let attributes = json!([{"Name": "email", "Value": "new@example.com"}, {"Name": "email_verified", "Value": "true"}]);
+    let attributes =
+        json!([{"Name": "email", "Value": "new@example.com"}, {"Name": "email_verified", "Value": "true"}]);
     let update = json!({"UserPoolId": pool, "Username": "ana", "UserAttributes": attributes});
     server.call("AdminUpdateUserAttributes", update).await.ok();
     let expired = "ExpiredCodeException: Invalid code provided, please request a code again.";
@@ -310,7 +331,8 @@ async fn wrong_codes_are_limited_by_the_hour_and_by_the_day() {
 #[tokio::test]
 async fn requests_are_limited_for_known_and_unknown_users_alike() {
     let server = Server::memory().await;
-    let (_, client) = scene(&server, json!({"PreventUserExistenceErrors": "ENABLED"}), json!({"email": "ana@example.com"})).await;
+    let (_, client) =
+        scene(&server, json!({"PreventUserExistenceErrors": "ENABLED"}), json!({"email": "ana@example.com"})).await;
     for username in ["ana", "nobody"] {
         for _ in 0..5 {
             forgot(&server, &client, username).await.ok();
@@ -322,7 +344,10 @@ async fn requests_are_limited_for_known_and_unknown_users_alike() {
         );
         for _ in 0..5 {
             let answer = confirm(&server, &client, username, "no-code", NEW).await.error();
-            assert_eq!(answer, "CodeMismatchException: Invalid verification code provided, please try again.", "{username}");
+            assert_eq!(
+                answer, "CodeMismatchException: Invalid verification code provided, please try again.",
+                "{username}"
+            );
         }
         assert_eq!(
             confirm(&server, &client, username, "no-code", NEW).await.error(),
@@ -491,12 +516,17 @@ async fn an_administrator_is_told_why_a_password_cannot_be_reset() {
     let server = Server::memory().await;
     let pool = server.pool(json!({})).await;
     let client = server.client_id(&pool, json!({})).await;
-    let alone = server.pool(json!({"AccountRecoverySetting": {"RecoveryMechanisms": [{"Name": "admin_only", "Priority": 1}]}})).await;
+    let alone = server
+        .pool(json!({"AccountRecoverySetting": {"RecoveryMechanisms": [{"Name": "admin_only", "Priority": 1}]}}))
+        .await;
     server.confirmed_user(&alone, "ana", OLD, json!({"email": "a@example.com"})).await;
     server.confirmed_user(&pool, "disabled", OLD, json!({"email": "d@example.com"})).await;
     server.call("AdminDisableUser", json!({"UserPoolId": pool, "Username": "disabled"})).await.ok();
     server.confirmed_user(&pool, "unreachable", OLD, json!({})).await;
-    server.call("AdminCreateUser", json!({"UserPoolId": pool, "Username": "invited", "MessageAction": "SUPPRESS"})).await.ok();
+    server
+        .call("AdminCreateUser", json!({"UserPoolId": pool, "Username": "invited", "MessageAction": "SUPPRESS"}))
+        .await
+        .ok();
     let sign_up = json!({"ClientId": client, "Username": "unconfirmed", "Password": OLD});
     server.call("SignUp", sign_up).await.ok();
     let mut answers = Vec::new();
@@ -532,8 +562,14 @@ async fn a_signed_in_user_changes_the_password() {
             let request = json!({"AccessToken": token, "PreviousPassword": previous, "ProposedPassword": proposed});
             server.call("ChangePassword", request).await
         };
-        assert_eq!(change(Some("Wrong-Passw0rd"), NEW).await.error(), "NotAuthorizedException: Incorrect username or password.");
-        assert_eq!(change(None, NEW).await.error(), "InvalidParameterException: Missing required parameter PreviousPassword");
+        assert_eq!(
+            change(Some("Wrong-Passw0rd"), NEW).await.error(),
+            "NotAuthorizedException: Incorrect username or password."
+        );
+        assert_eq!(
+            change(None, NEW).await.error(),
+            "InvalidParameterException: Missing required parameter PreviousPassword"
+        );
         assert_eq!(
             change(Some(OLD), "short").await.error(),
             "InvalidPasswordException: Password does not conform to policy: Password not long enough"

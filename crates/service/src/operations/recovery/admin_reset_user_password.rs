@@ -4,7 +4,7 @@
 //! Order: pool, user, whether it is enabled, its status, the channel; then status, code and message change together.
 //! `ClientMetadata` waits here for the custom message trigger.
 
-use domain::RecoveryChannel;
+use domain::{CodePurpose, RecoveryChannel};
 use store::Changes;
 use wire::{AdminResetUserPasswordRequest, AdminResetUserPasswordResponse, UserStatusType};
 
@@ -30,8 +30,9 @@ pub async fn run(ctx: &Ctx, input: AdminResetUserPasswordRequest) -> Result<Admi
         }
         let medium = channel(&pool, &user)?;
 
+        let before = ctx.app.store.code(&pool.id, &user.sub, CodePurpose::Reset).await?;
         let mut changes = Changes::new();
-        add_code(ctx, &mut changes, &pool, None, &user, medium).await?;
+        add_code(ctx, &mut changes, &pool, None, &user, medium, before.as_ref())?;
         let mut changed = user.value.clone();
         changed.status = UserStatusType::ResetRequired;
         changed.modified_at = ctx.now;

@@ -24,8 +24,11 @@ pub async fn run(ctx: &Ctx, input: ChangePasswordRequest) -> Result<ChangePasswo
     retry::on_conflict(ctx, async || {
         let store = &ctx.app.store;
         let purpose = AttemptPurpose::ChangePassword;
-        let (user, password, attempts) =
-            tokio::try_join!(store.user(&pool.id, sub), store.password(&pool.id, sub), store.attempts(&pool.id, sub, purpose))?;
+        let (user, password, attempts) = tokio::try_join!(
+            store.user(&pool.id, sub),
+            store.password(&pool.id, sub),
+            store.attempts(&pool.id, sub, purpose)
+        )?;
         let user = user.ok_or_else(ApiError::no_such_user)?;
         let limit = ctx.app.settings.limits.password_changes_per_hour;
         let counted = codes::count_request(ctx, attempts.as_ref(), (&pool.id, sub), purpose, limit)?;
@@ -36,7 +39,9 @@ pub async fn run(ctx: &Ctx, input: ChangePasswordRequest) -> Result<ChangePasswo
         let allowed = async {
             match (before, &input.previous_password) {
                 (None, _) => {}
-                (Some(_), None) => return Err(ApiError::invalid_parameter("Missing required parameter PreviousPassword")),
+                (Some(_), None) => {
+                    return Err(ApiError::invalid_parameter("Missing required parameter PreviousPassword"));
+                }
                 (Some(before), Some(previous)) => {
                     if !passwords::matches(ctx, pool, &user, &before.current, previous).await? {
                         return Err(ApiError::wrong_credentials());

@@ -6,8 +6,8 @@
 //!
 //! `ClientMetadata`, `AnalyticsMetadata` and `UserContextData` wait here for triggers, analytics and risk.
 
-use domain::{AttemptPurpose, Client, CodePurpose, Pool, User};
-use store::Stored;
+use domain::{Client, CodePurpose, Pool, User};
+use store::{RecoverySnapshot, Stored};
 use wire::{ConfirmForgotPasswordRequest, ConfirmForgotPasswordResponse, UserStatusType};
 
 use super::{check_status, wrong_codes};
@@ -47,19 +47,21 @@ fn known<'a>(client: &Client, user: Option<&'a Stored<User>>) -> Result<Option<&
     }
 }
 
-async fn confirm(ctx: &Ctx, pool: &Pool, user: &Stored<User>, input: &ConfirmForgotPasswordRequest) -> Result<(), ApiError> {
-    let (store, sub) = (&ctx.app.store, user.sub.as_str());
-    let (code, attempts, failures, password) = tokio::try_join!(
-        store.code(&pool.id, sub, CodePurpose::Reset),
-        store.attempts(&pool.id, sub, AttemptPurpose::ResetCode),
-        store.attempts(&pool.id, sub, AttemptPurpose::SignIn),
-        store.password(&pool.id, sub),
-    )?;
+async fn confirm(
+    ctx: &Ctx,
+    pool: &Pool,
+    user: &Stored<User>,
+    input: &ConfirmForgotPasswordRequest,
+) -> Result<(), ApiError> {
+    let sub = user.sub.as_str();
+    let RecoverySnapshot { password, failures, code, wrong_codes: attempts, .. } =
+        ctx.app.store.recovery_snapshot(&pool.id, sub).await?;
     // Decision: a code proves that somebody reads the address that it went to. When an administrator has changed that
     // address since, it proves nothing about this user any more.
     let code = code.filter(|code| user.address(code.medium) == Some(code.destination.as_str()));
     let limits = wrong_codes(&ctx.app.settings);
-    let checked = codes::check(ctx, code.as_ref(), attempts.as_ref(), (&pool.id, sub), limits, &input.confirmation_code).await?;
+    let checked =
+        codes::check(ctx, code.as_ref(), attempts.as_ref(), (&pool.id, sub), limits, &input.confirmation_code).await?;
     let Checked::Right { spend: mut changes, keep } = checked else { return Err(ApiError::code_mismatch()) };
 
     let before = password.as_deref();
@@ -94,16 +96,9 @@ async fn confirm(ctx: &Ctx, pool: &Pool, user: &Stored<User>, input: &ConfirmFor
 /// limit is reached. The same rows are read and written as for a user with a wrong code.
 async fn refuse_stranger(ctx: &Ctx, pool: &Pool, input: &ConfirmForgotPasswordRequest) -> Result<ApiError, ApiError> {
     let sub = lookup::subject(ctx, pool, &input.username, None);
-    let (store, sub) = (&ctx.app.store, sub.as_str());
-    let (code, attempts, _, _) = tokio::try_join!(
-        store.code(&pool.id, sub, CodePurpose::Reset),
-        store.attempts(&pool.id, sub, AttemptPurpose::ResetCode),
-        store.attempts(&pool.id, sub, AttemptPurpose::SignIn),
-        store.password(&pool.id, sub),
-    )?;
+    let RecoverySnapshot { wrong_codes: attempts, .. } = ctx.app.store.recovery_snapshot(&pool.id, &sub).await?;
     let limits = wrong_codes(&ctx.app.settings);
-    let never = codes::never_right(ctx, &pool.id, sub, CodePurpose::Reset);
-    let code = code.unwrap_or(never);
-    codes::check(ctx, Some(&code), attempts.as_ref(), (&pool.id, sub), limits, &input.confirmation_code).await?;
+    let never = codes::never_right(ctx, &pool.id, &sub, CodePurpose::Reset);
+    codes::check(ctx, Some(&never), attempts.as_ref(), (&pool.id, &sub), limits, &input.confirmation_code).await?;
     Ok(ApiError::code_mismatch())
 }

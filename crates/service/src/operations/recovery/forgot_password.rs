@@ -7,8 +7,8 @@
 //! `ClientMetadata`, `AnalyticsMetadata` and `UserContextData` have been checked for their shape. Triggers, analytics
 //! and risk will read them from the input here; they are not stored and change nothing else.
 
-use domain::{AttemptPurpose, Client, Medium, Pool, RecoveryChannel, Spent, User, time};
-use store::Changes;
+use domain::{AttemptPurpose, Attempts, Client, Medium, Pool, RecoveryChannel, Spent, User, time};
+use store::{Changes, Stored};
 use wire::{CodeDeliveryDetailsType, DeliveryMediumType, ForgotPasswordRequest, ForgotPasswordResponse};
 
 use super::{add_code, administrator_only, channel, simulated_delivery};
@@ -52,9 +52,16 @@ fn recipient<'a>(client: &Client, pool: &Pool, user: Option<&'a User>) -> Result
     }
 }
 
-async fn send(ctx: &Ctx, client: &Client, pool: &Pool, user: &User, medium: Medium) -> Result<CodeDeliveryDetailsType, ApiError> {
-    let mut changes = count(ctx, pool, &user.sub).await?;
-    let details = add_code(ctx, &mut changes, pool, Some(&client.id), user, medium).await?;
+async fn send(
+    ctx: &Ctx,
+    client: &Client,
+    pool: &Pool,
+    user: &User,
+    medium: Medium,
+) -> Result<CodeDeliveryDetailsType, ApiError> {
+    let snapshot = ctx.app.store.recovery_snapshot(&pool.id, &user.sub).await?;
+    let mut changes = count(ctx, pool, &user.sub, snapshot.requests.as_ref())?;
+    let details = add_code(ctx, &mut changes, pool, Some(&client.id), user, medium, snapshot.code.as_ref())?;
     ctx.app.commit(changes).await?;
     Ok(details)
 }
@@ -68,8 +75,8 @@ async fn pretend_to_send(ctx: &Ctx, pool: &Pool, username: &str) -> Result<CodeD
         _ => Medium::Email,
     })?;
     let stand_in = lookup::subject(ctx, pool, username, None);
-    let mut changes = count(ctx, pool, &stand_in).await?;
-    ctx.app.store.code(&pool.id, &stand_in, domain::CodePurpose::Reset).await?;
+    let snapshot = ctx.app.store.recovery_snapshot(&pool.id, &stand_in).await?;
+    let mut changes = count(ctx, pool, &stand_in, snapshot.requests.as_ref())?;
     for _ in 0..2 {
         changes.insert(Spent { id: ctx.uuid(), expires_at: ctx.now.plus(time::HOUR) });
     }
@@ -78,12 +85,10 @@ async fn pretend_to_send(ctx: &Ctx, pool: &Pool, username: &str) -> Result<CodeD
 }
 
 /// The change that counts this request.
-async fn count(ctx: &Ctx, pool: &Pool, sub: &str) -> Result<Changes, ApiError> {
-    let purpose = AttemptPurpose::ResetRequest;
-    let attempts = ctx.app.store.attempts(&pool.id, sub, purpose).await?;
+fn count(ctx: &Ctx, pool: &Pool, sub: &str, requests: Option<&Stored<Attempts>>) -> Result<Changes, ApiError> {
     let limit = ctx.app.settings.limits.reset_requests_per_hour;
-    let counted = codes::count_request(ctx, attempts.as_ref(), (&pool.id, sub), purpose, limit)?;
+    let counted = codes::count_request(ctx, requests, (&pool.id, sub), AttemptPurpose::ResetRequest, limit)?;
     let mut changes = Changes::new();
-    changes.save(counted, attempts.map(|attempts| attempts.version));
+    changes.put(requests, counted);
     Ok(changes)
 }

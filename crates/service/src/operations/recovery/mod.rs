@@ -6,7 +6,7 @@ pub mod confirm_forgot_password;
 pub mod forgot_password;
 
 use domain::{AttemptPurpose, Code, CodePurpose, Medium, MessagePurpose, Pool, RecoveryChannel, User, names};
-use store::Changes;
+use store::{Changes, Stored};
 use wire::{CodeDeliveryDetailsType, UserStatusType, VerifiedAttributeType};
 
 use crate::{ApiError, Ctx, Settings, codes, lookup, messages};
@@ -44,20 +44,21 @@ fn administrator_only() -> ApiError {
 }
 
 /// Adds a new reset code and the message that carries it. Any earlier code of the user is worthless from then on.
-async fn add_code(
+fn add_code(
     ctx: &Ctx,
     changes: &mut Changes,
     pool: &Pool,
     client_id: Option<&str>,
     user: &User,
     medium: Medium,
+    before: Option<&Stored<Code>>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     ctx.app.outbox.can_deliver(medium)?;
     let destination = user.address(medium).unwrap_or_default();
-    let before = ctx.app.store.code(&pool.id, &user.sub, CodePurpose::Reset).await?;
     let (code, row): (String, Code) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::Reset, medium, destination);
-    let message = messages::write(ctx, pool, client_id, user, MessagePurpose::ForgotPassword, medium, destination, &code)?;
-    changes.save(row, before.map(|code| code.version));
+    let message =
+        messages::write(ctx, pool, client_id, user, MessagePurpose::ForgotPassword, medium, destination, &code)?;
+    changes.put(before, row);
     changes.insert(message);
     Ok(delivery(medium, destination))
 }
@@ -91,7 +92,9 @@ pub fn simulated_delivery(ctx: &Ctx, pool: &Pool, username: &str) -> CodeDeliver
         let digits: String = bytes.iter().take(4).map(|byte| char::from(b'0' + byte % 10)).collect();
         return delivery(Medium::Sms, &format!("+1000000{digits}"));
     }
-    let letter = |at: usize| char::from(b'a' + bytes.iter().skip(at * 4).take(4).fold(0, |sum: u8, byte| sum.wrapping_add(*byte)) % 26);
+    let letter = |at: usize| {
+        char::from(b'a' + bytes.iter().skip(at * 4).take(4).fold(0, |sum: u8, byte| sum.wrapping_add(*byte)) % 26)
+    };
     delivery(Medium::Email, &format!("{}@{}", letter(0), letter(1)))
 }
 

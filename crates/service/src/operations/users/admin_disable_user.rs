@@ -18,8 +18,7 @@ pub async fn run(ctx: &Ctx, input: AdminDisableUserRequest) -> Result<AdminDisab
         }
         let mut after = before.value.clone();
         after.enabled = false;
-        // One millisecond on, so that tokens of a sign-in at this very moment are refused as well.
-        after.tokens_not_before = after.tokens_not_before.max(Some(ctx.now.plus(1)));
+        after.refuse_tokens_so_far(ctx.now);
         after.modified_at = ctx.now;
         let mut changes = Changes::new();
         users::replace(&mut changes, &pool, &before, after);
