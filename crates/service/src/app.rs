@@ -1,8 +1,11 @@
 //! What lives as long as the process, and the caches that spare a request its look-ups.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crypto::seal::KeyRing;
@@ -44,6 +47,7 @@ pub struct App {
     clients: Cache<String, Arc<Stored<Client>>>,
     generation: AtomicU64,
     stripes: Vec<Mutex<()>>,
+    stripe_hasher: RandomState,
 }
 
 impl App {
@@ -73,6 +77,7 @@ impl App {
             clients: Cache::new(CACHED),
             generation: AtomicU64::new(0),
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            stripe_hasher: RandomState::new(),
         }
     }
 
@@ -115,12 +120,21 @@ impl App {
     ///
     /// # Errors
     /// See [`Store::commit`].
-    pub async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
+    pub async fn commit(self: &Arc<Self>, changes: Changes) -> Result<(), CommitError> {
         let stale: Vec<Key> = changes.as_slice().iter().filter_map(cached).collect();
-        let outcome = self.store.commit(changes).await;
-        // Also after a failure: whether an ambiguous commit took place is not known.
-        self.forget(&stale);
-        outcome
+        if stale.is_empty() {
+            return self.store.commit(changes).await;
+        }
+        // In a task of its own: when the client hangs up, the request is dropped at its next await, but a commit that
+        // has been handed over takes place all the same, and must not leave a stale pool or client behind.
+        let app = self.clone();
+        let task = tokio::spawn(async move {
+            let outcome = app.store.commit(changes).await;
+            // Also after a failure: whether an ambiguous commit took place is not known.
+            app.forget(&stale);
+            outcome
+        });
+        task.await.unwrap_or(Err(CommitError::Store(store::Error::Unanswered)))
     }
 
     fn forget(&self, stale: &[Key]) {
@@ -155,10 +169,8 @@ impl App {
     /// Waits until no other request of this process is checking a secret of this user. Without it, a burst of
     /// guesses would all be looked at before the first failure is counted.
     pub async fn one_at_a_time(&self, pool_id: &str, sub: &str) -> MutexGuard<'_, ()> {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for byte in pool_id.bytes().chain(sub.bytes()) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        // Keyed by the process, so that nobody can choose names that share somebody's stripe.
+        let hash = self.stripe_hasher.hash_one((pool_id, sub));
         let index = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
         #[expect(clippy::indexing_slicing, reason = "the index is below the number of stripes")]
         self.stripes[index].lock().await

@@ -104,16 +104,19 @@ pub async fn check(
         counted.recent.clear();
         counted.expires_at = ctx.now;
         changes.save(counted, version);
-        changes.delete(
-            Key::Code { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose: code.purpose },
-            code.version,
-        );
+        discard(&mut changes, code);
         return Ok(Checked::Right { spend: changes, keep });
     }
     counted.record(ctx.now, time::DAY);
     changes.save(counted, version);
     ctx.app.commit(changes).await?;
     Ok(Checked::Wrong)
+}
+
+/// Makes an outstanding code worthless.
+pub fn discard(changes: &mut Changes, code: &Stored<Code>) {
+    let key = Key::Code { pool_id: code.pool_id.clone(), sub: code.sub.clone(), purpose: code.purpose };
+    changes.delete(key, code.version);
 }
 
 /// Forgets a user's attempts of one purpose.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use domain::{Client, Pool, User};
 use store::Stored;
+use tokio::sync::MutexGuard;
 
 use crate::{ApiError, Ctx};
 
@@ -81,4 +82,15 @@ pub fn subject(ctx: &Ctx, pool: &Pool, username: &str, user: Option<&User>) -> S
         Some(user) => user.sub.clone(),
         None => crypto::random::uuid_from(&mac),
     }
+}
+
+/// Waits for the turn of the user whom `username` names, or of the stand-in for one: secrets of one user are looked at
+/// one at a time, so that a burst of guesses cannot get ahead of their count.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn turn<'a>(ctx: &'a Ctx, pool: &Pool, username: &str) -> Result<MutexGuard<'a, ()>, ApiError> {
+    let user = user(ctx, pool, username).await?;
+    let sub = subject(ctx, pool, username, user.as_deref());
+    Ok(ctx.app.one_at_a_time(&pool.id, &sub).await)
 }

@@ -24,6 +24,26 @@ pub struct Rejection {
     pub message: String,
 }
 
+/// Most violations that a message spells out; the rest are only counted, so that a large request full of them does
+/// not become a larger answer.
+const MOST_SPELLED_OUT: usize = 50;
+
+/// What is wrong with a request.
+#[derive(Default)]
+struct Violations {
+    count: usize,
+    texts: Vec<String>,
+}
+
+impl Violations {
+    fn add(&mut self, text: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.texts.len() < MOST_SPELLED_OUT {
+            self.texts.push(text());
+        }
+    }
+}
+
 /// Checks `value` against `shape`. Members that the schema does not know are ignored, nulls count as absent.
 ///
 /// # Errors
@@ -35,13 +55,13 @@ pub fn check(shape: &Shape, value: &Value) -> Result<(), Rejection> {
         return Err(Rejection { kind: ErrorKind::Serialization, message });
     }
     types(shape, value, 0).map_err(|message| Rejection { kind: ErrorKind::Serialization, message })?;
-    let mut violations = Vec::new();
+    let mut violations = Violations::default();
     constraints(shape, value, "", false, &mut violations);
-    match violations.len() {
+    match violations.count {
         0 => Ok(()),
         count => {
             let noun = if count == 1 { "error" } else { "errors" };
-            let message = format!("{count} validation {noun} detected: {}", violations.join("; "));
+            let message = format!("{count} validation {noun} detected: {}", violations.texts.join("; "));
             Err(Rejection { kind: ErrorKind::InvalidParameter, message })
         }
     }
@@ -109,18 +129,13 @@ fn java_class(value: &Value) -> &'static str {
     }
 }
 
-fn constraints(shape: &Shape, value: &Value, path: &str, hidden: bool, violations: &mut Vec<String>) {
+fn constraints(shape: &Shape, value: &Value, path: &str, hidden: bool, violations: &mut Violations) {
     let hidden = hidden || shape.sensitive;
-    let mut violation = |rule: String| {
-        if hidden {
-            violations.push(format!("Value at '{path}' failed to satisfy constraint: {rule}"));
-        } else {
-            violations
-                .push(format!("Value '{}' at '{path}' failed to satisfy constraint: {rule}", shown(shape, value)));
-        }
-    };
     for rule in rules(shape, value) {
-        violation(rule);
+        violations.add(|| {
+            let value = if hidden { String::new() } else { format!(" '{}'", shown(shape, value)) };
+            format!("Value{value} at '{path}' failed to satisfy constraint: {rule}")
+        });
     }
     match (&shape.kind, value) {
         (Kind::Structure { members }, Value::Object(object)) => {
@@ -129,8 +144,9 @@ fn constraints(shape: &Shape, value: &Value, path: &str, hidden: bool, violation
                 match object.get(member.name) {
                     None | Some(Value::Null) if member.required => {
                         let value = if hidden || member.shape.sensitive { "Value" } else { "Value null" };
-                        violations
-                            .push(format!("{value} at '{path}' failed to satisfy constraint: Member must not be null"));
+                        violations.add(|| {
+                            format!("{value} at '{path}' failed to satisfy constraint: Member must not be null")
+                        });
                     }
                     None | Some(Value::Null) => {}
                     Some(value) => constraints(member.shape, value, &path, hidden, violations),
@@ -320,6 +336,14 @@ mod tests {
         );
         assert!(message(Operation::ListUserPools, &json!([])).starts_with("SerializationException"));
         assert!(message(Operation::SignUp, &json!({"Username": {"a": 1}})).starts_with("SerializationException"));
+    }
+
+    #[test]
+    fn a_request_full_of_violations_gets_a_short_answer() {
+        let body = json!({"ClientId": "c", "Username": "u", "UserAttributes": vec![json!({}); 100_000]});
+        let message = message(Operation::SignUp, &body);
+        assert!(message.starts_with("InvalidParameterException: 100000 validation errors detected: "), "{message}");
+        assert!(message.len() < 10_000, "{}", message.len());
     }
 
     #[test]

@@ -143,7 +143,7 @@ pub async fn trim(app: &App) -> Result<(), store::Error> {
         for (version, id) in page {
             changes.delete(Key::Message { id: id.clone() }, *version);
         }
-        match app.commit(changes).await {
+        match app.store.commit(changes).await {
             // After a conflict those of this page stay until the next time.
             Ok(()) | Err(CommitError::Conflict | CommitError::Taken(_)) => {}
             Err(CommitError::Store(error)) => return Err(error),

@@ -98,7 +98,7 @@ async fn lease(app: &App, messages: &[(i64, Message)]) -> Result<(), CommitError
     for (version, message) in messages {
         changes.save(message.clone(), Some(*version));
     }
-    app.commit(changes).await
+    app.store.commit(changes).await
 }
 
 /// The row as it is after a save.
@@ -149,7 +149,7 @@ pub fn open(app: &App, message: &Message) -> Result<MessageContent, Box<dyn std:
 async fn settle(app: &App, message: &Stored<Message>, outcome: Result<(), Failure>) {
     let changes = decide(app, message, outcome);
     for attempt in 1..=SETTLING_TRIES {
-        match app.commit(changes.clone()).await {
+        match app.store.commit(changes.clone()).await {
             Ok(()) => return,
             Err(CommitError::Conflict | CommitError::Taken(_)) => {
                 tracing::debug!(id = %message.id, "the message was changed or removed while it was handed over");

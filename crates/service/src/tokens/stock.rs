@@ -83,7 +83,7 @@ async fn fill(app: &App, shutdown: &CancellationToken) -> Result<(), ApiError> {
     while app.store.stock_keys(wanted).await?.len() < wanted && !shutdown.is_cancelled() {
         let mut changes = Changes::new();
         changes.insert(make(app).await?);
-        app.commit(changes).await?;
+        app.store.commit(changes).await?;
         app.tokens.added.notify_waiters();
     }
     Ok(())

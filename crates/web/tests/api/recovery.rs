@@ -600,3 +600,53 @@ async fn a_sign_in_under_way_stops_working_when_the_password_is_reset() {
     let attempt = testkit::srp::SignIn::start(&server, &client, &pool, "ana", NEW).await;
     attempt.finish(&server).await.ok();
 }
+
+#[tokio::test]
+async fn a_changed_password_makes_an_outstanding_code_worthless() {
+    let server = Server::memory().await;
+    let (pool, client) = scene(&server, json!({}), json!({"email": "ana@example.com"})).await;
+    forgot(&server, &client, "ana").await.ok();
+    let code = server.last_code(&pool, "ana").await;
+    let token = server.sign_in(&client, "ana", OLD).await.ok()["AuthenticationResult"]["AccessToken"].clone();
+    let change = json!({"AccessToken": token, "PreviousPassword": OLD, "ProposedPassword": NEW});
+    server.call("ChangePassword", change).await.ok();
+    assert_eq!(
+        confirm(&server, &client, "ana", &code, "Thief-Passw0rd").await.error(),
+        "ExpiredCodeException: Invalid code provided, please request a code again."
+    );
+    server.sign_in(&client, "ana", NEW).await.ok();
+}
+
+#[tokio::test]
+async fn a_medium_that_nobody_delivers_does_not_tell_who_exists() {
+    let settings = service::messages::SmtpSettings {
+        host: "127.0.0.1".to_owned(),
+        port: 9,
+        encryption: service::messages::Encryption::None,
+        username: None,
+        password: None,
+        from: "no-reply@example.com".to_owned(),
+        ca_file: None,
+        timeout: std::time::Duration::from_secs(1),
+    };
+    let sender = service::messages::Sender::Smtp(service::messages::SmtpSender::new(&settings).unwrap());
+    let server = Server::builder().sender(sender).start().await;
+    let pool = server.pool(json!({})).await;
+    let legacy = server.client_id(&pool, json!({})).await;
+    let hiding = server.client_id(&pool, json!({"PreventUserExistenceErrors": "ENABLED"})).await;
+    server.confirmed_user(&pool, "phone", OLD, json!({"phone_number": "+14325551212"})).await;
+    server.confirmed_user(&pool, "mail", OLD, json!({"email": "mail@example.com"})).await;
+    assert!(forgot(&server, &legacy, "phone").await.error().starts_with("CodeDeliveryFailureException: "));
+    for username in ["phone", "mail", "nobody", "+14325551212", "+14325550000"] {
+        forgot(&server, &hiding, username).await.ok();
+    }
+    // Where nothing at all can be delivered, everybody is told the same.
+    let server = Server::builder().sender(service::messages::Sender::Nobody).start().await;
+    let pool = server.pool(json!({})).await;
+    let hiding = server.client_id(&pool, json!({"PreventUserExistenceErrors": "ENABLED"})).await;
+    server.confirmed_user(&pool, "mail", OLD, json!({"email": "mail@example.com"})).await;
+    for username in ["mail", "nobody", "+14325551212"] {
+        let answer = forgot(&server, &hiding, username).await.error();
+        assert!(answer.starts_with("CodeDeliveryFailureException: "), "{answer}");
+    }
+}

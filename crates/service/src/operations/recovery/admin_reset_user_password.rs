@@ -29,6 +29,7 @@ pub async fn run(ctx: &Ctx, input: AdminResetUserPasswordRequest) -> Result<Admi
             return Err(ApiError::not_authorized("User password cannot be reset in the current state."));
         }
         let medium = channel(&pool, &user)?;
+        ctx.app.outbox.can_deliver(medium)?;
 
         let before = ctx.app.store.code(&pool.id, &user.sub, CodePurpose::Reset).await?;
         let mut changes = Changes::new();

@@ -3,7 +3,7 @@
 //! Order: access token, limit of calls, previous password, policy, history; every call is counted, and a wrong
 //! previous password counts in its own commit. Tokens stay valid.
 
-use domain::AttemptPurpose;
+use domain::{AttemptPurpose, CodePurpose};
 use store::Changes;
 use wire::{ChangePasswordRequest, ChangePasswordResponse};
 
@@ -24,10 +24,11 @@ pub async fn run(ctx: &Ctx, input: ChangePasswordRequest) -> Result<ChangePasswo
     retry::on_conflict(ctx, async || {
         let store = &ctx.app.store;
         let purpose = AttemptPurpose::ChangePassword;
-        let (user, password, attempts) = tokio::try_join!(
+        let (user, password, attempts, code) = tokio::try_join!(
             store.user(&pool.id, sub),
             store.password(&pool.id, sub),
-            store.attempts(&pool.id, sub, purpose)
+            store.attempts(&pool.id, sub, purpose),
+            store.code(&pool.id, sub, CodePurpose::Reset),
         )?;
         let user = user.ok_or_else(ApiError::no_such_user)?;
         let limit = ctx.app.settings.limits.password_changes_per_hour;
@@ -57,6 +58,10 @@ pub async fn run(ctx: &Ctx, input: ChangePasswordRequest) -> Result<ChangePasswo
         }
         let row = passwords::row(ctx, pool, &user, before, &input.proposed_password, false).await?;
         changes.save(row, password.as_ref().map(|password| password.version));
+        // Whoever has asked for a reset code meanwhile must not undo the change with it.
+        if let Some(code) = code {
+            codes::discard(&mut changes, &code);
+        }
         let mut changed = user.value.clone();
         changed.modified_at = ctx.now;
         changes.save(changed, Some(user.version));

@@ -26,6 +26,7 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: ConfirmForgotPasswordRequest) -> Result<ConfirmForgotPasswordResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    let _turn = lookup::turn(ctx, &pool, &input.username).await?;
     retry::on_conflict(ctx, async || {
         let user = lookup::user(ctx, &pool, &input.username).await?;
         match known(&client, user.as_ref())? {
@@ -56,9 +57,11 @@ async fn confirm(
     let sub = user.sub.as_str();
     let RecoverySnapshot { password, failures, code, wrong_codes: attempts, .. } =
         ctx.app.store.recovery_snapshot(&pool.id, sub).await?;
-    // Decision: a code proves that somebody reads the address that it went to. When an administrator has changed that
-    // address since, it proves nothing about this user any more.
-    let code = code.filter(|code| user.address(code.medium) == Some(code.destination.as_str()));
+    // Decision: a code proves that somebody reads the address that it went to. When that address has been changed
+    // since, or is not verified any more, it proves nothing about this user.
+    let code = code.filter(|code| {
+        user.address(code.medium) == Some(code.destination.as_str()) && user.has_verified(code.medium.attribute())
+    });
     let limits = wrong_codes(&ctx.app.settings);
     let checked =
         codes::check(ctx, code.as_ref(), attempts.as_ref(), (&pool.id, sub), limits, &input.confirmation_code).await?;

@@ -9,9 +9,9 @@
 
 use domain::{AttemptPurpose, Attempts, Client, Medium, Pool, RecoveryChannel, Spent, User, time};
 use store::{Changes, Stored};
-use wire::{CodeDeliveryDetailsType, DeliveryMediumType, ForgotPasswordRequest, ForgotPasswordResponse};
+use wire::{CodeDeliveryDetailsType, ForgotPasswordRequest, ForgotPasswordResponse};
 
-use super::{add_code, administrator_only, channel, simulated_delivery};
+use super::{add_code, administrator_only, can_deliver_anything, channel, render_for_nobody, simulated_delivery};
 use crate::{ApiError, Ctx, codes, lookup, retry, secret_hash};
 
 /// Sends a reset code.
@@ -23,9 +23,9 @@ pub async fn run(ctx: &Ctx, input: ForgotPasswordRequest) -> Result<ForgotPasswo
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
     let details = retry::on_conflict(ctx, async || {
         let user = lookup::user(ctx, &pool, &input.username).await?;
-        match recipient(&client, &pool, user.as_deref())? {
+        match recipient(ctx, &client, &pool, user.as_deref())? {
             Some((user, medium)) => send(ctx, &client, &pool, user, medium).await,
-            None => pretend_to_send(ctx, &pool, &input.username).await,
+            None => pretend_to_send(ctx, &client, &pool, &input.username).await,
         }
     })
     .await?;
@@ -37,15 +37,27 @@ pub async fn run(ctx: &Ctx, input: ForgotPasswordRequest) -> Result<ForgotPasswo
 ///
 /// Decision: a user with a temporary password or from another identity provider is refused in either mode, as has
 /// been reported of the service. A pool that leaves recovery to administrators refuses known and unknown names alike.
-fn recipient<'a>(client: &Client, pool: &Pool, user: Option<&'a User>) -> Result<Option<(&'a User, Medium)>, ApiError> {
+fn recipient<'a>(
+    ctx: &Ctx,
+    client: &Client,
+    pool: &Pool,
+    user: Option<&'a User>,
+) -> Result<Option<(&'a User, Medium)>, ApiError> {
     let hides = client.hides_unknown_users();
     if hides && pool.recovery_is_administrators() {
         return Err(administrator_only());
+    }
+    if hides {
+        can_deliver_anything(ctx)?;
     }
     let Some(user) = user else {
         return if hides { Ok(None) } else { Err(ApiError::no_such_username_for_client()) };
     };
     match channel(pool, user) {
+        Ok(medium) if hides && ctx.app.outbox.can_deliver(medium).is_err() => {
+            tracing::warn!(pool = pool.id, ?medium, "a reset code was asked for, but nobody delivers this medium");
+            Ok(None)
+        }
         Ok(medium) => Ok(Some((user, medium))),
         Err(_) if hides && (!user.enabled || pool.recovery_channel(user) == RecoveryChannel::Unavailable) => Ok(None),
         Err(error) => Err(error),
@@ -59,6 +71,7 @@ async fn send(
     user: &User,
     medium: Medium,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
+    ctx.app.outbox.can_deliver(medium)?;
     let snapshot = ctx.app.store.recovery_snapshot(&pool.id, &user.sub).await?;
     let mut changes = count(ctx, pool, &user.sub, snapshot.requests.as_ref())?;
     let details = add_code(ctx, &mut changes, pool, Some(&client.id), user, medium, snapshot.code.as_ref())?;
@@ -66,17 +79,19 @@ async fn send(
     Ok(details)
 }
 
-/// Counts, reads and commits as [`send`] does, under a stand-in for the user; two marks that expire take the place
-/// of the code and the message.
-async fn pretend_to_send(ctx: &Ctx, pool: &Pool, username: &str) -> Result<CodeDeliveryDetailsType, ApiError> {
+/// Counts, reads, renders and commits as [`send`] does, under a stand-in for the user; two marks that expire take the
+/// place of the code and of the message, which is thrown away.
+async fn pretend_to_send(
+    ctx: &Ctx,
+    client: &Client,
+    pool: &Pool,
+    username: &str,
+) -> Result<CodeDeliveryDetailsType, ApiError> {
     let details = simulated_delivery(ctx, pool, username);
-    ctx.app.outbox.can_deliver(match details.delivery_medium {
-        Some(DeliveryMediumType::Sms) => Medium::Sms,
-        _ => Medium::Email,
-    })?;
     let stand_in = lookup::subject(ctx, pool, username, None);
     let snapshot = ctx.app.store.recovery_snapshot(&pool.id, &stand_in).await?;
     let mut changes = count(ctx, pool, &stand_in, snapshot.requests.as_ref())?;
+    render_for_nobody(ctx, client, pool, &stand_in)?;
     for _ in 0..2 {
         changes.insert(Spent { id: ctx.uuid(), expires_at: ctx.now.plus(time::HOUR) });
     }

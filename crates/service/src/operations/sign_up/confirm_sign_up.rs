@@ -39,6 +39,7 @@ pub async fn confirm(
     code: &str,
     force: bool,
 ) -> Result<(), ApiError> {
+    let _turn = lookup::turn(ctx, pool, username).await?;
     retry::on_conflict(ctx, || attempt(ctx, client, pool, username, code, force)).await
 }
 

@@ -6,15 +6,12 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{AttemptPurpose, Client, CodePurpose, Medium, MessagePurpose, Pool, User};
 use store::Changes;
-use wire::{
-    CodeDeliveryDetailsType, DeliveryMediumType, ResendConfirmationCodeRequest, ResendConfirmationCodeResponse,
-    UserStatusType,
-};
+use wire::{CodeDeliveryDetailsType, ResendConfirmationCodeRequest, ResendConfirmationCodeResponse, UserStatusType};
 
 use super::verification_medium;
 use crate::{
     ApiError, Ctx, codes, lookup, messages,
-    operations::recovery::{delivery, simulated_delivery},
+    operations::recovery::{can_deliver_anything, delivery, simulated_delivery},
     retry, secret_hash,
 };
 
@@ -30,7 +27,7 @@ pub async fn run(ctx: &Ctx, input: ResendConfirmationCodeRequest) -> Result<Rese
     }
     let details = retry::on_conflict(ctx, || async {
         let user = lookup::user(ctx, &pool, &input.username).await?;
-        match receiver(&client, &pool, user.as_deref())? {
+        match receiver(ctx, &client, &pool, user.as_deref())? {
             Some((user, medium, address)) => send(ctx, &client, &pool, user, medium, address).await,
             None => pretend_to_send(ctx, &pool, &input.username, user.as_deref()).await,
         }
@@ -42,11 +39,16 @@ pub async fn run(ctx: &Ctx, input: ResendConfirmationCodeRequest) -> Result<Rese
 
 /// The user who gets a code and where; nobody, where the client must not learn why there is none.
 fn receiver<'a>(
+    ctx: &Ctx,
     client: &Client,
     pool: &Pool,
     user: Option<&'a User>,
 ) -> Result<Option<(&'a User, Medium, &'a str)>, ApiError> {
-    let hidden = |error: ApiError| if client.hides_unknown_users() { Ok(None) } else { Err(error) };
+    let hides = client.hides_unknown_users();
+    let hidden = |error: ApiError| if hides { Ok(None) } else { Err(error) };
+    if hides {
+        can_deliver_anything(ctx)?;
+    }
     let Some(user) = user else { return hidden(ApiError::no_such_username_for_client()) };
     if !user.enabled {
         return hidden(ApiError::user_disabled());
@@ -56,6 +58,10 @@ fn receiver<'a>(
     }
     // Decision: a user who gave no address that the pool verifies is answered as if the pool verified none.
     match verification_medium(pool, user) {
+        Some((medium, _)) if hides && ctx.app.outbox.can_deliver(medium).is_err() => {
+            tracing::warn!(pool = pool.id, ?medium, "a code was asked for again, but nobody delivers this medium");
+            Ok(None)
+        }
         Some((medium, address)) => Ok(Some((user, medium, address))),
         None => hidden(nothing_to_verify()),
     }
@@ -94,15 +100,10 @@ async fn pretend_to_send(
     user: Option<&User>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     let details = simulated_delivery(ctx, pool, username);
-    let medium = match details.delivery_medium {
-        Some(DeliveryMediumType::Sms) => Medium::Sms,
-        _ => Medium::Email,
-    };
-    ctx.app.outbox.can_deliver(medium)?;
     let subject = lookup::subject(ctx, pool, username, user);
     let mut changes = count(ctx, pool, &subject).await?;
     let outstanding = ctx.app.store.code(&pool.id, &subject, CodePurpose::SignUp).await?;
-    let (_, mut row) = codes::issue(ctx, &pool.id, &subject, CodePurpose::SignUp, medium, "");
+    let (_, mut row) = codes::issue(ctx, &pool.id, &subject, CodePurpose::SignUp, Medium::Email, "");
     row.hash = STANDARD.encode(crypto::random::bytes::<32>(ctx.entropy()));
     changes.put(outstanding.as_ref(), row);
     ctx.app.commit(changes).await?;
