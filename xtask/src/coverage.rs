@@ -88,6 +88,10 @@ fn gather(folder: &Path) -> anyhow::Result<BTreeMap<String, BTreeMap<String, BTr
             let (Some(operation), Some(outcome), Some(test)) = (words.next(), words.next(), words.next()) else {
                 bail!("a note that is not `operation outcome test`: {line}")
             };
+            // Whether a burst of requests meets such an error depends on the machine.
+            if COMMON.contains(&outcome) {
+                continue;
+            }
             seen.entry(operation.to_owned())
                 .or_default()
                 .entry(outcome.to_owned())

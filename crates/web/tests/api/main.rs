@@ -5,6 +5,7 @@
 
 mod clients;
 mod controls;
+mod every_operation;
 mod messages;
 mod pool_settings;
 mod pools;

@@ -1,0 +1,82 @@
+//! What all operations have in common: requests that break the model, and names of things that are not there.
+
+use serde_json::{Map, Value, json};
+use testkit::Server;
+use wire::{
+    Operation,
+    schema::{Kind, Shape},
+};
+
+/// Operations that are built.
+fn built() -> impl Iterator<Item = Operation> {
+    let missing = include_str!("../../../../model/not-built.txt");
+    Operation::ALL.iter().copied().filter(move |operation| !missing.lines().any(|line| line == operation.name()))
+}
+
+/// The smallest request that the model allows, naming nothing that exists.
+fn smallest(operation: Operation) -> Value {
+    value("", operation.input())
+}
+
+fn value(name: &str, shape: &Shape) -> Value {
+    match &shape.kind {
+        Kind::Structure { members } => {
+            let required = members.iter().filter(|member| member.required);
+            required.map(|member| (member.name.to_owned(), value(member.name, member.shape))).collect::<Map<_, _>>().into()
+        }
+        Kind::List { member, .. } => json!([value(name, member)]),
+        Kind::Map { .. } => json!({}),
+        Kind::String { values: [first, ..], .. } => json!(first),
+        Kind::String { min, .. } => match name {
+            "UserPoolId" => json!("us-east-1_nosuchpool"),
+            "ConfirmationCode" => json!("123456"),
+            _ => json!("x".repeat(usize::try_from(min.unwrap_or(1).max(1)).unwrap())),
+        },
+        Kind::Integer { min, .. } => json!(min.unwrap_or(1)),
+        Kind::Boolean => json!(false),
+        Kind::Timestamp | Kind::Document => json!(0),
+        Kind::Blob { .. } => json!(""),
+    }
+}
+
+#[tokio::test]
+async fn requests_without_what_is_required_are_refused_by_every_operation() {
+    let server = Server::memory().await;
+    for operation in built() {
+        let answer = server.call(operation.name(), json!({})).await.error();
+        assert!(answer.starts_with("InvalidParameterException: "), "{}: {answer}", operation.name());
+        assert!(answer.contains("Member must not be null"), "{}: {answer}", operation.name());
+    }
+}
+
+#[tokio::test]
+async fn pools_and_clients_that_do_not_exist_are_named_as_such() {
+    let server = Server::memory().await;
+    for operation in built() {
+        let request = smallest(operation);
+        let names_a_pool = request.get("UserPoolId").is_some();
+        let names_a_client = request.get("ClientId").is_some();
+        if !names_a_pool && !names_a_client || operation == Operation::RevokeToken {
+            continue;
+        }
+        let answer = server.call(operation.name(), request).await.error();
+        let expected = if names_a_pool {
+            "ResourceNotFoundException: User pool us-east-1_nosuchpool does not exist."
+        } else {
+            "ResourceNotFoundException: User pool client x does not exist."
+        };
+        assert_eq!(answer, expected, "{}", operation.name());
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_nobody_issued_open_nothing() {
+    let server = Server::memory().await;
+    for operation in built() {
+        let request = smallest(operation);
+        if request.get("AccessToken").is_some() {
+            let answer = server.call(operation.name(), request).await.error();
+            assert_eq!(answer, "NotAuthorizedException: Invalid Access Token", "{}", operation.name());
+        }
+    }
+}
