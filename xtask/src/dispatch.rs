@@ -30,7 +30,7 @@ pub fn files(model: &Model, root: &Path) -> anyhow::Result<Vec<File>> {
             present.insert(*name);
             writeln!(
                 arms,
-                "        Operation::{name} => run(body, async |input| operations::{topic}::{file}::run(ctx, input).await).await,"
+                "        Operation::{name} => Box::pin(run(body, async |input| operations::{topic}::{file}::run(ctx, input).await)).await,"
             )?;
         }
     }
@@ -47,7 +47,8 @@ pub fn files(model: &Model, root: &Path) -> anyhow::Result<Vec<File>> {
          //! From an operation's name to its file.\n\n\
          use wire::Operation;\n\n\
          use super::{{not_built, run}};\nuse crate::{{ApiError, Ctx, operations}};\n\n\
-         /// Runs an operation on a request that has passed validation; answers the body.\n\
+         /// Runs an operation on a request that has passed validation; answers the body. Operations are boxed, because\n\
+         /// otherwise every request would carry the largest of them around.\n\
          pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::Value) -> Result<Vec<u8>, ApiError> {{\n\
          match operation {{\n{arms}{rest}\n}}\n}}\n"
     );

@@ -28,8 +28,9 @@ pub struct SignInSession {
     pub entrance: Entrance,
     /// The challenge that must be answered next.
     pub challenge: ChallengeNameType,
-    /// When this step began.
-    pub issued_at: Timestamp,
+    /// From this moment on it is refused. Fixed when it is made: a client whose sessions are given another length
+    /// meanwhile changes neither this nor how long the mark of its use is kept.
+    pub expires_at: Timestamp,
     /// Version of the password that the user has proven to know; once it is replaced, the session is worthless.
     pub password_version: Option<i64>,
 }
@@ -49,8 +50,8 @@ pub struct SrpExchange {
     pub user_id: String,
     /// Who may continue it.
     pub entrance: Entrance,
-    /// When it began.
-    pub issued_at: Timestamp,
+    /// From this moment on it is refused; fixed when it is made, as for [`SignInSession`].
+    pub expires_at: Timestamp,
     /// The server's secret exponent b, base64.
     pub secret_exponent: String,
     /// The server's public value B, base64.

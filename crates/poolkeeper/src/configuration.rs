@@ -117,7 +117,7 @@ impl Configuration {
             None => Self::default(),
         };
         if let Some(data_dir) = &options.data_dir {
-            configuration.store.data_dir.clone_from(data_dir);
+            configuration.store.data_dir = Some(data_dir.clone());
         }
         if let Some(url) = &options.store {
             configuration.store.url = Some(url.clone());
@@ -152,10 +152,10 @@ impl Configuration {
     fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.server.tls_certificate.iter_mut().chain(&mut self.server.tls_key);
         let smtp = self.email.smtp.iter_mut().flat_map(|smtp| smtp.password_file.iter_mut().chain(&mut smtp.ca_file));
-        let own = self.keys.master_key_file.iter_mut().chain([&mut self.store.data_dir]);
-        for path in tls.chain(smtp).chain(own) {
+        for path in tls.chain(smtp).chain(&mut self.keys.master_key_file) {
             *path = folder.join(&*path);
         }
+        self.store.resolve_paths(folder);
     }
 
     /// Guards against guessing.

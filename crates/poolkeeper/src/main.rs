@@ -11,6 +11,7 @@ mod opening;
 mod reference;
 mod run;
 mod signals;
+mod sweeping;
 mod system;
 
 use std::{io::Write, process::ExitCode};

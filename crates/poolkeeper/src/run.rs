@@ -13,13 +13,9 @@ use crate::{
     configuration::Configuration,
     mode::Mode,
     opening::{self, Opened},
-    signals, system,
+    signals, sweeping, system,
 };
 
-/// How often expired rows are removed.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Rows of each table that one sweep looks at.
-const SWEEP_ROWS: usize = 1_000;
 /// How long background jobs may take to end. Messages that were not handed over by then are taken again at the next
 /// start, when their lease has ended.
 const JOBS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,7 +51,7 @@ pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()
     let mut jobs = JoinSet::new();
     jobs.spawn(service::messages::run(app.clone(), shutdown.clone()));
     jobs.spawn(service::tokens::refill(app.clone(), shutdown.clone()));
-    jobs.spawn(sweep(app.clone(), shutdown.clone()));
+    jobs.spawn(sweeping::run(app.clone(), shutdown.clone()));
 
     let options = web::Options {
         test_controls: mode == Mode::Dev,
@@ -97,21 +93,4 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}. Stop the other server, or choose another address ({key}, or --listen for the main one)")
     })
-}
-
-/// Removes what has expired, a slice of each table at a time.
-async fn sweep(app: Arc<App>, shutdown: CancellationToken) {
-    while shutdown.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
-        loop {
-            match app.store.sweep(app.clock.now(), SWEEP_ROWS).await {
-                // Much to remove: go on at once, but let requests in between.
-                Ok(removed) if removed >= SWEEP_ROWS && !shutdown.is_cancelled() => tokio::task::yield_now().await,
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(cause = %error, "expired rows could not be removed; trying again in a minute");
-                    break;
-                }
-            }
-        }
-    }
 }

@@ -17,15 +17,44 @@ use crate::{
 /// Rows removed by one changeset, so that requests get their turn in between.
 const AT_ONCE: usize = 64;
 
+/// What a call of [`Store::sweep`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// Rows removed.
+    pub removed: usize,
+    /// Whether this call ended a pass: every table was walked once to its end, and nothing of a deleted pool is left.
+    /// The next call begins a new pass.
+    pub complete: bool,
+}
+
+/// How far a walk has come.
+#[derive(Debug, Default)]
+enum Position {
+    #[default]
+    Start,
+    /// After the row with this key.
+    After(Vec<Param<'static>>),
+    /// At the end; it waits there for the other walks of the pass.
+    End,
+}
+
 /// How far the walks have come.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    codes: Option<Vec<Param<'static>>>,
-    attempts: Option<Vec<Param<'static>>>,
-    revocations: Option<Vec<Param<'static>>>,
-    spent: Option<Vec<Param<'static>>>,
+    codes: Position,
+    attempts: Position,
+    revocations: Position,
+    spent: Position,
     /// The deleted pool whose messages are being looked for, and the last message looked at.
     messages: Option<(String, String)>,
+}
+
+impl Progress {
+    /// Whether every walk is at its end.
+    fn is_over(&self) -> bool {
+        let walks = [&self.codes, &self.attempts, &self.revocations, &self.spent];
+        walks.into_iter().all(|position| matches!(position, Position::End))
+    }
 }
 
 /// How the expired rows of one table are found and removed.
@@ -60,12 +89,12 @@ const OF_A_POOL: &[&str] = &[
 
 impl Store {
     /// Removes codes, attempts, revocations and marks that expired by `now`, and what belonged to deleted pools. One
-    /// call looks at about `limit` rows of each table, from where the last call stopped, and begins anew at the end.
-    /// Returns how many rows it removed.
+    /// call looks at about `limit` rows of each table, from where the last call stopped; calls make up a pass, which
+    /// walks every table once. Says how many rows it removed, and whether the pass is complete.
     ///
     /// # Errors
-    /// When the engine fails. What was removed until then stays removed.
-    pub async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Error> {
+    /// When the engine fails. What was removed until then stays removed, and the pass goes on with the next call.
+    pub async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept, Error> {
         let mut progress = match self {
             Self::Sqlite(store) => store.progress().lock().await,
         };
@@ -78,28 +107,30 @@ impl Store {
         if let Some(pool_id) = self.first(&read::DELETED_POOL, &[]).await? {
             removed += self.purge(&pool_id, &mut progress.messages, limit).await?;
         }
-        Ok(removed)
+        let complete = progress.is_over() && self.first(&read::DELETED_POOL, &[]).await?.is_none();
+        if complete {
+            *progress = Progress::default();
+        }
+        Ok(Swept { removed, complete })
     }
 
-    /// Removes what has expired in the next slice of a table.
-    async fn walk(
-        &self,
-        walk: &Walk,
-        position: &mut Option<Vec<Param<'static>>>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<usize, Error> {
-        let mut params = position.clone().unwrap_or_else(walk.start);
+    /// Removes what has expired in the next slice of a table, unless the walk is over.
+    async fn walk(&self, walk: &Walk, position: &mut Position, now: Timestamp, limit: usize) -> Result<usize, Error> {
+        let mut params = match position {
+            Position::Start => (walk.start)(),
+            Position::After(key) => key.clone(),
+            Position::End => return Ok(0),
+        };
         params.push(bound(limit));
         let slice = self.all(walk.slice, &params).await?;
-        let next = if slice.len() < limit { None } else { slice.last().map(|row| row.key.clone()) };
+        let last = if slice.len() < limit { None } else { slice.last().map(|row| row.key.clone()) };
         let steps = slice.into_iter().filter(|row| row.expires_at <= now).map(|row| {
             let mut params = row.key;
             params.push(now.milliseconds().into());
             Step::any(walk.remove, params)
         });
         let removed = self.remove(steps.collect()).await?;
-        *position = next;
+        *position = last.map_or(Position::End, Position::After);
         Ok(removed)
     }
 

@@ -1,10 +1,11 @@
 //! The AWS-JSON endpoint: `POST /` with `X-Amz-Target` (accounts.md §1, auth-flows.md §1).
 //!
-//! Order: body (limit), operation, content type, caller, dispatch. Everything after the operation's name is known runs
-//! in a span with the request's id, is counted, and survives a panic.
+//! Order: operation, content type, body (limits), caller, dispatch: nothing is kept in memory for requests that lead
+//! nowhere. Everything after the operation's name is known is counted; everything after the body is read survives a
+//! panic.
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     extract::{Request, State},
     response::Response,
 };
@@ -13,54 +14,63 @@ use http::{
     header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue},
     request::Parts,
 };
-use http_body_util::LengthLimitError;
-use service::{ApiError, Caller, Ctx, OperationLabels, RequestLabels, access_keys, settings::Signatures};
+use service::{ApiError, Caller, Ctx, RequestLabels, access_keys, settings::Signatures};
 use tokio::time::Instant;
 use tracing::Instrument;
 use wire::{ErrorKind, Operation};
 
-use crate::{answer, panics, state::Web};
+use crate::{
+    answer,
+    bodies::{Held, Unread},
+    panics,
+    state::Web,
+};
 
 const TARGET_PREFIX: &str = "AWSCognitoIdentityProviderService.";
+
+/// Longest text about a signature that lacks something, in bytes.
+const LONGEST_ECHO: usize = 2_048;
 
 /// `POST /`.
 pub(crate) async fn post(State(web): State<Web>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let began = Instant::now();
     let mut ctx = web.context(&parts);
-    let body = match read(body, web.options.max_body_bytes).await {
-        Ok(body) => body,
-        Err(Unread::TooLarge) => {
-            let text = format!("Request size exceeded the limit of {} bytes.", web.options.max_body_bytes);
-            return refused(&ctx, &ApiError::new(ErrorKind::RequestEntityTooLarge, text));
-        }
-        Err(Unread::Broken) => {
-            let text = "The request body ended early.";
-            return answer::named(StatusCode::BAD_REQUEST, &ctx.request_id, "MalformedHttpRequestException", text);
-        }
-    };
     let operation = match operation(&parts.headers) {
         Ok(operation) => operation,
         Err(error) => return refused(&ctx, &error),
     };
-    let span = tracing::info_span!("request", id = %ctx.request_id, operation = operation.name());
-    let outcome = panics::catch(serve(&mut ctx, &parts, operation, &body)).instrument(span.clone()).await;
-    let outcome = outcome.unwrap_or_else(|panic| Err(ApiError::internal(panic)));
-    let kind = outcome.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
-    let metrics = &web.app.metrics;
-    metrics.requests.get_or_create(&RequestLabels { operation: operation.name(), outcome: kind }).inc();
+    let outcome = match body_of(&web, &parts, body).await {
+        Ok(body) => {
+            // For those who look closely only: it would cost every request more than its counters do. What is logged
+            // above that level names the request itself.
+            let span = tracing::debug_span!("request", id = %ctx.request_id, operation = operation.name());
+            let outcome = panics::catch(serve(&mut ctx, &parts, operation, &body.bytes)).instrument(span).await;
+            outcome.unwrap_or_else(|panic| Err(ApiError::internal(panic)))
+        }
+        Err(Refusal::Api(error)) => Err(error),
+        Err(Refusal::Broken) => {
+            let text = "The request body ended early.";
+            return answer::named(StatusCode::BAD_REQUEST, &ctx.request_id, "MalformedHttpRequestException", text);
+        }
+    };
+    let error = outcome.as_ref().err().map(|error| error.kind);
     let seconds = began.elapsed().as_secs_f64();
-    metrics.seconds.get_or_create(&OperationLabels { operation: operation.name() }).observe(seconds);
-    let _entered = span.entered();
+    web.shared.meters.count(&web.app.metrics, operation, error, seconds);
+    let (id, operation) = (&ctx.request_id, operation.name());
     match outcome {
         Ok(body) => {
-            tracing::debug!(outcome = kind, client = %ctx.client_address, seconds, "answered");
-            answer::success(&ctx.request_id, body)
+            tracing::debug!(id, operation, client = %ctx.client_address, seconds, "answered");
+            answer::success(id, body)
         }
         Err(error) => {
-            tracing::debug!(outcome = kind, message = error.message, client = %ctx.client_address, seconds, "answered");
-            log_cause(&error);
-            answer::error(&ctx.request_id, &error)
+            let (kind, message) = (error.kind.as_str(), fit_for_logs(&error));
+            tracing::debug!(id, operation, outcome = kind, message, client = %ctx.client_address, seconds, "answered");
+            // The cause of a server's fault goes to the log, and nowhere else.
+            if let Some(cause) = &error.cause {
+                tracing::error!(id, operation, kind, cause = cause.as_ref(), "the request failed");
+            }
+            answer::error(id, &error)
         }
     }
 }
@@ -77,18 +87,15 @@ pub(crate) async fn other_method(State(web): State<Web>, request: Request) -> Re
 }
 
 async fn serve(ctx: &mut Ctx, parts: &Parts, operation: Operation, body: &[u8]) -> Result<Vec<u8>, ApiError> {
-    content_type(&parts.headers)?;
     authenticate(ctx, parts, operation, body).await?;
     // Decision: no body at all is an empty object, as the protocol's specification has it (Smithy, AWS JSON 1.1).
     let body = if body.is_empty() { b"{}" } else { body };
     service::dispatch::call(ctx, operation, body).await
 }
 
-/// The cause of a server's fault goes to the log, and nowhere else.
-fn log_cause(error: &ApiError) {
-    if let Some(cause) = &error.cause {
-        tracing::error!(kind = error.kind.as_str(), cause = cause.as_ref(), "the request failed");
-    }
+/// What the log may know of an error's text: the one about signatures repeats the whole `Authorization` header.
+fn fit_for_logs(error: &ApiError) -> &str {
+    if error.kind == ErrorKind::IncompleteSignature { "" } else { &error.message }
 }
 
 fn refused(ctx: &Ctx, error: &ApiError) -> Response {
@@ -97,15 +104,27 @@ fn refused(ctx: &Ctx, error: &ApiError) -> Response {
     answer::error(&ctx.request_id, error)
 }
 
-enum Unread {
-    TooLarge,
+/// Why a request goes no further than its body.
+enum Refusal {
+    Api(ApiError),
     Broken,
 }
 
-async fn read(body: Body, limit: usize) -> Result<Bytes, Unread> {
-    axum::body::to_bytes(body, limit)
-        .await
-        .map_err(|error| if error.into_inner().is::<LengthLimitError>() { Unread::TooLarge } else { Unread::Broken })
+/// Looks at the headers first.
+async fn body_of(web: &Web, parts: &Parts, body: Body) -> Result<Held, Refusal> {
+    content_type(&parts.headers).map_err(Refusal::Api)?;
+    web.shared.bodies.read(body).await.map_err(|unread| match unread {
+        Unread::TooLarge => {
+            let limit = web.shared.options.max_body_bytes;
+            let text = format!("Request size exceeded the limit of {limit} bytes.");
+            Refusal::Api(ApiError::new(ErrorKind::RequestEntityTooLarge, text))
+        }
+        Unread::NoRoom => {
+            let text = "Too many large requests are under way. Please try again.";
+            Refusal::Api(ApiError::new(ErrorKind::ServiceUnavailable, text))
+        }
+        Unread::Broken => Refusal::Broken,
+    })
 }
 
 /// Decision: an unknown operation is 400 like every other fault of the client (the two chapters differ: 400 and 404),
@@ -173,8 +192,16 @@ async fn authenticate(ctx: &mut Ctx, parts: &Parts, operation: Operation, body: 
         headers: &listed,
         body,
     };
-    let signer = access_keys::authenticate(&ctx.app, &request, ctx.now).await?;
+    let signer = access_keys::authenticate(&ctx.app, &request, ctx.now).await.map_err(without_echo)?;
     ctx.caller = Caller::AccessKey { id: signer.access_key_id };
     ctx.region = signer.region;
     Ok(())
+}
+
+/// Cuts the text that repeats the request's `Authorization` header, which the client may have made as long as it liked.
+fn without_echo(mut error: ApiError) -> ApiError {
+    if error.kind == ErrorKind::IncompleteSignature {
+        error.message.truncate(error.message.floor_char_boundary(LONGEST_ECHO));
+    }
+    error
 }

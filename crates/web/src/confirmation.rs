@@ -9,7 +9,7 @@ use axum::{
 use http::{Method, StatusCode, request::Parts};
 use serde::Deserialize;
 use service::{ApiError, Ctx, lookup, operations::sign_up::confirm_sign_up};
-use wire::ErrorKind;
+use wire::DefaultEmailOptionType;
 
 use crate::{page, panics, state::Web};
 
@@ -54,17 +54,18 @@ pub(crate) async fn page(State(web): State<Web>, parts: Parts) -> Response {
             let text = "Something went wrong on the server. Please open the link again in a moment.";
             page::render(StatusCode::INTERNAL_SERVER_ERROR, &Page { title: "Please try again", text })
         }
-        Err(error) if matches!(error.kind, ErrorKind::LimitExceeded | ErrorKind::TooManyFailedAttempts) => {
-            let text = "There were too many attempts. Please try again later.";
-            page::render(StatusCode::BAD_REQUEST, &Page { title: "Too many attempts", text })
-        }
-        // Why exactly is nobody's business: the link may have been guessed.
+        // Why exactly is nobody's business: the link may have been guessed. Too many wrong guesses look no different,
+        // because they tell that there is such a user.
         Err(_) => refused(),
     }
 }
 
 async fn confirm(ctx: &Ctx, link: &Link) -> Result<(), ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &link.client_id).await?;
+    // Where codes are sent, links do nothing: otherwise they would be a way around the client's secret.
+    if pool.verification_template.default_email_option != Some(DefaultEmailOptionType::ConfirmWithLink) {
+        return Err(ApiError::expired_code());
+    }
     confirm_sign_up::confirm(ctx, &client, &pool, &link.user_name, &link.confirmation_code, false).await
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use axum::{Json, extract::State, response::IntoResponse};
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
+use store::Store;
 
 use crate::state::Web;
 
@@ -13,17 +14,24 @@ pub(crate) async fn health() -> Json<Value> {
     Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
 }
 
-/// `GET /_poolkeeper/ready`: requests can be served, which takes a readable store and no shutdown under way.
+/// `GET /_poolkeeper/ready`: requests can be served, which takes a store that reads and writes, and no shutdown under
+/// way. The write is one that changes nothing after the first time, so that asking often costs no disk.
 pub(crate) async fn ready(State(web): State<Web>) -> impl IntoResponse {
-    let reason = if web.options.shutdown.is_cancelled() {
+    let reason = if web.shared.options.shutdown.is_cancelled() {
         Some("shutting down".to_owned())
     } else {
-        web.app.store.pools(None, 1).await.err().map(|error| error.to_string())
+        works(&web.app.store).await.err().map(|error| error.to_string())
     };
     match reason {
         None => (StatusCode::OK, Json(json!({"status": "ready"}))),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": reason}))),
     }
+}
+
+/// Reads, and goes the whole way of a change.
+async fn works(store: &Store) -> Result<(), store::Error> {
+    store.pools(None, 1).await?;
+    store.set_meta_if_absent("ready", "yes").await.map(|_value| ())
 }
 
 /// `GET /metrics`: counters in OpenMetrics text.

@@ -4,8 +4,10 @@
 //! A request passes [`listen`] (connection cap, timeouts, TLS, drain), then the routes of [`router`]. The API's route
 //! names the operation, authenticates its caller and leaves the rest to `service::dispatch`.
 
+mod activity;
 mod answer;
 mod api;
+mod bodies;
 mod client_address;
 mod confirmation;
 mod controls;
@@ -15,13 +17,16 @@ mod header_text;
 mod health;
 mod inbox;
 mod listen;
+mod meters;
 mod options;
+mod own_host;
 mod page;
 mod panics;
 mod routes;
 mod same_origin;
 mod state;
 pub mod tls;
+mod write_deadline;
 
 pub use client_address::{Network, NetworkError, Peer};
 pub use listen::{ListenOptions, listen};

@@ -4,17 +4,14 @@
 //! In clear, connections speak HTTP/1.1. HTTP/2 is negotiated inside TLS only: guessing it from the first bytes would
 //! mean to wait for them without a deadline.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use http::{Request, StatusCode};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto::Builder,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::conn::auto::Builder,
 };
 use rustls::ServerConfig;
 use tokio::{
@@ -28,7 +25,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{Peer, answer};
+use crate::{Peer, activity::Activity, answer, write_deadline::WriteDeadline};
+
+/// Requests that one HTTP/2 connection may have under way at the same time: what a connection can hold in memory grows
+/// with them.
+const STREAMS: u32 = 16;
 
 /// How the listener treats connections.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct ListenOptions {
     pub header_timeout: Duration,
     /// How long a request may take from its headers to the beginning of its answer.
     pub request_timeout: Duration,
+    /// How long writing an answer may stand still, because the client does not read, before the connection is cut.
+    pub write_timeout: Duration,
     /// How long requests under way may take to end at shutdown.
     pub drain_timeout: Duration,
     /// Certificate and key (see [`crate::tls::configuration`]).
@@ -47,12 +50,14 @@ pub struct ListenOptions {
 }
 
 impl Default for ListenOptions {
-    /// 4,096 connections, 60 seconds for headers, 30 for a request, 10 to drain, no TLS.
+    /// 4,096 connections, 60 seconds for headers, 30 for a request, 30 for an answer that is not read, 10 to
+    /// drain, no TLS.
     fn default() -> Self {
         Self {
             max_connections: 4_096,
             header_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
             tls: None,
         }
@@ -62,7 +67,6 @@ impl Default for ListenOptions {
 /// Serves until `shutdown` is cancelled; then takes no more connections, lets requests under way end, and returns.
 pub async fn listen(listener: TcpListener, router: Router, options: ListenOptions, shutdown: CancellationToken) {
     let permits = Arc::new(Semaphore::new(options.max_connections));
-    let graceful = GracefulShutdown::new();
     let acceptor = options.tls.clone().map(TlsAcceptor::from);
     let mut connections = JoinSet::new();
     loop {
@@ -90,7 +94,8 @@ pub async fn listen(listener: TcpListener, router: Router, options: ListenOption
             peer,
             header_timeout: options.header_timeout,
             request_timeout: options.request_timeout,
-            watcher: graceful.watcher(),
+            write_timeout: options.write_timeout,
+            shutdown: shutdown.clone(),
         };
         let acceptor = acceptor.clone();
         connections.spawn(async move {
@@ -99,7 +104,8 @@ pub async fn listen(listener: TcpListener, router: Router, options: ListenOption
         });
     }
     drop(listener);
-    if timeout(options.drain_timeout, graceful.shutdown()).await.is_err() {
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if timeout(options.drain_timeout, ended).await.is_err() {
         tracing::warn!("some requests did not end in time and were cut off");
     }
 }
@@ -109,7 +115,8 @@ struct Connection {
     peer: SocketAddr,
     header_timeout: Duration,
     request_timeout: Duration,
-    watcher: Watcher,
+    write_timeout: Duration,
+    shutdown: CancellationToken,
 }
 
 impl Connection {
@@ -118,8 +125,12 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(cause = %error, "TCP_NODELAY was refused");
         }
+        // Beneath TLS, so that it counts for the handshake and for every protocol.
+        let stream = WriteDeadline::new(stream, self.write_timeout);
         let Some(acceptor) = acceptor else { return self.serve(stream, false).await };
-        match timeout(self.header_timeout, acceptor.accept(stream)).await {
+        let handshake = timeout(self.header_timeout, acceptor.accept(stream));
+        let Some(handshake) = self.shutdown.run_until_cancelled(handshake).await else { return };
+        match handshake {
             Ok(Ok(stream)) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 self.serve(stream, is_http2).await;
@@ -137,22 +148,42 @@ impl Connection {
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(self.header_timeout)
-            .max_concurrent_streams(128)
+            .max_concurrent_streams(STREAMS)
             .max_header_list_size(32_768);
-        let (router, peer, request_timeout) = (self.router, self.peer, self.request_timeout);
+        let Self { router, peer, header_timeout, request_timeout, write_timeout, shutdown } = self;
+        let activity = Arc::new(Activity::default());
+        let seen = activity.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            let router = router.clone();
+            let (router, activity) = (router.clone(), seen.clone());
             async move {
+                let _under_way = activity.begin();
                 match timeout(request_timeout, router.oneshot(request.map(Body::new))).await {
                     Ok(answered) => answered,
                     Err(_) => Ok::<_, Infallible>(too_slow()),
                 }
             }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        if let Err(error) = self.watcher.watch(connection).await {
-            tracing::debug!(cause = error, peer = %peer, "a connection ended early");
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = shutdown.cancelled() => {
+                // The drain's deadline is the listener's.
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            // HTTP/1.1 has this in the deadline for the headers of the next request.
+            () = activity.idle(header_timeout), if is_http2 => {
+                connection.as_mut().graceful_shutdown();
+                match timeout(write_timeout, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return tracing::debug!(%peer, "an idle connection was cut off"),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(cause = error, %peer, "a connection ended early");
         }
     }
 }
@@ -188,6 +219,7 @@ mod tests {
     async fn start(options: ListenOptions) -> Running {
         let router = Router::new()
             .route("/", get(|| async { "hello" }))
+            .route("/large", get(|| async { vec![b'x'; 64 * 1_024 * 1_024] }))
             .route("/slow", get(|| async { sleep(Duration::from_millis(300)).await }))
             .route("/stuck", get(|| async { std::future::pending::<()>().await }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -248,6 +280,23 @@ mod tests {
             let mut rest = Vec::new();
             _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await.unwrap();
         }
+        running.shutdown.cancel();
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_its_answer_loses_the_connection() {
+        let options = ListenOptions {
+            max_connections: 1,
+            write_timeout: Duration::from_millis(200),
+            ..ListenOptions::default()
+        };
+        let running = start(options).await;
+        let mut deaf = TcpStream::connect(running.address).await.unwrap();
+        deaf.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+        let (_open, answer) = ask(&running, "/").await;
+        let answer = timeout(Duration::from_secs(5), answer).await.unwrap().unwrap();
+        assert!(answer.ends_with("hello"), "the only place is free again: {answer}");
         running.shutdown.cancel();
     }
 

@@ -13,12 +13,12 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use service::App;
 
-use crate::{Options, api, confirmation, controls, cors, discovery, health, inbox, panics, same_origin, state::Web};
+use crate::{Options, api, confirmation, controls, cors, discovery, health, inbox, own_host, panics, same_origin, state::Web};
 
 /// Everything that is served on the listener for clients.
 pub fn router(app: Arc<App>, options: Options) -> Router {
     let test_controls = options.test_controls;
-    let web = Web { app, options: Arc::new(options) };
+    let web = Web::new(app, options);
     let api = Router::new()
         .route("/", post(api::post).get(discovery::unknown).options(cors::preflight).fallback(api::other_method))
         .with_state(web.clone());
@@ -30,7 +30,7 @@ pub fn router(app: Arc<App>, options: Options) -> Router {
         .route("/_poolkeeper/health", get(health::health))
         .route("/_poolkeeper/{*rest}", any(no_such_control));
     if test_controls {
-        rest = rest.merge(control_routes()).merge(admin_routes());
+        rest = rest.merge(control_routes(&web)).merge(admin_routes());
     }
     let rest = rest.fallback(unrouted).layer(middleware::from_fn(survive)).with_state(web);
     api.merge(rest)
@@ -38,7 +38,7 @@ pub fn router(app: Arc<App>, options: Options) -> Router {
 
 /// What is served on the listener for operators: health, readiness and metrics.
 pub fn admin_router(app: Arc<App>, options: Options) -> Router {
-    let web = Web { app, options: Arc::new(options) };
+    let web = Web::new(app, options);
     admin_routes()
         .route("/_poolkeeper/health", get(health::health))
         .fallback(no_such_control)
@@ -50,7 +50,7 @@ fn admin_routes() -> Router<Web> {
     Router::new().route("/_poolkeeper/ready", get(health::ready)).route("/metrics", get(health::metrics))
 }
 
-fn control_routes() -> Router<Web> {
+fn control_routes(web: &Web) -> Router<Web> {
     Router::new()
         .route("/_poolkeeper/messages", get(controls::messages).delete(controls::clear_messages))
         .route("/_poolkeeper/clock", get(controls::clock).post(controls::set_clock))
@@ -59,6 +59,7 @@ fn control_routes() -> Router<Web> {
         .route("/_poolkeeper/inbox/clear", post(inbox::clear))
         .route("/_poolkeeper/style.css", get(crate::page::style))
         .layer(middleware::from_fn(same_origin::only))
+        .layer(middleware::from_fn_with_state(web.clone(), own_host::only))
 }
 
 /// Paths that lead nowhere: preflights are granted, everything else is answered as the service answers it.

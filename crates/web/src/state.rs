@@ -4,23 +4,36 @@ use std::sync::Arc;
 
 use service::{App, Caller, Ctx};
 
-use crate::{Options, client_address};
+use crate::{Options, bodies::Bodies, client_address, meters::Meters};
 
 /// The server and how its routes were set up.
 #[derive(Clone)]
 pub(crate) struct Web {
     pub app: Arc<App>,
-    pub options: Arc<Options>,
+    pub shared: Arc<Shared>,
+}
+
+/// What all routes share.
+pub(crate) struct Shared {
+    pub options: Options,
+    pub bodies: Bodies,
+    pub meters: Meters,
 }
 
 impl Web {
+    /// Routes set up in this way.
+    pub(crate) fn new(app: Arc<App>, options: Options) -> Self {
+        let bodies = Bodies::new(options.max_body_bytes, options.max_bytes_of_all_bodies);
+        Self { app, shared: Arc::new(Shared { options, bodies, meters: Meters::new() }) }
+    }
+
     /// The context of a request that carries no credentials: its moment, its id, its client.
     pub(crate) fn context(&self, parts: &http::request::Parts) -> Ctx {
         Ctx {
             app: self.app.clone(),
             now: self.app.clock.now(),
             request_id: crypto::random::uuid_v4(&*self.app.entropy),
-            client_address: client_address::of(parts, &self.options.trusted_proxies),
+            client_address: client_address::of(parts, &self.shared.options.trusted_proxies),
             user_agent: parts
                 .headers
                 .get(http::header::USER_AGENT)

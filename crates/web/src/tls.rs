@@ -62,7 +62,7 @@ pub fn configuration(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
 
 #[cfg(test)]
 mod tests {
-    use std::{path::PathBuf, sync::Arc};
+    use std::{path::PathBuf, sync::Arc, time::Duration};
 
     use axum::{Router, routing::get};
     use rustls::{
@@ -74,6 +74,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
+        time::timeout,
     };
     use tokio_rustls::{TlsConnector, client::TlsStream};
     use tokio_util::sync::CancellationToken;
@@ -134,6 +135,28 @@ mod tests {
         drop(stream);
         shutdown.cancel();
         task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn http2_has_few_streams_and_no_idle_connections() {
+        let tls = configuration(&file("test-only-certificate.pem"), &file("test-only-key.pem")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let short = Duration::from_millis(200);
+        let options =
+            ListenOptions { tls: Some(tls), header_timeout: short, write_timeout: short, ..ListenOptions::default() };
+        tokio::spawn(listen(listener, Router::new(), options, shutdown.clone()));
+        let mut stream = connect(address, b"h2", &TLS13).await.unwrap();
+        // The preface and empty settings; afterwards nothing, not even answers to pings.
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let mut all = Vec::new();
+        _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut all)).await.unwrap();
+        let few = [0, 3, 0, 0, 0, 16];
+        assert!(all.windows(6).any(|setting| setting == few), "MAX_CONCURRENT_STREAMS = 16: {all:?}");
+        let goodbye = all.windows(9).any(|frame| frame.get(3) == Some(&7) && frame.get(4..) == Some(&[0; 5]));
+        assert!(goodbye, "GOAWAY: {all:?}");
+        shutdown.cancel();
     }
 
     #[test]

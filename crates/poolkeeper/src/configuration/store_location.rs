@@ -14,11 +14,11 @@ const DEFAULT_DATA_DIR: &str = "poolkeeper-data";
 const FILE_NAME: &str = "poolkeeper.db";
 
 /// `[store]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSection {
-    /// The data directory.
-    pub data_dir: PathBuf,
+    /// The data directory, if one is set.
+    pub data_dir: Option<PathBuf>,
     /// `sqlite:PATH` or `sqlite::memory:`.
     pub url: Option<String>,
     /// What an acknowledged change survives.
@@ -35,19 +35,30 @@ pub enum DurabilityChoice {
     Normal,
 }
 
-impl Default for StoreSection {
-    fn default() -> Self {
-        Self { data_dir: PathBuf::from(DEFAULT_DATA_DIR), url: None, durability: None }
-    }
-}
-
 impl StoreSection {
+    /// The data directory: the one that is set, or one below the current folder, wherever the configuration file is.
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.as_deref().unwrap_or(Path::new(DEFAULT_DATA_DIR))
+    }
+
+    /// Makes relative paths start from `folder`, which is the configuration file's.
+    pub fn resolve_paths(&mut self, folder: &Path) {
+        if let Some(data_dir) = &mut self.data_dir {
+            *data_dir = folder.join(&*data_dir);
+        }
+        let path = self.url.as_deref().and_then(|url| url.strip_prefix("sqlite:")).filter(|path| *path != ":memory:");
+        if let Some(path) = path.filter(|path| !path.is_empty()) {
+            let path = folder.join(path.strip_prefix("//").unwrap_or(path));
+            self.url = Some(format!("sqlite:{}", path.display()));
+        }
+    }
+
     /// Where the database is.
     ///
     /// # Errors
     /// When the URL is of no known form.
     pub fn location(&self) -> anyhow::Result<Location> {
-        let Some(url) = &self.url else { return Ok(Location::File(self.data_dir.join(FILE_NAME))) };
+        let Some(url) = &self.url else { return Ok(Location::File(self.data_dir().join(FILE_NAME))) };
         match url.strip_prefix("sqlite:") {
             Some(":memory:") => Ok(Location::Memory),
             Some(path) if !path.is_empty() => {
@@ -98,6 +109,8 @@ impl StoreSection {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use store::{Durability, Location};
 
     use super::{DurabilityChoice, StoreSection};
@@ -113,6 +126,21 @@ mod tests {
             assert!(place(wrong).is_err(), "{wrong}");
         }
         assert_eq!(StoreSection::default().location().unwrap(), Location::File("poolkeeper-data/poolkeeper.db".into()));
+    }
+
+    #[test]
+    fn paths_in_a_file_start_from_its_folder_and_the_usual_one_does_not() {
+        let resolved = |mut section: StoreSection| {
+            section.resolve_paths(Path::new("/etc/poolkeeper"));
+            section.location().unwrap()
+        };
+        let usual = StoreSection::default();
+        assert_eq!(resolved(usual.clone()), usual.location().unwrap());
+        let named = StoreSection { data_dir: Some("data".into()), ..usual.clone() };
+        assert_eq!(resolved(named), Location::File("/etc/poolkeeper/data/poolkeeper.db".into()));
+        let url = |url: &str| StoreSection { url: Some(url.to_owned()), ..StoreSection::default() };
+        assert_eq!(resolved(url("sqlite:my.db")), Location::File("/etc/poolkeeper/my.db".into()));
+        assert_eq!(resolved(url("sqlite::memory:")), Location::Memory);
     }
 
     #[test]

@@ -7,109 +7,128 @@ use wire::Operation;
 use super::{not_built, run};
 use crate::{ApiError, Ctx, operations};
 
-/// Runs an operation on a request that has passed validation; answers the body.
+/// Runs an operation on a request that has passed validation; answers the body. Operations are boxed, because
+/// otherwise every request would carry the largest of them around.
 pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::Value) -> Result<Vec<u8>, ApiError> {
     match operation {
         Operation::CreateUserPoolClient => {
-            run(body, async |input| operations::clients::create_user_pool_client::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::clients::create_user_pool_client::run(ctx, input).await)).await
         }
         Operation::DeleteUserPoolClient => {
-            run(body, async |input| operations::clients::delete_user_pool_client::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::clients::delete_user_pool_client::run(ctx, input).await)).await
         }
         Operation::DescribeUserPoolClient => {
-            run(body, async |input| operations::clients::describe_user_pool_client::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::clients::describe_user_pool_client::run(ctx, input).await))
+                .await
         }
         Operation::ListUserPoolClients => {
-            run(body, async |input| operations::clients::list_user_pool_clients::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::clients::list_user_pool_clients::run(ctx, input).await)).await
         }
         Operation::UpdateUserPoolClient => {
-            run(body, async |input| operations::clients::update_user_pool_client::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::clients::update_user_pool_client::run(ctx, input).await)).await
         }
         Operation::AddCustomAttributes => {
-            run(body, async |input| operations::pools::add_custom_attributes::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::pools::add_custom_attributes::run(ctx, input).await)).await
         }
         Operation::CreateUserPool => {
-            run(body, async |input| operations::pools::create_user_pool::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::pools::create_user_pool::run(ctx, input).await)).await
         }
         Operation::DeleteUserPool => {
-            run(body, async |input| operations::pools::delete_user_pool::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::pools::delete_user_pool::run(ctx, input).await)).await
         }
         Operation::DescribeUserPool => {
-            run(body, async |input| operations::pools::describe_user_pool::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::pools::describe_user_pool::run(ctx, input).await)).await
         }
         Operation::ListUserPools => {
-            run(body, async |input| operations::pools::list_user_pools::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::pools::list_user_pools::run(ctx, input).await)).await
         }
         Operation::UpdateUserPool => {
-            run(body, async |input| operations::pools::update_user_pool::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::pools::update_user_pool::run(ctx, input).await)).await
         }
         Operation::AdminResetUserPassword => {
-            run(body, async |input| operations::recovery::admin_reset_user_password::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::recovery::admin_reset_user_password::run(ctx, input).await))
+                .await
         }
         Operation::ChangePassword => {
-            run(body, async |input| operations::recovery::change_password::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::recovery::change_password::run(ctx, input).await)).await
         }
         Operation::ConfirmForgotPassword => {
-            run(body, async |input| operations::recovery::confirm_forgot_password::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::recovery::confirm_forgot_password::run(ctx, input).await))
+                .await
         }
         Operation::ForgotPassword => {
-            run(body, async |input| operations::recovery::forgot_password::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::recovery::forgot_password::run(ctx, input).await)).await
         }
         Operation::AdminInitiateAuth => {
-            run(body, async |input| operations::sign_in::admin_initiate_auth::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::sign_in::admin_initiate_auth::run(ctx, input).await)).await
         }
         Operation::AdminRespondToAuthChallenge => {
-            run(body, async |input| operations::sign_in::admin_respond_to_auth_challenge::run(ctx, input).await).await
+            Box::pin(run(body, async |input| {
+                operations::sign_in::admin_respond_to_auth_challenge::run(ctx, input).await
+            }))
+            .await
         }
         Operation::InitiateAuth => {
-            run(body, async |input| operations::sign_in::initiate_auth::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::sign_in::initiate_auth::run(ctx, input).await)).await
         }
         Operation::RespondToAuthChallenge => {
-            run(body, async |input| operations::sign_in::respond_to_auth_challenge::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::sign_in::respond_to_auth_challenge::run(ctx, input).await))
+                .await
         }
         Operation::AdminConfirmSignUp => {
-            run(body, async |input| operations::sign_up::admin_confirm_sign_up::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::sign_up::admin_confirm_sign_up::run(ctx, input).await)).await
         }
         Operation::ConfirmSignUp => {
-            run(body, async |input| operations::sign_up::confirm_sign_up::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::sign_up::confirm_sign_up::run(ctx, input).await)).await
         }
         Operation::ResendConfirmationCode => {
-            run(body, async |input| operations::sign_up::resend_confirmation_code::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::sign_up::resend_confirmation_code::run(ctx, input).await))
+                .await
         }
-        Operation::SignUp => run(body, async |input| operations::sign_up::sign_up::run(ctx, input).await).await,
+        Operation::SignUp => {
+            Box::pin(run(body, async |input| operations::sign_up::sign_up::run(ctx, input).await)).await
+        }
         Operation::AdminUserGlobalSignOut => {
-            run(body, async |input| operations::tokens::admin_user_global_sign_out::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::tokens::admin_user_global_sign_out::run(ctx, input).await))
+                .await
         }
         Operation::GlobalSignOut => {
-            run(body, async |input| operations::tokens::global_sign_out::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::tokens::global_sign_out::run(ctx, input).await)).await
         }
         Operation::RevokeToken => {
-            run(body, async |input| operations::tokens::revoke_token::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::tokens::revoke_token::run(ctx, input).await)).await
         }
         Operation::AdminCreateUser => {
-            run(body, async |input| operations::users::admin_create_user::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::users::admin_create_user::run(ctx, input).await)).await
         }
         Operation::AdminDeleteUser => {
-            run(body, async |input| operations::users::admin_delete_user::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::users::admin_delete_user::run(ctx, input).await)).await
         }
         Operation::AdminDisableUser => {
-            run(body, async |input| operations::users::admin_disable_user::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::users::admin_disable_user::run(ctx, input).await)).await
         }
         Operation::AdminEnableUser => {
-            run(body, async |input| operations::users::admin_enable_user::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::users::admin_enable_user::run(ctx, input).await)).await
         }
         Operation::AdminGetUser => {
-            run(body, async |input| operations::users::admin_get_user::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::users::admin_get_user::run(ctx, input).await)).await
         }
         Operation::AdminSetUserPassword => {
-            run(body, async |input| operations::users::admin_set_user_password::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::users::admin_set_user_password::run(ctx, input).await)).await
         }
         Operation::AdminUpdateUserAttributes => {
-            run(body, async |input| operations::users::admin_update_user_attributes::run(ctx, input).await).await
+            Box::pin(run(body, async |input| operations::users::admin_update_user_attributes::run(ctx, input).await))
+                .await
         }
-        Operation::DeleteUser => run(body, async |input| operations::users::delete_user::run(ctx, input).await).await,
-        Operation::GetUser => run(body, async |input| operations::users::get_user::run(ctx, input).await).await,
-        Operation::ListUsers => run(body, async |input| operations::users::list_users::run(ctx, input).await).await,
+        Operation::DeleteUser => {
+            Box::pin(run(body, async |input| operations::users::delete_user::run(ctx, input).await)).await
+        }
+        Operation::GetUser => {
+            Box::pin(run(body, async |input| operations::users::get_user::run(ctx, input).await)).await
+        }
+        Operation::ListUsers => {
+            Box::pin(run(body, async |input| operations::users::list_users::run(ctx, input).await)).await
+        }
         Operation::AddUserPoolClientSecret
         | Operation::AdminAddUserToGroup
         | Operation::AdminDeleteSoftwareToken

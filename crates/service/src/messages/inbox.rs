@@ -1,16 +1,16 @@
 //! The inbox: messages that were handed over, for people who develop and for tests (DESIGN: test controls).
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use domain::{Medium, Message, MessagePurpose, MessageState, message::MessageContent};
 use serde::Serialize;
 use store::{Changes, CommitError, Key, Stored};
 use wire::Timestamp;
 
-use super::{Outbox, worker};
+use super::{Outbox, outbox::Book, worker};
 use crate::{ApiError, App};
 
-/// The most messages that are kept.
+/// The most messages that are kept, those on their way apart.
 const MOST: usize = 10_000;
 /// How many are left when that number is reached: clearing half at once makes it cheap per message.
 const LEFT: usize = MOST / 2;
@@ -62,7 +62,7 @@ pub async fn inbox(app: &App, query: InboxQuery) -> Result<Vec<InboxMessage>, Ap
     let limit = query.limit.min(MOST);
     let username = query.username.as_deref().map(str::to_lowercase);
     let mut found = Vec::new();
-    let mut pages = Pages::new();
+    let mut pages = Pages::before(None);
     while found.len() < limit {
         let Some(page) = pages.next(app).await? else { break };
         for message in page {
@@ -85,7 +85,7 @@ pub async fn inbox(app: &App, query: InboxQuery) -> Result<Vec<InboxMessage>, Ap
 /// `InternalErrorException` when the store cannot be changed.
 pub async fn clear(app: &App) -> Result<(), ApiError> {
     app.store.delete_all_messages().await?;
-    app.outbox.written.store(0, Ordering::Relaxed);
+    *app.outbox.book() = Book::default();
     Ok(())
 }
 
@@ -114,55 +114,73 @@ fn rfc3339(moment: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(moment.milliseconds()).unwrap_or(nearest).to_string()
 }
 
-/// Whether there may be too many messages.
+/// Whether more messages are kept than there should be.
 pub fn is_full(outbox: &Outbox) -> bool {
-    outbox.written.load(Ordering::Relaxed) >= MOST as u64
+    outbox.book().finished.len() >= MOST
 }
 
-/// Counts the messages, and removes the older half when there are too many; never one that is still on its way.
-pub async fn trim(app: &App) -> Result<(), store::Error> {
-    // Those that are written during the walk count from now on.
-    app.outbox.written.store(0, Ordering::Relaxed);
-    let mut number = 0;
-    let mut surplus = Vec::new();
-    let mut pages = Pages::new();
+/// Walks all messages and corrects what is known about them. Needed after a start, and when there seem to be too many.
+pub async fn count(app: &App) -> Result<(), store::Error> {
+    // Those that are written during the walk are taken down in the new book.
+    *app.outbox.book() = Book::default();
+    let mut found = Book::default();
+    let mut pages = Pages::before(None);
     while let Some(page) = pages.next(app).await? {
         for message in page {
-            number += 1;
-            if number > LEFT && message.state != MessageState::Pending {
-                surplus.push((message.version, message.value.id));
+            match message.state {
+                MessageState::Pending => found.pending += 1,
+                MessageState::Sent | MessageState::Dead => found.finished.push(message.created_at.milliseconds()),
             }
         }
     }
-    if number < MOST {
-        app.outbox.written.fetch_add(number as u64, Ordering::Relaxed);
-        return Ok(());
-    }
-    for page in surplus.chunks(PAGE) {
+    let mut book = app.outbox.book();
+    book.pending = book.pending.saturating_add(found.pending);
+    book.finished.append(&mut found.finished);
+    Ok(())
+}
+
+/// Removes the older messages when there are too many; never one that is still on its way. Reads no more than what is
+/// as old as what it removes.
+pub async fn trim(app: &Arc<App>) -> Result<(), store::Error> {
+    let Some(oldest_kept) = forget_older(&mut app.outbox.book()) else { return Ok(()) };
+    let mut pages = Pages::before(Some(Timestamp(oldest_kept)));
+    while let Some(page) = pages.next(app).await? {
         let mut changes = Changes::new();
-        for (version, id) in page {
-            changes.delete(Key::Message { id: id.clone() }, *version);
+        for message in page.into_iter().filter(|message| message.state != MessageState::Pending) {
+            changes.delete(Key::Message { id: message.value.id }, message.version);
         }
-        match app.store.commit(changes).await {
-            // After a conflict those of this page stay until the next time.
+        if changes.as_slice().is_empty() {
+            continue;
+        }
+        match app.commit(changes).await {
+            // After a conflict those of this page stay until the next count.
             Ok(()) | Err(CommitError::Conflict | CommitError::Taken(_)) => {}
             Err(CommitError::Store(error)) => return Err(error),
         }
     }
-    // Even when more are left, because they are on their way: the next walk comes after as many again.
-    app.outbox.written.fetch_add(LEFT as u64, Ordering::Relaxed);
     Ok(())
 }
 
-/// Walks all messages, newest first.
+/// Strikes all but the newest messages out when there are too many, and says when the oldest of those was written.
+fn forget_older(book: &mut Book) -> Option<i64> {
+    if book.finished.len() < MOST {
+        return None;
+    }
+    book.finished.sort_unstable();
+    book.finished.drain(..book.finished.len().saturating_sub(LEFT));
+    book.finished.first().copied()
+}
+
+/// Walks messages, newest first.
 struct Pages {
     last: Option<(Timestamp, String)>,
     is_over: bool,
 }
 
 impl Pages {
-    const fn new() -> Self {
-        Self { last: None, is_over: false }
+    /// All that were written before this moment, or simply all.
+    fn before(moment: Option<Timestamp>) -> Self {
+        Self { last: moment.map(|moment| (moment, String::new())), is_over: false }
     }
 
     async fn next(&mut self, app: &App) -> Result<Option<Vec<Stored<Message>>>, store::Error> {

@@ -1,6 +1,9 @@
 //! Who takes messages, and waking the worker.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicI64, Ordering},
+};
 
 use domain::{Medium, MessageState, time};
 use tokio::sync::Notify;
@@ -19,12 +22,25 @@ pub enum Sender {
     Nobody,
 }
 
+/// The most messages that may be on their way: what a mail server that is down can pile up. A message has a few
+/// thousand bytes.
+pub(super) const MOST_PENDING: usize = 100_000;
+
+/// What is known about the rows without reading them. It is right once the worker has counted them, and then drifts a
+/// little: messages whose commit failed are in it, and those that went with their pool. Counting again corrects it.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    /// Messages on their way.
+    pub pending: usize,
+    /// When the messages that are no longer on their way were written, in milliseconds, in no order.
+    pub finished: Vec<i64>,
+}
+
 /// Messages on their way. The rows themselves are in the store.
 pub struct Outbox {
     pub(super) sender: Sender,
     pub(super) wake: Notify,
-    /// How many messages there may be; never too low once the worker has counted them.
-    pub(super) written: AtomicU64,
+    book: Mutex<Book>,
     latest: AtomicI64,
 }
 
@@ -32,7 +48,7 @@ impl Outbox {
     /// An outbox whose messages go to `sender`.
     #[must_use]
     pub fn new(sender: Sender) -> Self {
-        Self { sender, wake: Notify::new(), written: AtomicU64::new(0), latest: AtomicI64::new(i64::MIN) }
+        Self { sender, wake: Notify::new(), book: Mutex::default(), latest: AtomicI64::new(i64::MIN) }
     }
 
     /// The state of a message that is being written.
@@ -48,14 +64,34 @@ impl Outbox {
     /// Whether messages of this medium can be delivered at all. Operations ask before they commit anything.
     ///
     /// # Errors
-    /// `CodeDeliveryFailureException` when there is nobody who would take them (accounts.md §5.6).
+    /// `CodeDeliveryFailureException` when there is nobody who would take them (accounts.md §5.6), or when 100,000
+    /// messages wait already because the mail server takes none.
     pub fn can_deliver(&self, medium: Medium) -> Result<(), ApiError> {
-        match (&self.sender, medium) {
-            (Sender::Inbox, _) | (Sender::Smtp(_), Medium::Email) => Ok(()),
-            // Decision: the tail of this text is not confirmed of the service.
-            (Sender::Smtp(_), Medium::Sms) | (Sender::Nobody, _) => {
-                Err(ApiError::new(ErrorKind::CodeDeliveryFailure, "Unable to deliver code to user"))
-            }
+        let is_possible = match (&self.sender, medium) {
+            (Sender::Inbox, _) => true,
+            (Sender::Smtp(_), Medium::Email) => self.book().pending < MOST_PENDING,
+            (Sender::Smtp(_), Medium::Sms) | (Sender::Nobody, _) => false,
+        };
+        // Decision: the tail of this text is not confirmed of the service.
+        let refusal = || ApiError::new(ErrorKind::CodeDeliveryFailure, "Unable to deliver code to user");
+        is_possible.then_some(()).ok_or_else(refusal)
+    }
+
+    /// What is known about the rows.
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes down that a message which was on its way, and was written at `created_at`, is now in this state; `None`
+    /// when it is gone.
+    pub(super) fn settled(&self, created_at: Timestamp, state: Option<MessageState>) {
+        if state == Some(MessageState::Pending) {
+            return;
+        }
+        let mut book = self.book();
+        book.pending = book.pending.saturating_sub(1);
+        if state.is_some() {
+            book.finished.push(created_at.milliseconds());
         }
     }
 
@@ -70,8 +106,16 @@ impl Outbox {
     /// that was written at the same moment or the clock stands still, so that the inbox keeps their order. Runs at
     /// most a minute ahead, and follows a clock that is set back further than that.
     pub(super) fn moment(&self, now: Timestamp) -> Timestamp {
-        self.written.fetch_add(1, Ordering::Relaxed);
-        let now = now.milliseconds();
+        let moment = self.unused(now.milliseconds());
+        let mut book = self.book();
+        match self.initial_state() {
+            MessageState::Pending => book.pending = book.pending.saturating_add(1),
+            MessageState::Sent | MessageState::Dead => book.finished.push(moment),
+        }
+        Timestamp(moment)
+    }
+
+    fn unused(&self, now: i64) -> i64 {
         let next = |latest: i64| {
             let is_close = (now..now.saturating_add(time::MINUTE)).contains(&latest);
             if is_close { latest.saturating_add(1) } else { now }
@@ -80,7 +124,7 @@ impl Outbox {
         loop {
             let moment = next(latest);
             match self.latest.compare_exchange_weak(latest, moment, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Timestamp(moment),
+                Ok(_) => return moment,
                 Err(other) => latest = other,
             }
         }

@@ -8,10 +8,10 @@ use std::{sync::Arc, time::Duration};
 use crypto::seal::Purpose;
 use domain::{Message, MessageState, message::MessageContent, time};
 use store::{Changes, CommitError, Key, Stored};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Sender, backoff, inbox, smtp::Failure};
+use super::{Sender, backoff, inbox, outbox::MOST_PENDING, smtp::Failure};
 use crate::App;
 
 /// Messages in the sender's hands at the same time.
@@ -22,6 +22,8 @@ const LEASE: i64 = time::MINUTE;
 const LIFETIME: i64 = time::DAY;
 /// The longest time until due messages are looked for again.
 const POLL: Duration = Duration::from_secs(1);
+/// How long a count of all messages holds while new ones are refused because of it.
+const COUNT_AGAIN: Duration = Duration::from_secs(30);
 /// How often the outcome of a try is written again when the store fails.
 const SETTLING_TRIES: u32 = 5;
 
@@ -29,7 +31,7 @@ const SETTLING_TRIES: u32 = 5;
 /// 45 seconds. Run it once per process.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let mut in_hand = JoinSet::new();
-    let mut untrimmed = true;
+    let mut last_count: Option<Instant> = None;
     while !shutdown.is_cancelled() {
         match take(&app, AT_ONCE.saturating_sub(in_hand.len())).await {
             Ok(taken) => {
@@ -40,11 +42,9 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
             }
             Err(error) => tracing::warn!(%error, "messages cannot be taken from the outbox; trying again"),
         }
-        if untrimmed || inbox::is_full(&app.outbox) {
-            untrimmed = inbox::trim(&app)
-                .await
-                .inspect_err(|error| tracing::warn!(%error, "the outbox cannot be trimmed; trying again"))
-                .is_err();
+        if let Err(error) = look_after(&app, &mut last_count).await {
+            tracing::warn!(%error, "the outbox cannot be trimmed; trying again");
+            last_count = None;
         }
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -55,6 +55,20 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
         }
     }
     while in_hand.join_next().await.is_some() {}
+}
+
+/// Counts the messages after a start, and again, but not all the time, while too many seem to be on their way; trims
+/// the outbox when it is full.
+async fn look_after(app: &Arc<App>, last_count: &mut Option<Instant>) -> Result<(), store::Error> {
+    let is_due = match last_count {
+        None => true,
+        Some(moment) => app.outbox.book().pending >= MOST_PENDING && moment.elapsed() >= COUNT_AGAIN,
+    };
+    if is_due {
+        inbox::count(app).await?;
+        *last_count = Some(Instant::now());
+    }
+    if inbox::is_full(&app.outbox) { inbox::trim(app).await } else { Ok(()) }
 }
 
 /// Takes at most `limit` due messages: nobody else may until the lease ends.
@@ -147,10 +161,10 @@ pub fn open(app: &App, message: &Message) -> Result<MessageContent, Box<dyn std:
 
 /// Writes down how a try ended. When that fails for good, the lease runs out and the message is handed over again.
 async fn settle(app: &App, message: &Stored<Message>, outcome: Result<(), Failure>) {
-    let changes = decide(app, message, outcome);
+    let (changes, state) = decide(app, message, outcome);
     for attempt in 1..=SETTLING_TRIES {
         match app.store.commit(changes.clone()).await {
-            Ok(()) => return,
+            Ok(()) => return app.outbox.settled(message.created_at, state),
             Err(CommitError::Conflict | CommitError::Taken(_)) => {
                 tracing::debug!(id = %message.id, "the message was changed or removed while it was handed over");
                 return;
@@ -163,14 +177,19 @@ async fn settle(app: &App, message: &Stored<Message>, outcome: Result<(), Failur
     }
 }
 
-fn decide(app: &App, message: &Stored<Message>, outcome: Result<(), Failure>) -> Changes {
+/// What a try comes to, and the message's state then; `None` when it goes.
+fn decide(
+    app: &App,
+    message: &Stored<Message>,
+    outcome: Result<(), Failure>,
+) -> (Changes, Option<MessageState>) {
     let now = app.clock.now();
     let mut changes = Changes::new();
     let mut after = message.value.clone();
     match outcome {
         Ok(()) if !app.settings.keep_sent_messages => {
             changes.delete(Key::Message { id: after.id }, message.version);
-            return changes;
+            return (changes, None);
         }
         Ok(()) => {
             after.state = MessageState::Sent;
@@ -188,8 +207,9 @@ fn decide(app: &App, message: &Stored<Message>, outcome: Result<(), Failure>) ->
             after.last_error = Some(failure.reason);
         }
     }
+    let state = after.state;
     changes.save(after, Some(message.version));
-    changes
+    (changes, Some(state))
 }
 
 #[cfg(test)]

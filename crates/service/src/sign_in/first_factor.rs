@@ -140,6 +140,11 @@ async fn accept(
     if let Some(spent) = proof.spends() {
         changes.insert(spent);
     }
+    // Where nothing is to be changed nothing is written, which a password sign-in owes its speed to. It rests on there
+    // being one process: `one_at_a_time` keeps a guess that is being counted away from a success that found no row of
+    // attempts, and what the snapshot said of user and password is taken for true until the tokens are out. With
+    // several nodes on one database neither holds: there a success must commit assertions of the versions that it was
+    // decided on (user, password, and attempts where there are some).
     if !changes.is_empty() {
         match ctx.app.commit(changes).await {
             Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),

@@ -6,21 +6,46 @@ use std::collections::BTreeMap;
 use domain::{
     Client, Pool, Spent, User,
     attributes::{self, Writer, is_readable},
+    password::LONGEST_PASSWORD,
     session::SignInSession,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use store::{Changes, CommitError, Stored, Taken};
-use wire::{AttributeType, ChallengeNameType, ErrorKind, UserStatusType};
+use wire::{
+    AttributeType, ChallengeNameType, ErrorKind, UserStatusType,
+    schema::{Kind, Member, Pattern, Shape},
+};
 
 use super::{Proven, Request, session};
 use crate::{
     ApiError, Ctx,
-    attributes::{Wording, committed, name_exists, refused},
+    attributes::{Wording, committed, name_exists, new_claims, other_owner, refused},
     passwords, retry, users,
 };
 
 /// What attributes are prefixed with, in both directions.
 const PREFIX: &str = "userAttributes.";
+
+/// What passwords of every other operation must be (PasswordType).
+static PASSWORD: Shape = Shape {
+    name: "PasswordType",
+    sensitive: true,
+    kind: Kind::String { min: None, max: Some(LONGEST_PASSWORD as i64), pattern: Some(&NO_WHITE_SPACE), values: &[] },
+};
+/// White space is what it is to the service's patterns: that of ASCII.
+static NO_WHITE_SPACE: Pattern = Pattern::new(r"[\S]+", r"^(?:[^ \t\n\x0B\f\r]+)$");
+static ANSWER: Shape = Shape {
+    name: "ChallengeResponsesType",
+    sensitive: true,
+    kind: Kind::Structure {
+        members: &[Member {
+            name: "NEW_PASSWORD",
+            path: "challengeResponses.NEW_PASSWORD",
+            shape: &PASSWORD,
+            required: true,
+        }],
+    },
+};
 
 /// `ChallengeParameters`.
 ///
@@ -41,11 +66,12 @@ pub(super) fn parameters(pool: &Pool, client: &Client, user: &User) -> Result<BT
 /// Checks the answer and makes the user CONFIRMED with the new password.
 ///
 /// # Errors
-/// Those of the session, `InvalidPasswordException`, `PasswordHistoryPolicyViolationException`, and for attributes
+/// `InvalidParameterException` for what cannot be a password, those of the session, `InvalidPasswordException`, `PasswordHistoryPolicyViolationException`, and for attributes
 /// `InvalidParameterException`, `NotAuthorizedException` and `AliasExistsException`.
 pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
     let username = request.required("USERNAME")?;
     let new_password = request.required("NEW_PASSWORD")?;
+    check_form(new_password)?;
     request.required_session()?;
     request.check_secret_hash(ctx, username)?;
     request.check_device_key()?;
@@ -54,6 +80,15 @@ pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiEr
         return Err(session::invalid());
     }
     retry::on_conflict(ctx, || replace(ctx, request, &waiting, new_password)).await
+}
+
+/// Refuses what no operation takes as a password.
+///
+/// Decision: the model has only plain text here, and the service's words for a password that is not of PasswordType
+/// are not known. It is refused as the other operations refuse one, before the session is looked at.
+fn check_form(new_password: &str) -> Result<(), ApiError> {
+    wire::check(&ANSWER, &json!({ "NEW_PASSWORD": new_password }))
+        .map_err(|rejection| ApiError::new(rejection.kind, rejection.message))
 }
 
 async fn replace(
@@ -81,6 +116,11 @@ async fn replace(
     after.attributes = attributes(pool, request, &user)?;
     after.status = UserStatusType::Confirmed;
     after.modified_at = ctx.now;
+    let exists = |kind| name_exists(ErrorKind::AliasExists, kind, "User account already exists");
+    let wanted = new_claims(pool, Some(&user), &after);
+    if let Some((kind, _)) = other_owner(ctx, pool, &user.sub, &wanted).await? {
+        return Err(exists(kind));
+    }
     passwords::check_policy(pool, new_password, passwords::Wording::DoesNotConform)?;
     passwords::check_history(ctx, pool, &user, before.as_deref(), new_password).await?;
     let password = passwords::row(ctx, pool, &after, before.as_deref(), new_password, false).await?;
@@ -89,10 +129,11 @@ async fn replace(
     let mut changes = Changes::new();
     users::replace(&mut changes, pool, &user, after.clone());
     changes.save(password, version);
-    changes.insert(Spent { id: waiting.id.clone(), expires_at: session::end(request, waiting.issued_at) });
+    passwords::end_reset_code(ctx, &mut changes, pool, &user.sub).await?;
+    changes.insert(Spent { id: waiting.id.clone(), expires_at: waiting.expires_at });
     match ctx.app.commit(changes).await {
         Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
-        outcome => committed(outcome, |kind| name_exists(ErrorKind::AliasExists, kind, "User account already exists"))?,
+        outcome => committed(outcome, exists)?,
     }
     let password_version = Some(version.map_or(1, |version| version + 1));
     Ok(Proven { user: Stored { value: after, version: user.version + 1 }, password_version })

@@ -16,11 +16,11 @@ struct Clear<'a> {
 
 impl Proof for Clear<'_> {
     async fn holds(&self, ctx: &Ctx, request: &Request, snapshot: &SignInSnapshot) -> Result<bool, ApiError> {
-        if let (Some(user), Some(password)) = (&snapshot.user, &snapshot.password) {
-            return passwords::matches(ctx, &request.pool, user, &password.current, self.password).await;
-        }
-        passwords::pretend_to_match(ctx, &request.pool, self.username, self.password).await?;
-        Ok(false)
+        let known = match (&snapshot.user, &snapshot.password) {
+            (Some(user), Some(password)) => Some((&user.value, &password.current)),
+            _ => None,
+        };
+        passwords::matches_for_sign_in(ctx, &request.pool, known, self.username, self.password).await
     }
 
     fn password(&self) -> Option<&str> {

@@ -26,7 +26,7 @@ pub(super) fn start(
         sub: proven.user.sub.clone(),
         entrance: request.entrance,
         challenge,
-        issued_at: ctx.now,
+        expires_at: end(ctx, request),
         password_version: proven.password_version,
     };
     let payload = serde_json::to_vec(&session)?;
@@ -51,24 +51,27 @@ pub(super) async fn resume(
     if session.entrance != request.entrance || session.pool_id != request.pool.id || session.challenge != challenge {
         return Err(invalid());
     }
-    check_age(ctx, request, session.issued_at)?;
+    check_age(ctx, session.expires_at)?;
     if ctx.app.store.spent(&session.id).await?.is_some() {
         return Err(used());
     }
     Ok(session)
 }
 
-/// When a step that began then is over.
-pub(super) fn end(request: &Request, issued_at: Timestamp) -> Timestamp {
-    issued_at.plus(request.client.auth_session_milliseconds())
+/// When a step that begins now is over.
+///
+/// It is asked once, when the step begins, and sealed: were it worked out again from the client when the answer comes,
+/// a longer time that the client was given meanwhile would outlive the mark that the step has been used.
+pub(super) fn end(ctx: &Ctx, request: &Request) -> Timestamp {
+    ctx.now.plus(request.client.auth_session_milliseconds())
 }
 
-/// Refuses a step that began too long ago.
+/// Refuses a step that is over.
 ///
 /// # Errors
 /// `NotAuthorizedException`.
-pub(super) fn check_age(ctx: &Ctx, request: &Request, issued_at: Timestamp) -> Result<(), ApiError> {
-    if ctx.now < end(request, issued_at) {
+pub(super) fn check_age(ctx: &Ctx, expires_at: Timestamp) -> Result<(), ApiError> {
+    if ctx.now < expires_at {
         return Ok(());
     }
     Err(ApiError::not_authorized("Invalid session for the user, session is expired."))

@@ -52,7 +52,7 @@ pub(super) async fn begin(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiEr
         sub,
         user_id: user_id.clone(),
         entrance: request.entrance,
-        issued_at: ctx.now,
+        expires_at: session::end(ctx, request),
         secret_exponent: STANDARD.encode(challenge.secret_exponent),
         server_public: STANDARD.encode(&challenge.public),
         client_public: STANDARD.encode(client_public.as_bytes()),
@@ -96,13 +96,12 @@ pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiEr
     if exchange.entrance != request.entrance {
         return Err(session::invalid());
     }
-    session::check_age(ctx, request, exchange.issued_at)?;
+    session::check_age(ctx, exchange.expires_at)?;
     if username != exchange.user_id && !request.names(ctx, username, &exchange.sub).await? {
         return Err(ApiError::wrong_credentials());
     }
-    let expires_at = session::end(request, exchange.issued_at);
     let sub = exchange.sub.clone();
-    let spent = Spent { id: exchange.id.clone(), expires_at };
+    let spent = Spent { id: exchange.id.clone(), expires_at: exchange.expires_at };
     let proof = Claim { exchange, secret_block, signature, timestamp, spent };
     first_factor::prove(ctx, request, &sub, &proof).await
 }

@@ -1,6 +1,7 @@
 //! An access token as the credential of an operation (auth-flows.md §17 "Using an access token on the API", §8).
 //!
-//! Order: form, signature and claims (remembered once they held), expiry, scope, pool and client, user, revocation.
+//! Order: form, signature and claims (remembered once they held), expiry, scope, pool and client, whether the key is
+//! still the pool's, user, revocation.
 
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ pub struct Authenticated {
 /// `NotAuthorizedException` with the texts of auth-flows.md §8, `UserNotFoundException` when the user is gone,
 /// `PasswordResetRequiredException` and `UserNotConfirmedException` by the user's status.
 pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated, ApiError> {
-    let claims = verified(ctx, token).await?;
+    let Verified { kid, claims } = verified(ctx, token).await?;
     if ctx.now.seconds() >= claims.exp {
         return Err(ApiError::not_authorized("Access Token has expired"));
     }
@@ -76,6 +77,10 @@ pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated, ApiEr
     let client = ctx.app.client(&claims.client_id).await?.ok_or_else(invalid)?;
     let pool = ctx.app.pool(&client.pool_id).await?.ok_or_else(invalid)?;
     if claims.iss != issuer(&ctx.app.settings, &pool.id) {
+        return Err(invalid());
+    }
+    // Remembered or not: when a key is withdrawn, so is all that it has signed.
+    if ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?.access_verifier(&kid).is_none() {
         return Err(invalid());
     }
     let snapshot = ctx.app.store.token_snapshot(&pool.id, &claims.sub, claims.origin_jti.as_deref()).await?;
@@ -120,11 +125,19 @@ fn invalid() -> ApiError {
     ApiError::not_authorized("Invalid Access Token")
 }
 
-/// The claims of a token that one of our pools signed as an access token.
-async fn verified(ctx: &Ctx, token: &str) -> Result<Arc<AccessClaims>, ApiError> {
+/// What is remembered of a token whose signature was right.
+#[derive(Clone)]
+pub(super) struct Verified {
+    /// Id of the key that signed it. Whether that key still counts must be asked every time.
+    kid: Arc<str>,
+    claims: Arc<AccessClaims>,
+}
+
+/// Key and claims of a token that one of our pools signed as an access token.
+async fn verified(ctx: &Ctx, token: &str) -> Result<Verified, ApiError> {
     let fingerprint = crypto::hash::sha256(token.as_bytes());
-    if let Some(claims) = ctx.app.tokens.verified.get(&fingerprint) {
-        return Ok(claims);
+    if let Some(verified) = ctx.app.tokens.verified.get(&fingerprint) {
+        return Ok(verified);
     }
     let kid = unverified_kid(token).map_err(|_| invalid())?;
     // The unchecked issuer only says which pool's keys to try; the claims that count come from the check.
@@ -141,9 +154,9 @@ async fn verified(ctx: &Ctx, token: &str) -> Result<Arc<AccessClaims>, ApiError>
     if claims.token_use != "access" || claims.iss != issuer(&ctx.app.settings, &pool.id) {
         return Err(invalid());
     }
-    let claims = Arc::new(claims);
-    ctx.app.tokens.verified.insert(fingerprint, claims.clone());
-    Ok(claims)
+    let verified = Verified { kid: kid.into(), claims: Arc::new(claims) };
+    ctx.app.tokens.verified.insert(fingerprint, verified.clone());
+    Ok(verified)
 }
 
 /// The pool id at the end of the issuer of a token that has not been checked.

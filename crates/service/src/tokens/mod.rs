@@ -7,8 +7,9 @@
 //! - [`refresh`]: what a refresh token carries;
 //! - [`discovery`] and [`jwks`]: what verifiers fetch.
 //!
-//! What is kept in memory decides nothing: keys never change, and of a token that was verified once only the claims
-//! are remembered. Whether the user is enabled, the sign-in revoked or the token expired is looked up every time.
+//! What is kept in memory decides nothing: a key never changes, and of a token that was verified once only its key id
+//! and its claims are remembered. Whether the key is still the pool's, the user enabled, the sign-in revoked or the
+//! token expired is looked up every time.
 
 pub mod access;
 mod documents;
@@ -49,7 +50,7 @@ pub struct Tokens {
     /// Told when a key was added to the stock.
     added: Notify,
     pools: Cache<String, Arc<PoolKeys>>,
-    verified: Cache<[u8; 32], Arc<AccessClaims>>,
+    verified: Cache<[u8; 32], access::Verified>,
     generation: AtomicU64,
 }
 

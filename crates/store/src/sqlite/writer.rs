@@ -65,7 +65,9 @@ impl Writer {
         Self { connection, counters, group }
     }
 
-    /// Works until the store is dropped.
+    /// Works until the store is dropped, or until its connection is stuck in a transaction that cannot be rolled back.
+    /// No change would ever be applied on that connection again, so that it is better to say so: changes are refused
+    /// as by a closed store, the server is no longer ready, and a new start recovers the file.
     pub(super) fn run(self, jobs: &mpsc::Receiver<Job>) {
         let mut last_size = 1;
         let mut last_took = Duration::ZERO;
@@ -73,8 +75,15 @@ impl Writer {
             let group = self.gather(first, jobs, last_size, last_took);
             last_size = group.len();
             let began = now();
-            self.serve(group);
+            let is_usable = self.serve(group);
             last_took = began.elapsed();
+            if !is_usable {
+                tracing::error!("nothing can be written any more; restart the server");
+                for job in jobs.try_iter() {
+                    let _unwanted = job.answer.send(Err(CommitError::Store(Error::Closed)));
+                }
+                return;
+            }
         }
     }
 
@@ -104,23 +113,25 @@ impl Writer {
         group
     }
 
-    /// Applies a group and answers everyone in it.
-    fn serve(&self, group: Vec<Job>) {
-        let answers = {
+    /// Applies a group and answers everyone in it. Says whether the connection can take another one.
+    fn serve(&self, group: Vec<Job>) -> bool {
+        let (answers, is_usable) = {
             let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            match apply_group(&connection, &group) {
+            let answers = match apply_group(&connection, &group) {
                 Ok(answers) => answers,
                 Err(error) => {
                     tracing::error!(%error, changesets = group.len(), "a group of changes failed");
                     vec![Err(CommitError::Store(error)); group.len()]
                 }
-            }
+            };
+            (answers, connection.is_autocommit())
         };
         self.count(&answers);
         for (job, answer) in group.into_iter().zip(answers) {
             // Whoever stopped waiting does not want to know.
             let _unwanted = job.answer.send(answer);
         }
+        is_usable
     }
 
     fn count(&self, answers: &[Answer]) {
@@ -165,7 +176,7 @@ fn apply_group(connection: &Connection, group: &[Job]) -> Result<Vec<Answer>, Er
 fn attempt(connection: &Connection, group: &[Job], apart: Apart) -> Result<Vec<Answer>, Abandoned> {
     let result = transact(connection, group, apart);
     if result.is_err() && !connection.is_autocommit() && run::command(connection, "ROLLBACK").is_err() {
-        // The next group's BEGIN fails then, and says so to its callers.
+        // The writer sees it by the connection, and gives up.
         tracing::error!("a transaction could not be rolled back");
     }
     result
@@ -245,7 +256,9 @@ mod tests {
     use domain::NameKind;
     use tokio::sync::Semaphore;
 
-    use super::{Abandoned, Answer, Apart, Arc, Job, apply_group, attempt, oneshot, run};
+    use super::{
+        Abandoned, Answer, Apart, Arc, Counters, Duration, Job, Mutex, Writer, apply_group, attempt, mpsc, oneshot, run,
+    };
     use crate::{Changes, CommitError, Error, Taken, compile::compile, read, sqlite::connect};
 
     fn job(change: impl FnOnce(&mut Changes)) -> Job {
@@ -328,5 +341,47 @@ mod tests {
         assert_eq!(owner(&connection, "one").unwrap(), "a");
         assert_eq!(owner(&connection, "two"), None);
         assert_eq!(owner(&connection, "three").unwrap(), "c");
+    }
+
+    #[test]
+    fn a_connection_that_cannot_roll_back_ends_the_writer() {
+        let connection = Arc::new(Mutex::new(connect::memory().unwrap()));
+        {
+            // A transaction is open, and an interrupted statement never ends: then every other statement is
+            // interrupted as well, ROLLBACK included.
+            let connection = connection.lock().unwrap();
+            run::command(&connection, "BEGIN").unwrap();
+            let mut endless = connection
+                .prepare("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n")
+                .unwrap();
+            let mut rows = endless.raw_query();
+            rows.next().unwrap();
+            connection.get_interrupt_handle().interrupt();
+            std::mem::forget(rows);
+            std::mem::forget(endless);
+        }
+        // It cannot be closed either.
+        std::mem::forget(Arc::clone(&connection));
+
+        let writer = Writer::new(connection, Arc::new(Counters::default()), 1);
+        let (jobs, received) = mpsc::channel();
+        let (mut first, mut second) = (job(|changes| claim(changes, "1", "a")), job(|changes| claim(changes, "2", "b")));
+        let (answer, first_answer) = oneshot::channel();
+        first.answer = answer;
+        let (answer, second_answer) = oneshot::channel();
+        second.answer = answer;
+        jobs.send(first).unwrap();
+        jobs.send(second).unwrap();
+        let thread = std::thread::spawn(move || writer.run(&received));
+        assert!(matches!(first_answer.blocking_recv().unwrap(), Err(CommitError::Store(_))));
+        assert_eq!(second_answer.blocking_recv().unwrap(), Err(CommitError::Store(Error::Closed)));
+        for _ in 0..500 {
+            if thread.is_finished() {
+                assert!(jobs.send(job(|_| {})).is_err(), "later ones are refused");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the writer goes on");
     }
 }

@@ -42,7 +42,9 @@ async fn health_is_told_in_both_modes() {
 #[tokio::test]
 async fn readiness_and_metrics_are_told_in_dev() {
     let server = Server::memory().await;
+    let writes = server.app.store.statistics().commits;
     assert_eq!(server.get("/_poolkeeper/ready").await.ok(), json!({"status": "ready"}));
+    assert_eq!(server.app.store.statistics().commits, writes + 1, "readiness goes the way of a change");
     server.call("ListUserPools", json!({"MaxResults": 1})).await.ok();
     server.call("ListUserPools", json!({})).await;
     let metrics = server.get("/metrics").await;
@@ -224,6 +226,38 @@ async fn a_reset_empties_everything() {
         signed_up(&server, "alice").await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn control_routes_answer_to_names_of_this_machine_only() {
+    let server = Server::builder().settings(|settings| settings.base_url = "http://dev.example:9229".to_owned());
+    let server = server.start().await;
+    let ask = async |method: Method, path: &str, host: Option<&str>| {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        server.request(request.body(Body::empty()).unwrap()).await
+    };
+    let controls = [
+        (Method::GET, "/_poolkeeper/messages"),
+        (Method::GET, "/_poolkeeper/clock"),
+        (Method::GET, "/_poolkeeper/inbox"),
+        (Method::DELETE, "/_poolkeeper/messages"),
+        (Method::POST, "/_poolkeeper/reset"),
+    ];
+    for (method, path) in controls {
+        for own in ["127.0.0.1:9229", "localhost:9229", "a.auth.localhost:9229", "[::1]:9229", "dev.example:9229"] {
+            assert_eq!(ask(method.clone(), path, Some(own)).await.status, 200, "{method} {path} {own}");
+        }
+        for other in [Some("evil.example"), Some("evil.example:9229"), Some("127.0.0.1.evil.example"), None] {
+            let answer = ask(method.clone(), path, other).await;
+            assert_eq!(answer.status, 403, "{method} {path} {other:?}");
+            assert!(answer.body["error"].as_str().unwrap().contains("--base-url"), "{answer:?}");
+        }
+    }
+    // Load balancers ask by any name.
+    assert_eq!(ask(Method::GET, "/_poolkeeper/health", Some("10.0.0.1:9229")).await.status, 200);
 }
 
 #[tokio::test]

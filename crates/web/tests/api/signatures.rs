@@ -1,5 +1,10 @@
 //! Who may call signed operations in production (triggers-security.md §19.3, §19.4).
 
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
 use axum::body::Body;
 use crypto::sigv4::{SignedRequest, sign};
 use http::{Method, Request};
@@ -282,4 +287,41 @@ async fn every_signed_operation_is_closed_to_strangers() {
         closed += usize::from(is_closed);
     }
     assert!(closed >= 100, "only {closed} operations were tried");
+}
+
+/// What is logged, in a text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn authorization_headers_are_repeated_in_part_and_never_logged() {
+    let production = production().await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let long = format!("Bearer secret-token {}", "é".repeat(3_000));
+    let answer = production.send(&production.signed().with("authorization", &long)).await;
+    let short = production.send(&production.signed().with("authorization", "Bearer secret-token")).await;
+    drop(guard);
+    let text = answer.body["message"].as_str().unwrap();
+    assert!((2_040..=2_048).contains(&text.len()), "{}", text.len());
+    assert!(answer.error().starts_with("IncompleteSignatureException: "), "{answer:?}");
+    assert!(short.error().ends_with("Authorization=Bearer secret-token"), "{short:?}");
+    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(logged.contains("IncompleteSignatureException"), "{logged}");
+    assert!(!logged.contains("secret-token"), "{logged}");
 }

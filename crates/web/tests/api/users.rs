@@ -1,5 +1,7 @@
 //! Users as administrators and the users themselves see them (accounts.md §7.2, §10, §11.5, §12.1).
 
+pub(crate) mod passwords;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -225,58 +227,6 @@ async fn what_creation_refuses() {
         create(&server, "us-east-1_Unknown00", "bob", &[], json!({})).await.error(),
         "ResourceNotFoundException: User pool us-east-1_Unknown00 does not exist."
     );
-}
-
-#[tokio::test]
-async fn a_password_set_by_an_administrator() {
-    both_engines(async |server| {
-        let pool =
-            server.pool(json!({"Policies": {"PasswordPolicy": {"MinimumLength": 8, "PasswordHistorySize": 2}}})).await;
-        let client = server.client_id(&pool, json!({})).await;
-        create(&server, &pool, "alice", &[], json!({})).await.ok();
-        assert_eq!(set_password(&server, &pool, "alice", "password-1", true).await.ok(), json!({}));
-        assert_eq!(get(&server, &pool, "alice").await["UserStatus"], "CONFIRMED");
-        server.sign_in(&client, "alice", "password-1").await.ok();
-        for used in ["password-1"] {
-            assert_eq!(
-                set_password(&server, &pool, "alice", used, true).await.error(),
-                "PasswordHistoryPolicyViolationException: Password has previously been used"
-            );
-        }
-        set_password(&server, &pool, "alice", "password-2", true).await.ok();
-        assert_eq!(
-            set_password(&server, &pool, "alice", "password-1", false).await.error(),
-            "PasswordHistoryPolicyViolationException: Password has previously been used"
-        );
-        set_password(&server, &pool, "alice", "password-3", true).await.ok();
-        // Two back is far enough.
-        set_password(&server, &pool, "alice", "password-1", false).await.ok();
-        assert_eq!(get(&server, &pool, "alice").await["UserStatus"], "FORCE_CHANGE_PASSWORD");
-        assert_eq!(server.sign_in(&client, "alice", "password-1").await.ok()["ChallengeName"], "NEW_PASSWORD_REQUIRED");
-        assert_eq!(
-            set_password(&server, &pool, "alice", "short", true).await.error(),
-            "InvalidPasswordException: Password did not conform with password policy: Password not long enough"
-        );
-        assert_eq!(set_password(&server, &pool, "nobody", "password-1", true).await.error(), UNKNOWN);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_new_password_ends_a_lock() {
-    let server = Server::memory().await;
-    let pool = server.pool(json!({})).await;
-    let client = server.client_id(&pool, json!({})).await;
-    server.confirmed_user(&pool, "alice", PASSWORD, json!({})).await;
-    for _ in 0..6 {
-        assert_eq!(server.sign_in(&client, "alice", "Wr0ng-password").await.status, 400);
-    }
-    assert_eq!(
-        server.sign_in(&client, "alice", PASSWORD).await.error(),
-        "NotAuthorizedException: Password attempts exceeded"
-    );
-    set_password(&server, &pool, "alice", "Another-1", true).await.ok();
-    server.sign_in(&client, "alice", "Another-1").await.ok();
 }
 
 #[tokio::test]

@@ -1,10 +1,21 @@
 //! The protocol around the operations: targets, bodies, sizes, headers, CORS, unknown documents (accounts.md §1,
 //! auth-flows.md §1, oauth-federation.md §1).
 
-use axum::body::Body;
+use std::{
+    convert::Infallible,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::{Body, Bytes, HttpBody};
 use http::{Method, Request};
+use hyper::body::Frame;
+use poolkeeper_web::Options;
 use serde_json::{Value, json};
 use testkit::{Answer, Server};
+use tokio::time::timeout;
+use tower::ServiceExt;
 
 const TARGET: &str = "AWSCognitoIdentityProviderService.";
 
@@ -226,6 +237,62 @@ async fn bodies_have_a_limit() {
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
 }
 
+/// A body that begins and never ends.
+struct Endless(Option<Vec<u8>>);
+
+impl HttpBody for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(Frame::data(Bytes::from(piece))))))
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_read_of_requests_that_lead_nowhere() {
+    let server = Server::memory().await;
+    let endless = || Body::new(Endless(Some(b"{".to_vec())));
+    let at_once = Duration::from_secs(5);
+    let answer = timeout(at_once, call(&server, "NoSuchOperation", &[], endless())).await.unwrap();
+    assert!(answer.error().starts_with("UnknownOperationException: "), "{answer:?}");
+    let answer = timeout(at_once, post(&server, &[], endless())).await.unwrap();
+    assert!(answer.error().starts_with("UnknownOperationException: "), "{answer:?}");
+    let xml = [("content-type", "text/xml")];
+    let answer = timeout(at_once, call(&server, "ListUserPools", &xml, endless())).await.unwrap();
+    assert!(answer.error().starts_with("SerializationException: "), "{answer:?}");
+}
+
+#[tokio::test]
+async fn slow_large_bodies_take_no_more_than_their_share() {
+    let server = Server::memory().await;
+    let options = Options { max_bytes_of_all_bodies: 100_000, ..Options::default() };
+    let router = poolkeeper_web::router(server.app.clone(), options);
+    let send = async |body: Body| {
+        let target = format!("{TARGET}ListUserPools");
+        let request = Request::post("/").header("x-amz-target", target).body(body).unwrap();
+        router.clone().oneshot(request).await.unwrap().status().as_u16()
+    };
+    let text = |length: usize| Body::from(format!("{{\"MaxResults\": 1, \"x\": \"{}\"}}", "x".repeat(length)));
+    assert_eq!(send(text(60_000)).await, 200);
+    {
+        let slow = send(Body::new(Endless(Some(vec![b'x'; 80_000]))));
+        assert!(timeout(Duration::from_millis(50), slow).await.is_err(), "it is waited for");
+        let mut slow = pin!(send(Body::new(Endless(Some(vec![b'x'; 80_000])))));
+        tokio::select! {
+            biased;
+            _ = &mut slow => unreachable!("it never ends"),
+            status = send(text(60_000)) => assert_eq!(status, 503),
+        }
+        tokio::select! {
+            biased;
+            _ = &mut slow => unreachable!("it never ends"),
+            status = send(text(2_000)) => assert_eq!(status, 200, "usual requests always find room"),
+        }
+    }
+    assert_eq!(send(text(60_000)).await, 200, "the room was given back");
+}
+
 #[tokio::test]
 async fn error_messages_make_safe_and_short_headers() {
     let server = Server::memory().await;
@@ -410,9 +477,69 @@ async fn confirmation_links_confirm() {
 }
 
 #[tokio::test]
+async fn without_links_nobody_is_confirmed_by_a_page() {
+    let server = Server::memory().await;
+    let pool = server.pool(json!({"AutoVerifiedAttributes": ["email"]})).await;
+    let client = server.client(&pool, json!({"GenerateSecret": true})).await;
+    let (id, secret) = (client["ClientId"].as_str().unwrap(), client["ClientSecret"].as_str().unwrap());
+    let sign_up = json!({
+        "ClientId": id,
+        "Username": "alice",
+        "Password": "Passw0rd!",
+        "SecretHash": crypto::secret_hash::secret_hash("alice", id, secret),
+        "UserAttributes": [{"Name": "email", "Value": "alice@example.com"}],
+    });
+    server.call("SignUp", sign_up).await.ok();
+    let code = server.last_code(&pool, "alice").await;
+    let link = |code: &str| format!("/confirmUser/?client_id={id}&user_name=alice&confirmation_code={code}");
+    let page = server.get(&link(&code)).await;
+    assert_eq!(page.status, 400);
+    let user = server.call("AdminGetUser", json!({"UserPoolId": pool, "Username": "alice"})).await.ok();
+    assert_eq!(user["UserStatus"], "UNCONFIRMED");
+    // However often it is tried, it looks the same and counts for nothing.
+    for _ in 0..40 {
+        let wrong = server.get(&link("000000")).await;
+        assert_eq!((wrong.status, &wrong.body), (400, &page.body));
+    }
+    let confirm = json!({
+        "ClientId": id,
+        "Username": "alice",
+        "ConfirmationCode": code,
+        "SecretHash": crypto::secret_hash::secret_hash("alice", id, secret),
+    });
+    server.call("ConfirmSignUp", confirm).await.ok();
+}
+
+#[tokio::test]
+async fn too_many_wrong_links_look_like_any_wrong_link() {
+    let server = Server::memory().await;
+    let template = json!({"DefaultEmailOption": "CONFIRM_WITH_LINK"});
+    let pool = server.pool(json!({"AutoVerifiedAttributes": ["email"], "VerificationMessageTemplate": template})).await;
+    let client = server.client_id(&pool, json!({})).await;
+    let sign_up = json!({
+        "ClientId": client,
+        "Username": "alice",
+        "Password": "Passw0rd!",
+        "UserAttributes": [{"Name": "email", "Value": "alice@example.com"}],
+    });
+    server.call("SignUp", sign_up).await.ok();
+    let mut pages = Vec::new();
+    for user in ["nobody", "alice"] {
+        for _ in 0..40 {
+            let link = format!("/confirmUser/?client_id={client}&user_name={user}&confirmation_code=none");
+            let page = server.get(&link).await;
+            pages.push((page.status, page.body));
+        }
+    }
+    pages.dedup();
+    assert_eq!(pages.len(), 1, "{pages:?}");
+}
+
+#[tokio::test]
 async fn broken_confirmation_links_say_nothing_about_users() {
     let server = Server::memory().await;
-    let pool = server.pool(json!({})).await;
+    let template = json!({"DefaultEmailOption": "CONFIRM_WITH_LINK"});
+    let pool = server.pool(json!({"VerificationMessageTemplate": template})).await;
     let client = server.client_id(&pool, json!({})).await;
     server.confirmed_user(&pool, "alice", "Passw0rd!", json!({})).await;
     let mut pages = Vec::new();

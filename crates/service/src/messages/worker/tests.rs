@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{LEASE, run, settle, take};
+use super::{Instant, LEASE, MOST_PENDING, deliver, look_after, run, settle, take};
 use crate::{
     App,
     messages::{
@@ -343,4 +343,72 @@ async fn the_inbox_keeps_the_newest_messages_and_never_overflows() {
     assert_eq!((codes.first().unwrap().as_str(), codes.last().unwrap().as_str()), ("10000", "5001"));
     clear(&app).await.unwrap();
     assert_eq!(inbox(&app, query()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_mail_server_that_is_down_piles_up_only_so_much() {
+    let app = app(sender(1), false).await;
+    message(&app, "1").await;
+    assert_eq!(app.outbox.book().pending, 1);
+    // As if many more were waiting.
+    app.outbox.book().pending = MOST_PENDING;
+    let error = app.outbox.can_deliver(Medium::Email).unwrap_err();
+    assert_eq!(error.to_string(), "CodeDeliveryFailureException: Unable to deliver code to user");
+    // The worker's count corrects it, but does not count all the time.
+    let mut last_count = None;
+    look_after(&app, &mut last_count).await.unwrap();
+    assert_eq!(app.outbox.book().pending, 1);
+    assert!(app.outbox.can_deliver(Medium::Email).is_ok());
+    app.outbox.book().pending = MOST_PENDING;
+    look_after(&app, &mut last_count).await.unwrap();
+    assert!(app.outbox.can_deliver(Medium::Email).is_err());
+}
+
+#[tokio::test]
+async fn the_book_follows_what_becomes_of_messages() {
+    let server = Server::start(&["250 ok", "550 no such user", "451 later"]).await;
+    let app = app(sender(server.port), false).await;
+    let mut outcomes = Vec::new();
+    for code in ["1", "2", "3"] {
+        message(&app, code).await;
+        let taken = take(&app, 1).await.unwrap().pop().unwrap();
+        deliver(&app, taken).await;
+        let book = app.outbox.book();
+        outcomes.push((book.pending, book.finished.len()));
+    }
+    // Handed over and forgotten; dead; on its way still.
+    assert_eq!(outcomes, [(0, 0), (0, 1), (1, 1)]);
+    let known = (app.outbox.book().pending, app.outbox.book().finished.clone());
+    inbox::count(&app).await.unwrap();
+    assert_eq!((app.outbox.book().pending, app.outbox.book().finished.clone()), known);
+}
+
+#[tokio::test]
+async fn trimming_leaves_those_on_their_way_and_the_newest_of_the_others() {
+    let app = app(sender(1), true).await;
+    let alice = user("alice", &[("email", "alice@example.com")]);
+    for start in (0..10_100).step_by(500) {
+        let ctx = ctx(&app);
+        let mut changes = Changes::new();
+        for code in start..(start + 500).min(10_100) {
+            let purpose = MessagePurpose::SignUp;
+            let to = "alice@example.com";
+            let mut message =
+                write(&ctx, &pool(), None, &alice, purpose, Medium::Email, to, &code.to_string()).unwrap();
+            // Every hundredth waits.
+            message.state = if code % 100 == 0 { MessageState::Pending } else { MessageState::Dead };
+            changes.insert(message);
+        }
+        app.commit(changes).await.unwrap();
+    }
+    // 101 wait and 9,999 are dead: one short of too many.
+    look_after(&app, &mut None).await.unwrap();
+    assert_eq!((app.outbox.book().pending, app.outbox.book().finished.len()), (101, 9_999));
+    let last = take(&app, 1).await.unwrap().pop().unwrap();
+    let failure = Failure { is_permanent: true, reason: "no".to_owned() };
+    settle(&app, &last, Err(failure)).await;
+    look_after(&app, &mut Some(Instant::now())).await.unwrap();
+    assert_eq!((app.outbox.book().pending, app.outbox.book().finished.len()), (100, 5_000));
+    inbox::count(&app).await.unwrap();
+    assert_eq!((app.outbox.book().pending, app.outbox.book().finished.len()), (100, 5_000));
 }

@@ -107,6 +107,7 @@ async fn resend(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
     after.modified_at = ctx.now;
     let mut changes = Changes::new();
     changes.put(old.as_ref(), row);
+    passwords::end_reset_code(ctx, &mut changes, pool, &before.sub).await?;
     users::replace(&mut changes, pool, &before, after.clone());
     for invitation in invitations {
         changes.insert(invitation);

@@ -30,6 +30,7 @@ pub async fn run(ctx: &Ctx, input: AdminSetUserPasswordRequest) -> Result<AdminS
         after.modified_at = ctx.now;
         let mut changes = Changes::new();
         changes.put(old.as_ref(), row);
+        passwords::end_reset_code(ctx, &mut changes, &pool, &before.sub).await?;
         // Decision: a new password ends a lock that failures with the old one brought about.
         if let Some(failures) = ctx.app.store.attempts(&pool.id, &before.sub, AttemptPurpose::SignIn).await? {
             let key =

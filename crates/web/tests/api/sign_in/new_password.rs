@@ -373,3 +373,99 @@ async fn a_sign_in_name_that_somebody_else_owns_is_refused() {
     let answer = respond(&server, &client, "NEW_PASSWORD_REQUIRED", Some(session), responses).await;
     assert_eq!(answer.error(), "AliasExistsException: An account with the given email already exists.");
 }
+
+#[tokio::test]
+async fn a_name_that_leads_to_somebody_else_is_refused() {
+    both_engines(async |server| {
+        let (pool, client) = setting(&server, json!({"AliasAttributes": ["email", "preferred_username"]})).await;
+        let attributes = json!({"email": "bob@example.com", "preferred_username": "bobby"});
+        let sub = server.confirmed_user(&pool, "bob", PASSWORD, attributes).await;
+        invited(&server, &pool, "alice", &[]).await;
+        let session = session(&server, &client, "alice").await;
+        // Whatever kind of name it is: signing in by it must lead to its owner only.
+        for name in ["bob", &sub, "bob@example.com", "bobby"] {
+            let mut responses = with(NEW);
+            responses["userAttributes.preferred_username"] = json!(name);
+            assert_eq!(
+                answer(&server, &client, &session, responses).await.error(),
+                "AliasExistsException: An account with the given preferred_username already exists.",
+                "{name}"
+            );
+        }
+        // The session is as good as before, and the user's own name is no obstacle.
+        let mut responses = with(NEW);
+        responses["userAttributes.preferred_username"] = json!("alice");
+        answer(&server, &client, &session, responses).await.ok();
+        server.sign_in(&client, "bob", PASSWORD).await.ok();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_no_operation_takes_as_a_password_is_refused() {
+    let server = Server::memory().await;
+    let policy = json!({"PasswordPolicy": {"MinimumLength": 8}});
+    let (pool, client) = setting(&server, json!({"Policies": policy})).await;
+    invited(&server, &pool, "alice", &[]).await;
+    let session = session(&server, &client, "alice").await;
+    let refused = async |password: &str| answer(&server, &client, &session, with(password)).await.error();
+    let long = "x".repeat(257);
+    insta::assert_snapshot!(refused(&long).await, @r"InvalidParameterException: 1 validation error detected: Value at 'challengeResponses.NEW_PASSWORD' failed to satisfy constraint: Member must have length less than or equal to 256");
+    insta::assert_snapshot!(refused("New Passw0rd!").await, @r"InvalidParameterException: 1 validation error detected: Value at 'challengeResponses.NEW_PASSWORD' failed to satisfy constraint: Member must satisfy regular expression pattern: [\S]+");
+    insta::assert_snapshot!(refused(&format!(" {long}")).await, @r"InvalidParameterException: 2 validation errors detected: Value at 'challengeResponses.NEW_PASSWORD' failed to satisfy constraint: Member must have length less than or equal to 256; Value at 'challengeResponses.NEW_PASSWORD' failed to satisfy constraint: Member must satisfy regular expression pattern: [\S]+");
+    insta::assert_snapshot!(refused("New-Passw0rd!\n").await, @r"InvalidParameterException: 1 validation error detected: Value at 'challengeResponses.NEW_PASSWORD' failed to satisfy constraint: Member must satisfy regular expression pattern: [\S]+");
+    let longest = format!("Aa1!{}", "x".repeat(252));
+    answer(&server, &client, &session, with(&longest)).await.ok();
+    server.sign_in(&client, "alice", &longest).await.ok();
+}
+
+#[tokio::test]
+async fn a_session_keeps_the_time_that_it_was_given() {
+    both_engines(async |server| {
+        let pool = server.pool(json!({})).await;
+        let client = server.client_id(&pool, json!({"AuthSessionValidity": 3})).await;
+        invited(&server, &pool, "alice", &[]).await;
+        let validity = async |minutes: i64| {
+            let flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH"];
+            let request = json!({
+                "UserPoolId": pool, "ClientId": client, "ExplicitAuthFlows": flows, "AuthSessionValidity": minutes,
+            });
+            server.call("UpdateUserPoolClient", request).await.ok();
+        };
+        let short = session(&server, &client, "alice").await;
+        let proof = testkit::srp::SignIn::start(&server, &client, &pool, "alice", TEMPORARY).await;
+        proof.finish(&server).await.ok();
+        validity(15).await;
+        let long = session(&server, &client, "alice").await;
+        // The mark of the spent proof may be swept away now: it is refused for its age all the same.
+        server.advance(180);
+        assert_eq!(answer(&server, &client, &short, with(NEW)).await.error(), EXPIRED_SESSION);
+        assert_eq!(proof.finish(&server).await.error(), EXPIRED_SESSION);
+        validity(3).await;
+        server.advance(15 * 60 - 181);
+        answer(&server, &client, &long, with(NEW)).await.ok();
+        assert_eq!(answer(&server, &client, &long, with(NEW)).await.error(), USED_SESSION);
+        server.advance(1);
+        assert_eq!(answer(&server, &client, &long, with(NEW)).await.error(), EXPIRED_SESSION);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_ends_an_outstanding_reset_code() {
+    both_engines(async |server| {
+        let (pool, client) = setting(&server, json!({})).await;
+        invited(&server, &pool, "alice", &[("email", "a@example.com"), ("email_verified", "true")]).await;
+        let session = session(&server, &client, "alice").await;
+        crate::users::passwords::outstanding_reset_code(&server, &pool, "alice", "a@example.com", "123456").await;
+        answer(&server, &client, &session, with(NEW)).await.ok();
+        let request = json!({
+            "ClientId": client, "Username": "alice", "ConfirmationCode": "123456", "Password": "Attacker-Passw0rd1",
+        });
+        assert_eq!(
+            server.call("ConfirmForgotPassword", request).await.error(),
+            "ExpiredCodeException: Invalid code provided, please request a code again."
+        );
+    })
+    .await;
+}

@@ -177,3 +177,31 @@ async fn the_users_state_is_looked_up_every_time() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_withdrawn_key_takes_its_tokens_along() {
+    both_engines(async |server| {
+        let (pool, client, tokens) = scene(&server, json!({})).await;
+        // Remembered from now on.
+        get_user(&server, &tokens.access).await.ok();
+        let kid = segment(&tokens.access, 0)["kid"].as_str().unwrap().to_owned();
+        let keys = server.app.store.signing_keys(&pool).await.unwrap();
+        let withdrawn = keys.iter().find(|key| key.kid == kid).unwrap();
+        let fresh = server.app.store.stock_keys(1).await.unwrap().remove(0);
+        let mut successor = fresh.value.clone();
+        successor.pool_id.clone_from(&pool);
+        successor.usage = withdrawn.usage;
+        successor.state = withdrawn.state;
+        let mut changes = store::Changes::new();
+        changes.delete(store::Key::SigningKey { kid }, withdrawn.version);
+        changes.replace(&fresh, successor);
+        server.app.commit(changes).await.unwrap();
+        server.app.tokens.forget_pool(&pool);
+
+        assert_eq!(get_user(&server, &tokens.access).await.error(), INVALID);
+        // The sign-in goes on with the new key.
+        let answer = refreshed(&server, &client, &tokens.refresh).await.ok();
+        get_user(&server, answer["AuthenticationResult"]["AccessToken"].as_str().unwrap()).await.ok();
+    })
+    .await;
+}
