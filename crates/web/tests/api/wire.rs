@@ -486,7 +486,7 @@ async fn without_links_nobody_is_confirmed_by_a_page() {
         "ClientId": id,
         "Username": "alice",
         "Password": "Passw0rd!",
-        "SecretHash": crypto::secret_hash::secret_hash("alice", id, secret),
+        "SecretHash": crypto::hash::secret_hash("alice", id, secret),
         "UserAttributes": [{"Name": "email", "Value": "alice@example.com"}],
     });
     server.call("SignUp", sign_up).await.ok();
@@ -505,7 +505,7 @@ async fn without_links_nobody_is_confirmed_by_a_page() {
         "ClientId": id,
         "Username": "alice",
         "ConfirmationCode": code,
-        "SecretHash": crypto::secret_hash::secret_hash("alice", id, secret),
+        "SecretHash": crypto::hash::secret_hash("alice", id, secret),
     });
     server.call("ConfirmSignUp", confirm).await.ok();
 }
