@@ -28,3 +28,4 @@ pub use read::{RecoverySnapshot, SignInSnapshot, Stored, TokenSnapshot};
 pub use sqlite::SqliteStore;
 pub use statistics::Statistics;
 pub use store::Store;
+pub use sweep::Swept;

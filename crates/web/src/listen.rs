@@ -285,11 +285,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_read_its_answer_loses_the_connection() {
-        let options = ListenOptions {
-            max_connections: 1,
-            write_timeout: Duration::from_millis(200),
-            ..ListenOptions::default()
-        };
+        let options =
+            ListenOptions { max_connections: 1, write_timeout: Duration::from_millis(200), ..ListenOptions::default() };
         let running = start(options).await;
         let mut deaf = TcpStream::connect(running.address).await.unwrap();
         deaf.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();

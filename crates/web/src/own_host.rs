@@ -67,14 +67,35 @@ mod tests {
     fn names_of_this_machine_are_known() {
         let base = "https://Auth.example.com:8443";
         for own in [
-            "127.0.0.1", "127.0.0.1:9229", "127.9.8.7:1", "[::1]", "[::1]:9229", "localhost", "LOCALHOST:80",
-            "localhost.", "a.auth.localhost:9229", "auth.example.com", "AUTH.EXAMPLE.COM:1",
+            "127.0.0.1",
+            "127.0.0.1:9229",
+            "127.9.8.7:1",
+            "[::1]",
+            "[::1]:9229",
+            "localhost",
+            "LOCALHOST:80",
+            "localhost.",
+            "a.auth.localhost:9229",
+            "auth.example.com",
+            "AUTH.EXAMPLE.COM:1",
         ] {
             assert!(is_own(own, base), "{own}");
         }
         for other in [
-            "", ":80", "evil.example", "evil.example:9229", "127.0.0.1.evil.example", "localhost.evil.example",
-            "notlocalhost", "10.0.0.1", "[::2]:9229", "::1", "[::1", "0.0.0.0", "x.auth.example.com", "127.0.0.1@evil",
+            "",
+            ":80",
+            "evil.example",
+            "evil.example:9229",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "notlocalhost",
+            "10.0.0.1",
+            "[::2]:9229",
+            "::1",
+            "[::1",
+            "0.0.0.0",
+            "x.auth.example.com",
+            "127.0.0.1@evil",
         ] {
             assert!(!is_own(other, base), "{other}");
         }

@@ -13,7 +13,9 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use service::App;
 
-use crate::{Options, api, confirmation, controls, cors, discovery, health, inbox, own_host, panics, same_origin, state::Web};
+use crate::{
+    Options, api, confirmation, controls, cors, discovery, health, inbox, own_host, panics, same_origin, state::Web,
+};
 
 /// Everything that is served on the listener for clients.
 pub fn router(app: Arc<App>, options: Options) -> Router {

@@ -178,11 +178,7 @@ async fn settle(app: &App, message: &Stored<Message>, outcome: Result<(), Failur
 }
 
 /// What a try comes to, and the message's state then; `None` when it goes.
-fn decide(
-    app: &App,
-    message: &Stored<Message>,
-    outcome: Result<(), Failure>,
-) -> (Changes, Option<MessageState>) {
+fn decide(app: &App, message: &Stored<Message>, outcome: Result<(), Failure>) -> (Changes, Option<MessageState>) {
     let now = app.clock.now();
     let mut changes = Changes::new();
     let mut after = message.value.clone();

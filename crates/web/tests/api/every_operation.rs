@@ -22,7 +22,10 @@ fn value(name: &str, shape: &Shape) -> Value {
     match &shape.kind {
         Kind::Structure { members } => {
             let required = members.iter().filter(|member| member.required);
-            required.map(|member| (member.name.to_owned(), value(member.name, member.shape))).collect::<Map<_, _>>().into()
+            required
+                .map(|member| (member.name.to_owned(), value(member.name, member.shape)))
+                .collect::<Map<_, _>>()
+                .into()
         }
         Kind::List { member, .. } => json!([value(name, member)]),
         Kind::Map { .. } => json!({}),

@@ -364,6 +364,12 @@ async fn a_mail_server_that_is_down_piles_up_only_so_much() {
     assert!(app.outbox.can_deliver(Medium::Email).is_err());
 }
 
+/// How many messages the book says are on their way, and how many are not.
+fn known(app: &App) -> (usize, usize) {
+    let book = app.outbox.book();
+    (book.pending, book.finished.len())
+}
+
 #[tokio::test]
 async fn the_book_follows_what_becomes_of_messages() {
     let server = Server::start(&["250 ok", "550 no such user", "451 later"]).await;
@@ -373,14 +379,12 @@ async fn the_book_follows_what_becomes_of_messages() {
         message(&app, code).await;
         let taken = take(&app, 1).await.unwrap().pop().unwrap();
         deliver(&app, taken).await;
-        let book = app.outbox.book();
-        outcomes.push((book.pending, book.finished.len()));
+        outcomes.push(known(&app));
     }
     // Handed over and forgotten; dead; on its way still.
     assert_eq!(outcomes, [(0, 0), (0, 1), (1, 1)]);
-    let known = (app.outbox.book().pending, app.outbox.book().finished.clone());
     inbox::count(&app).await.unwrap();
-    assert_eq!((app.outbox.book().pending, app.outbox.book().finished.clone()), known);
+    assert_eq!(known(&app), (1, 1));
 }
 
 #[tokio::test]
@@ -403,12 +407,12 @@ async fn trimming_leaves_those_on_their_way_and_the_newest_of_the_others() {
     }
     // 101 wait and 9,999 are dead: one short of too many.
     look_after(&app, &mut None).await.unwrap();
-    assert_eq!((app.outbox.book().pending, app.outbox.book().finished.len()), (101, 9_999));
+    assert_eq!(known(&app), (101, 9_999));
     let last = take(&app, 1).await.unwrap().pop().unwrap();
     let failure = Failure { is_permanent: true, reason: "no".to_owned() };
     settle(&app, &last, Err(failure)).await;
     look_after(&app, &mut Some(Instant::now())).await.unwrap();
-    assert_eq!((app.outbox.book().pending, app.outbox.book().finished.len()), (100, 5_000));
+    assert_eq!(known(&app), (100, 5_000));
     inbox::count(&app).await.unwrap();
-    assert_eq!((app.outbox.book().pending, app.outbox.book().finished.len()), (100, 5_000));
+    assert_eq!(known(&app), (100, 5_000));
 }

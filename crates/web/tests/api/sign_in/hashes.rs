@@ -76,9 +76,9 @@ async fn a_user_whose_password_is_still_kept_as_a_verifier_takes_no_less_time() 
     changes.replace(&stored, older);
     server.app.commit(changes).await.unwrap();
 
-    // Argon2 takes ten times as long as checking a verifier.
+    // Argon2 takes fifty times as long as checking a verifier, so that a busy machine changes nothing here.
     let (known, unknown) = (least(&server, &client, "alice").await, least(&server, &client, "nobody").await);
-    assert!(known * 2 > unknown, "{known:?} {unknown:?}");
+    assert!(known * 5 > unknown, "{known:?} {unknown:?}");
 
     server.sign_in(&client, "alice", PASSWORD).await.ok();
     let after = server.app.store.password(&pool, &sub).await.unwrap().unwrap();
