@@ -29,7 +29,7 @@ pub enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
-    /// Check a configuration file, or print what can stand in one
+    /// Check a configuration file, or print what one may contain
     Config {
         /// What to do with the configuration.
         #[command(subcommand)]
@@ -54,10 +54,10 @@ pub struct RunOptions {
 /// Options of everything that opens the data.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StoreOptions {
-    /// Configuration file (TOML); `poolkeeper config reference` lists what can stand in it
+    /// Configuration file (TOML); `poolkeeper config reference` lists what it may contain
     #[arg(long, env = "POOLKEEPER_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Directory of the data; one directory serves one server [default: poolkeeper-data]
+    /// Data directory, used by one server at a time [default: poolkeeper-data]
     #[arg(long, env = "POOLKEEPER_DATA_DIR", hide_env_values = true, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
     /// Database: sqlite:PATH, or sqlite::memory: [default: poolkeeper.db in the data directory]

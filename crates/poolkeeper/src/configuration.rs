@@ -130,7 +130,7 @@ impl Configuration {
             .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
         let mut configuration = Self::parse(&text).map_err(|(line, reason)| {
             anyhow::anyhow!(
-                "{}:{line}: {reason}. `poolkeeper config reference` lists what can stand in the file",
+                "{}:{line}: {reason}. `poolkeeper config reference` lists what the file may contain",
                 path.display()
             )
         })?;

@@ -104,7 +104,7 @@ pub const SETTINGS: &[Setting] = &[
         "\"DIRECTORY\"",
         "\"poolkeeper-data\"",
         "`--data-dir`, `POOLKEEPER_DATA_DIR`",
-        "Directory of the data. One directory serves one server. `dev` keeps its master key there, too.",
+        "The data directory, used by one server at a time. `dev` keeps its master key there, too.",
     ),
     setting(
         "store",
