@@ -35,6 +35,7 @@ pub async fn create(configuration: &Configuration, label: &str) -> anyhow::Resul
 /// When the data cannot be opened or read.
 pub async fn list(configuration: &Configuration) -> anyhow::Result<()> {
     refuse_memory(configuration)?;
+    refuse_missing(configuration)?;
     let opened = opening::for_keys(configuration).await?;
     for key in opened.store.access_keys().await? {
         let document = json!({"AccessKeyId": key.id, "Label": key.label, "CreateDate": moment(key.created_at)});
@@ -49,6 +50,7 @@ pub async fn list(configuration: &Configuration) -> anyhow::Result<()> {
 /// When there is no such key, or the data cannot be opened or written.
 pub async fn delete(configuration: &Configuration, id: &str) -> anyhow::Result<()> {
     refuse_memory(configuration)?;
+    refuse_missing(configuration)?;
     let opened = opening::for_keys(configuration).await?;
     let Some(key) = opened.store.access_key(id).await? else {
         bail!("there is no access key {id}. `poolkeeper keys list` lists those that there are");
@@ -66,6 +68,16 @@ pub async fn delete(configuration: &Configuration, id: &str) -> anyhow::Result<(
 fn refuse_memory(configuration: &Configuration) -> anyhow::Result<()> {
     if configuration.store.location()? == Location::Memory {
         bail!("a store in memory holds no keys. Name the data directory of the server");
+    }
+    Ok(())
+}
+
+/// Where there is no database there are no keys: making one would answer a mistyped directory with an empty list.
+fn refuse_missing(configuration: &Configuration) -> anyhow::Result<()> {
+    if let Location::File(path) = configuration.store.location()?
+        && !path.exists()
+    {
+        bail!("there is no database at {}. Name the data directory of the server (--data-dir)", path.display());
     }
     Ok(())
 }

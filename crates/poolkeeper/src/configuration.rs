@@ -21,6 +21,9 @@ pub use email::EmailSection;
 pub use server::ServerSection;
 pub use store_location::StoreSection;
 
+/// Signing keys that may be kept ready; each takes a tenth of a second to make.
+const MOST_STOCK: usize = 1_000;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -191,8 +194,13 @@ impl Configuration {
     }
 
     /// Ready signing keys: two for each new pool.
-    pub fn key_stock(&self) -> usize {
-        self.keys.stock.unwrap_or(8)
+    ///
+    /// # Errors
+    /// When there would be too many.
+    pub fn key_stock(&self) -> anyhow::Result<usize> {
+        let stock = self.keys.stock.unwrap_or(8);
+        anyhow::ensure!(stock <= MOST_STOCK, "keys.stock is {stock}; more than {MOST_STOCK} keys are not kept ready");
+        Ok(stock)
     }
 
     /// Reads all files that are named, as `serve` would.
@@ -201,6 +209,7 @@ impl Configuration {
     /// The first thing that is wrong.
     pub fn check(&self) -> anyhow::Result<()> {
         self.store.location()?;
+        self.key_stock()?;
         self.server.listen_options()?;
         self.email.sender(crate::mode::Mode::Serve)?;
         if let Some(path) = &self.keys.master_key_file {

@@ -200,7 +200,7 @@ pub const SETTINGS: &[Setting] = &[
         "number",
         "8",
         "",
-        "Ready signing keys. Each new pool takes two; they are made in the background.",
+        "Ready signing keys, at most 1,000. Each new pool takes two; they are made in the background.",
     ),
     setting(
         "passwords",

@@ -36,7 +36,7 @@ pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()
     let Opened { store, ring } = opening::for_running(mode, configuration).await?;
     let address = banner::address(listener.local_addr()?, listen_options.tls.is_some());
     let base_url = configuration.server.base_url.clone().unwrap_or_else(|| address.clone());
-    let settings = settings(mode, configuration, base_url.clone());
+    let settings = settings(mode, configuration, base_url.clone())?;
     let app = Arc::new(App::new(
         settings,
         store,
@@ -75,8 +75,8 @@ pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()
     Ok(())
 }
 
-fn settings(mode: Mode, configuration: &Configuration, base_url: String) -> Settings {
-    Settings {
+fn settings(mode: Mode, configuration: &Configuration, base_url: String) -> anyhow::Result<Settings> {
+    Ok(Settings {
         base_url,
         issuer: configuration.issuer(),
         account_id: configuration.server.account_id.clone(),
@@ -84,9 +84,9 @@ fn settings(mode: Mode, configuration: &Configuration, base_url: String) -> Sett
         signatures: if mode == Mode::Dev { Signatures::Ignored } else { Signatures::Required },
         limits: configuration.limits(),
         srp_off: configuration.srp_off(),
-        key_stock: configuration.key_stock(),
+        key_stock: configuration.key_stock()?,
         keep_sent_messages: mode == Mode::Dev,
-    }
+    })
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {

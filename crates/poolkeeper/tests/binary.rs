@@ -260,6 +260,29 @@ fn keys_open_a_production_server() {
 }
 
 #[test]
+fn keys_are_not_looked_for_where_there_is_no_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("mistyped");
+    let (_, master, _) = support::run(&["keys", "generate-master"], &[]);
+    let environment = [("POOLKEEPER_MASTER_KEY", master.trim())];
+    for arguments in [vec!["keys", "list"], vec!["keys", "delete", "AKIAX"]] {
+        let arguments: Vec<&str> = arguments.into_iter().chain(["--data-dir", data.to_str().unwrap()]).collect();
+        let (code, text, error) = support::run(&arguments, &environment);
+        assert!(code == Some(1) && text.is_empty() && error.contains("there is no database at"), "{error}");
+    }
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_stock_of_keys_has_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("poolkeeper.toml");
+    fs::write(&file, "[keys]\nstock = 1000000000\n").unwrap();
+    let (code, _, error) = support::run(&["config", "check", "--config", file.to_str().unwrap()], &[]);
+    assert!(code == Some(1) && error.contains("keys.stock"), "{error}");
+}
+
+#[test]
 fn keys_work_on_the_data_of_dev_without_further_ado() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();

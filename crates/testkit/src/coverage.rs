@@ -12,5 +12,7 @@ pub fn record(operation: &str, answer: &Answer) {
     let test = std::thread::current().name().unwrap_or("unnamed").to_owned();
     let path = folder.join(format!("{}.txt", std::process::id()));
     let mut file = OpenOptions::new().create(true).append(true).open(path).expect("the coverage folder can be written");
-    writeln!(file, "{operation} {outcome} {test}").expect("the coverage folder can be written");
+    // In one piece, because several threads of a test append to the same file.
+    let line = format!("{operation} {outcome} {test}\n");
+    file.write_all(line.as_bytes()).expect("the coverage folder can be written");
 }
