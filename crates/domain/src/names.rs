@@ -26,18 +26,6 @@ impl NameKind {
         self as i64
     }
 
-    /// The kind with that number.
-    #[must_use]
-    pub const fn from_code(code: i64) -> Option<Self> {
-        Some(match code {
-            0 => Self::Username,
-            1 => Self::Email,
-            2 => Self::PhoneNumber,
-            3 => Self::PreferredUsername,
-            _ => return None,
-        })
-    }
-
     /// The attribute that the name comes from; none for the username.
     #[must_use]
     pub const fn attribute(self) -> Option<&'static str> {

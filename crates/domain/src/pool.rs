@@ -44,8 +44,6 @@ pub struct Pool {
     pub recovery: Option<Vec<RecoveryOptionType>>,
     /// `VerificationMessageTemplate`.
     pub verification_template: VerificationMessageTemplateType,
-    /// `SmsAuthenticationMessage`.
-    pub sms_authentication_message: Option<String>,
     /// `EmailConfiguration`.
     pub email: EmailConfigurationType,
     /// `SmsConfiguration`.

@@ -203,7 +203,6 @@ pub(crate) const PURGE_MESSAGE: &str = "DELETE FROM messages WHERE id = $1";
 pub(crate) const PURGE_POOL: &str = "DELETE FROM pools WHERE id = $1 AND deleted = 1";
 
 // Emptying.
-pub(crate) const DELETE_MESSAGES_BEFORE: &str = "DELETE FROM messages WHERE created_at < $1";
 pub(crate) const DELETE_ALL_MESSAGES: &str = "DELETE FROM messages";
 /// What [`Store::reset`](crate::Store::reset) runs: everything that belongs to pools or came from requests. What
 /// belongs to the server itself stays: meta, access keys, and signing keys that no pool uses yet.
@@ -290,7 +289,6 @@ mod tests {
         MESSAGES_SLICE,
         PURGE_MESSAGE,
         PURGE_POOL,
-        DELETE_MESSAGES_BEFORE,
         DELETE_ALL_MESSAGES,
     ];
 

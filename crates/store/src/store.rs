@@ -283,14 +283,6 @@ impl Store {
         self.all(&read::RECENT_MESSAGES, &[created_at.milliseconds().into(), id.into(), bound(limit)]).await
     }
 
-    /// Removes messages written before `moment`, whatever their state, and says how many.
-    ///
-    /// # Errors
-    /// When the engine fails; so for every change below.
-    pub async fn delete_messages_before(&self, moment: Timestamp) -> Result<usize, Error> {
-        self.change_any(vec![Step::any(sql::DELETE_MESSAGES_BEFORE, vec![moment.milliseconds().into()])]).await
-    }
-
     /// Removes all messages and says how many.
     pub async fn delete_all_messages(&self) -> Result<usize, Error> {
         self.change_any(vec![Step::any(sql::DELETE_ALL_MESSAGES, Vec::new())]).await

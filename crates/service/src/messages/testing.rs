@@ -52,7 +52,6 @@ pub fn pool() -> Pool {
         "verification_before_update": [],
         "recovery": null,
         "verification_template": {},
-        "sms_authentication_message": null,
         "email": {},
         "sms": null,
         "admin_create_user_only": false,

@@ -10,12 +10,12 @@
 //! hides nothing, is told; the same holds for disabled users through a client that hides unknown ones.
 
 use domain::{AttemptPurpose, Attempts, Password, Spent, User, attempts::Lock};
-use store::{Changes, CommitError, Key, SignInSnapshot, Stored, Taken};
+use store::{Changes, CommitError, SignInSnapshot, Stored, Taken};
 use wire::UserStatusType;
 
 use super::{Proven, Request, session};
 use crate::{
-    ApiError, Ctx, passwords, retry,
+    ApiError, Ctx, codes, passwords, retry,
     tokens::access::{not_confirmed, password_reset_required},
 };
 
@@ -126,8 +126,7 @@ async fn accept(
     let mut changes = Changes::new();
     let mut password_version = password.version;
     if let Some(attempts) = attempts {
-        let key = Key::Attempts { pool_id: pool.id.clone(), sub: user.sub.clone(), purpose: AttemptPurpose::SignIn };
-        changes.delete(key, attempts.version);
+        codes::forget(&mut changes, &attempts);
     }
     if let Some(clear) = proof.password()
         && passwords::is_outdated(ctx, pool, &password.current)

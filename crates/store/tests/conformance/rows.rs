@@ -32,7 +32,6 @@ pub fn pool(id: &str) -> Pool {
         verification_before_update: Vec::new(),
         recovery: None,
         verification_template: Default::default(),
-        sms_authentication_message: None,
         email: Default::default(),
         sms: None,
         admin_create_user_only: false,

@@ -28,7 +28,6 @@ fn everything() -> Value {
         },
         "EmailVerificationMessage": "Your code: {####}",
         "EmailVerificationSubject": "A code",
-        "SmsAuthenticationMessage": "Sign in with {####}",
         "UserAttributeUpdateSettings": {"AttributesRequireVerificationBeforeUpdate": ["email"]},
         "EmailConfiguration": {
             "EmailSendingAccount": "DEVELOPER",
@@ -113,7 +112,6 @@ async fn every_setting_comes_back() {
                 "EmailSubjectByLink": "A link",
                 "DefaultEmailOption": "CONFIRM_WITH_LINK"
               },
-              "SmsAuthenticationMessage": "Sign in with {####}",
               "UserAttributeUpdateSettings": {
                 "AttributesRequireVerificationBeforeUpdate": [
                   "email"
@@ -356,6 +354,7 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let sms = json!({"SnsCallerArn": "arn:aws:iam::123456789012:role/sms"});
     let cases = [
         (json!({"LambdaConfig": {"PreSignUp": function}}), "LambdaConfig.PreSignUp"),
+        (json!({"SmsAuthenticationMessage": "Sign in with {####}"}), "SmsAuthenticationMessage"),
         (
             json!({"LambdaConfig": {"CustomEmailSender": {"LambdaVersion": "V1_0", "LambdaArn": function}}}),
             "LambdaConfig.CustomEmailSender",

@@ -46,7 +46,7 @@ pub fn user_pool(ctx: &Ctx, pool: &Pool, users: i64) -> UserPoolType {
         email_verification_message: template.email_message.clone(),
         email_verification_subject: template.email_subject.clone(),
         verification_message_template: Some(template.clone()),
-        sms_authentication_message: pool.sms_authentication_message.clone(),
+        sms_authentication_message: None,
         user_attribute_update_settings: (!pool.auto_verified_attributes.is_empty()).then(|| {
             UserAttributeUpdateSettingsType {
                 attributes_require_verification_before_update: Some(pool.verification_before_update.clone()),

@@ -86,7 +86,6 @@ fn blank(ctx: &Ctx, input: &CreateUserPoolRequest) -> Result<Pool, ApiError> {
         verification_before_update: Vec::new(),
         recovery: None,
         verification_template: VerificationMessageTemplateType::default(),
-        sms_authentication_message: None,
         email: EmailConfigurationType::default(),
         sms: None,
         admin_create_user_only: false,

@@ -15,6 +15,10 @@ use crate::ApiError;
 /// `InvalidParameterException` naming the setting.
 pub fn check(settings: &Settings) -> Result<(), ApiError> {
     mfa(settings)?;
+    if settings.sms_authentication_message.is_some() {
+        // The text of SMS codes at sign-in: nothing sends one as long as MFA cannot be switched on.
+        return Err(ApiError::not_supported("SmsAuthenticationMessage"));
+    }
     if let Some(lambda) = &settings.lambda_config {
         triggers(lambda)?;
     }

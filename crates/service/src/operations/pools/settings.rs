@@ -144,7 +144,6 @@ pub fn apply(pool: &mut Pool, settings: &Settings) -> Result<(), ApiError> {
     pool.verification_before_update = before_update;
     pool.recovery = recovery;
     pool.verification_template = template;
-    pool.sms_authentication_message = settings.sms_authentication_message.clone();
     pool.email = email;
     pool.sms = sms;
     pool.admin_create_user_only = admin.allow_admin_create_user_only.unwrap_or(false);

@@ -2,11 +2,11 @@
 //! temporary one must be changed at the next sign-in. No message is sent.
 
 use domain::AttemptPurpose;
-use store::{Changes, Key};
+use store::Changes;
 use wire::{AdminSetUserPasswordRequest, AdminSetUserPasswordResponse, UserStatusType};
 
 use crate::{
-    ApiError, Ctx, lookup,
+    ApiError, Ctx, codes, lookup,
     passwords::{self, Wording},
     retry, users,
 };
@@ -33,9 +33,7 @@ pub async fn run(ctx: &Ctx, input: AdminSetUserPasswordRequest) -> Result<AdminS
         passwords::end_reset_code(ctx, &mut changes, &pool, &before.sub).await?;
         // Decision: a new password ends a lock that failures with the old one brought about.
         if let Some(failures) = ctx.app.store.attempts(&pool.id, &before.sub, AttemptPurpose::SignIn).await? {
-            let key =
-                Key::Attempts { pool_id: pool.id.clone(), sub: before.sub.clone(), purpose: AttemptPurpose::SignIn };
-            changes.delete(key, failures.version);
+            codes::forget(&mut changes, &failures);
         }
         users::replace(&mut changes, &pool, &before, after);
         Ok(ctx.app.commit(changes).await?)

@@ -3,7 +3,7 @@
 use domain::{AttemptPurpose, CodePurpose, Pool, User, names};
 use store::{Changes, Key, Stored};
 
-use crate::{ApiError, Ctx};
+use crate::{ApiError, Ctx, codes};
 
 /// Everything that is counted for a user.
 const COUNTED: [AttemptPurpose; 6] = [
@@ -27,13 +27,12 @@ pub(super) async fn remove(ctx: &Ctx, pool: &Pool, user: &Stored<User>) -> Resul
     }
     for purpose in [CodePurpose::SignUp, CodePurpose::Reset] {
         if let Some(code) = store.code(pool_id, sub, purpose).await? {
-            changes.delete(Key::Code { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose }, code.version);
+            codes::discard(&mut changes, &code);
         }
     }
     for purpose in COUNTED {
         if let Some(attempts) = store.attempts(pool_id, sub, purpose).await? {
-            changes
-                .delete(Key::Attempts { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose }, attempts.version);
+            codes::forget(&mut changes, &attempts);
         }
     }
     for (kind, name) in names::claims(pool, user) {
