@@ -5,7 +5,7 @@ use domain::{
     SigningKeyRecord, Spent, User,
 };
 
-use crate::Stored;
+use crate::{Lease, Stored};
 
 /// A row to write. The large nouns are boxed, so that a changeset stays small; [`From`] hides it.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub enum Row {
     Revocation(Revocation),
     /// Something used once.
     Spent(Spent),
+    /// Who may do a job.
+    Lease(Lease),
 }
 
 /// Where a row is.
@@ -106,6 +108,11 @@ pub enum Key {
         /// Its id.
         id: String,
     },
+    /// Who may do a job.
+    Lease {
+        /// The job.
+        name: String,
+    },
 }
 
 /// One step of a changeset.
@@ -132,6 +139,15 @@ pub enum Change {
         key: Key,
         /// The version that it must have.
         version: i64,
+    },
+    /// Demands that there are still no attempts of a user.
+    AssertNoAttempts {
+        /// The pool.
+        pool_id: String,
+        /// The user.
+        sub: String,
+        /// What is counted.
+        purpose: AttemptPurpose,
     },
     /// Makes a user the owner of a name. Owning it already is no error.
     Claim {
@@ -167,6 +183,21 @@ pub enum Change {
 /// What an operation wants changed: all of it, in this order, or nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes(pub(crate) Vec<Change>);
+
+impl Change {
+    /// Whether it changes what servers keep in memory: pools, clients, and the keys of pools.
+    pub(crate) fn is_cached(&self) -> bool {
+        match self {
+            Self::Save { row, .. } => match row {
+                Row::Pool(_) | Row::Client(_) => true,
+                Row::SigningKey(key) => !key.pool_id.is_empty(),
+                _ => false,
+            },
+            Self::Delete { key, .. } => matches!(key, Key::Pool { .. } | Key::Client { .. } | Key::SigningKey { .. }),
+            _ => false,
+        }
+    }
+}
 
 impl Changes {
     /// No changes.
@@ -227,6 +258,11 @@ impl Changes {
     /// Demands that a row still has this version.
     pub fn assert(&mut self, key: Key, version: i64) -> &mut Self {
         self.push(Change::Assert { key, version })
+    }
+
+    /// Demands that what was not found is still not there.
+    pub fn assert_no_attempts(&mut self, pool_id: &str, sub: &str, purpose: AttemptPurpose) -> &mut Self {
+        self.push(Change::AssertNoAttempts { pool_id: pool_id.to_owned(), sub: sub.to_owned(), purpose })
     }
 
     /// Makes `sub` the owner of a name.
@@ -302,6 +338,12 @@ impl From<AccessKey> for Row {
 impl From<Revocation> for Row {
     fn from(row: Revocation) -> Self {
         Self::Revocation(row)
+    }
+}
+
+impl From<Lease> for Row {
+    fn from(row: Lease) -> Self {
+        Self::Lease(row)
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) enum Expect {
     OneRow,
     /// One row comes back, otherwise a row moved: conflict.
     Found,
+    /// No row comes back, otherwise there is one now: conflict.
+    Missing,
     /// One row is changed, otherwise another user owns this name.
     Claimed {
         /// The name.
@@ -62,6 +64,18 @@ pub(crate) enum Expect {
     },
     /// Any number of rows is changed; they are counted.
     Any,
+}
+
+impl Expect {
+    /// Whether one row must be changed or come back, and not none.
+    pub(crate) const fn wants_a_row(&self) -> bool {
+        !matches!(self, Self::Missing)
+    }
+
+    /// Whether the step only reads.
+    pub(crate) const fn only_reads(&self) -> bool {
+        matches!(self, Self::Found | Self::Missing)
+    }
 }
 
 /// One statement with its values.
@@ -87,7 +101,7 @@ impl Step {
         Ok(match &self.expect {
             Expect::Claimed { name, kind } => owner()?.map(|sub| Taken::Name { name: name.clone(), kind: *kind, sub }),
             Expect::Unspent { id } => Some(Taken::Spent { id: id.clone() }),
-            Expect::OneRow | Expect::Found | Expect::Any => None,
+            Expect::OneRow | Expect::Found | Expect::Missing | Expect::Any => None,
         })
     }
 }
@@ -95,9 +109,18 @@ impl Step {
 /// How many rows share a pool's estimated count, so that nodes rarely meet on one.
 pub(crate) const COUNT_SHARDS: u64 = 8;
 
-/// Compiles a changeset. `shard` picks the row of the estimated count.
+/// Compiles a changeset. `shard` picks the row of the estimated count, and of the epoch.
 pub(crate) fn compile(changes: Changes, shard: u64) -> Result<Vec<Step>, Error> {
     changes.0.into_iter().map(|change| step(change, shard)).collect()
+}
+
+/// The step that tells other servers that something changed which they keep in memory.
+pub(crate) fn next_epoch(shard: u64) -> Step {
+    Step::any(sql::NEXT_EPOCH, vec![within_shards(shard).into()])
+}
+
+fn within_shards(shard: u64) -> i64 {
+    i64::try_from(shard % COUNT_SHARDS).unwrap_or_default()
 }
 
 fn step(change: Change, shard: u64) -> Result<Step, Error> {
@@ -113,6 +136,11 @@ fn step(change: Change, shard: u64) -> Result<Step, Error> {
             params.push(version.into());
             Step { sql: table.assert, params, expect: Expect::Found }
         }
+        Change::AssertNoAttempts { pool_id, sub, purpose } => Step {
+            sql: sql::ATTEMPT,
+            params: vec![pool_id.into(), sub.into(), purpose.number().into()],
+            expect: Expect::Missing,
+        },
         Change::Claim { pool_id, name, kind, sub } => Step {
             sql: sql::CLAIM,
             params: vec![pool_id.into(), name.clone().into(), kind.code().into(), sub.into()],
@@ -124,8 +152,7 @@ fn step(change: Change, shard: u64) -> Result<Step, Error> {
             expect: Expect::OneRow,
         },
         Change::CountUsers { pool_id, delta } => {
-            let shard = i64::try_from(shard % COUNT_SHARDS).unwrap_or_default();
-            Step::any(sql::COUNT_USERS, vec![pool_id.into(), shard.into(), delta.into()])
+            Step::any(sql::COUNT_USERS, vec![pool_id.into(), within_shards(shard).into(), delta.into()])
         }
     })
 }
@@ -171,6 +198,7 @@ fn locate(key: Key) -> (&'static Table, Vec<Param<'static>>) {
         Key::AccessKey { id } => (&sql::ACCESS_KEYS, vec![id.into()]),
         Key::Revocation { pool_id, origin_jti } => (&sql::REVOCATIONS, vec![pool_id.into(), origin_jti.into()]),
         Key::Spent { id } => (&sql::SPENT, vec![id.into()]),
+        Key::Lease { name } => (&sql::LEASES, vec![name.into()]),
     }
 }
 
@@ -227,6 +255,7 @@ fn columns(row: Row) -> Result<Columns, Error> {
             let others = vec![row.expires_at.milliseconds().into()];
             Columns { exists, ..plain(&sql::SPENT, others, vec![row.id.into()]) }
         }
+        Row::Lease(row) => plain(&sql::LEASES, vec![row.holder.into()], vec![row.name.into()]),
     })
 }
 

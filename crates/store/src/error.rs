@@ -66,9 +66,17 @@ pub enum Error {
     /// No space is left for the database.
     #[error("no space left for the database. Free some and try again; nothing of this change was kept")]
     Full,
-    /// Something outside this server holds the database for too long.
-    #[error("the database is busy: another program holds it. Close that program and try again")]
+    /// Others hold the database, or the rows, for too long.
+    #[error("the database is busy: others hold what this change needs. Try again; close other programs that use a SQLite file")]
     Busy,
+    /// A database across a network cannot be reached, or takes no requests for now.
+    #[error(
+        "the database cannot be reached ({0}). Nothing of this change was kept; try again, and look after the database if this goes on"
+    )]
+    Unavailable(String),
+    /// A database across a network refuses the server: wrong address, name, password or certificate.
+    #[error("the database refuses this server: {0}")]
+    Refused(String),
     /// A value could not be written as JSON.
     #[error("a row of table {table} cannot be written as JSON: {reason}. Report this as a defect")]
     Encode {
@@ -79,7 +87,7 @@ pub enum Error {
     },
     /// A group could not be made durable; whether it was kept shows only when the database is opened again.
     #[error(
-        "the database could not confirm a change ({0}). Check the disk; what was changed may or may not have been kept"
+        "the database could not confirm a change ({0}). Check the disk, or the way to the database; what was changed may or may not have been kept"
     )]
     Unconfirmed(String),
     /// The store is shutting down, or its writer has ended: nothing was changed.
@@ -97,7 +105,7 @@ impl Error {
     /// Whether the same call may succeed in a moment without anybody's help.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy)
+        matches!(self, Self::Busy | Self::Unavailable(_))
     }
 
     /// Whether the change may have been kept although it was not confirmed.
@@ -170,6 +178,7 @@ mod tests {
         assert!(!Error::Closed.is_ambiguous());
         assert!(!Error::Full.is_ambiguous());
         assert!(Error::Busy.is_transient());
+        assert!(Error::Unavailable("timeout".to_owned()).is_transient());
         assert!(!Error::Full.is_transient());
     }
 }

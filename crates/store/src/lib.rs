@@ -9,11 +9,14 @@
 //! `sql` holds every statement; `read` says what rows mean; `migrations` is the schema; `sweep` clears away what
 //! has expired or belonged to deleted pools.
 
+pub mod archive;
 mod changes;
 mod compile;
 mod error;
+mod lease;
 mod migrations;
 mod options;
+mod postgres;
 mod read;
 mod sql;
 mod sqlite;
@@ -23,9 +26,12 @@ mod sweep;
 
 pub use changes::{Change, Changes, Key, Row};
 pub use error::{CommitError, Error, Taken};
+pub use lease::Lease;
+pub use migrations::PlannedMigration;
 pub use options::{Durability, Location, Options};
+pub use postgres::{Address, Isolation, PostgresOptions, PostgresStore, is_url};
 pub use read::{RecoverySnapshot, SignInSnapshot, Stored, TokenSnapshot};
 pub use sqlite::SqliteStore;
-pub use statistics::Statistics;
+pub use statistics::{PoolUse, Retries, Statistics};
 pub use store::Store;
 pub use sweep::Swept;

@@ -12,10 +12,16 @@ use crate::Error;
 pub(crate) struct Dialect {
     /// What `{clustered}` stands for: the table is stored in the order of its primary key. Only for small rows.
     pub clustered: &'static str,
+    /// What `TEXT` stands for: text that is compared byte by byte, which the order of pages rests on.
+    pub text: &'static str,
 }
 
 /// SQLite: a clustered table saves the second tree that a rowid table needs for its primary key.
-pub(crate) const SQLITE: Dialect = Dialect { clustered: " WITHOUT ROWID" };
+pub(crate) const SQLITE: Dialect = Dialect { clustered: " WITHOUT ROWID", text: "TEXT" };
+/// A database of PostgreSQL's family that compares texts byte by byte by itself.
+pub(crate) const BYTEWISE: Dialect = Dialect { clustered: "", text: "TEXT" };
+/// Any other database of PostgreSQL's family.
+pub(crate) const COLLATED: Dialect = Dialect { clustered: "", text: "TEXT COLLATE \"C\"" };
 
 /// One step of the schema.
 #[derive(Debug)]
@@ -31,6 +37,9 @@ pub(crate) struct Migration {
 /// The table that remembers migrations; part of none.
 pub(crate) const CREATE_BOOK: &str = "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, \
      name TEXT NOT NULL, checksum TEXT NOT NULL)";
+/// The table of leases; part of no migration, because migrating takes one.
+pub(crate) const CREATE_LEASES: &str = "CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, \
+     holder TEXT NOT NULL, version BIGINT NOT NULL)";
 /// What was applied, in order.
 pub(crate) const READ_BOOK: &str = "SELECT number, checksum FROM migrations ORDER BY number";
 /// Remembers one that was applied.
@@ -38,50 +47,77 @@ pub(crate) const WRITE_BOOK: &str =
     "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
 /// All migrations, in order.
-pub(crate) const ALL: &[Migration] = &[Migration {
-    number: 1,
-    name: "pools, users and what belongs to them",
-    statements: &[
-        "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-        "CREATE TABLE IF NOT EXISTS pools (id TEXT PRIMARY KEY, version BIGINT NOT NULL, deleted BIGINT NOT NULL, \
+pub(crate) const ALL: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "pools, users and what belongs to them",
+        statements: &[
+            "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+            "CREATE TABLE IF NOT EXISTS pools (id TEXT PRIMARY KEY, version BIGINT NOT NULL, deleted BIGINT NOT NULL, \
          doc TEXT NOT NULL)",
-        "CREATE INDEX IF NOT EXISTS pools_by_state ON pools (deleted, id)",
-        "CREATE TABLE IF NOT EXISTS clients (id TEXT PRIMARY KEY, pool_id TEXT NOT NULL, version BIGINT NOT NULL, \
+            "CREATE INDEX IF NOT EXISTS pools_by_state ON pools (deleted, id)",
+            "CREATE TABLE IF NOT EXISTS clients (id TEXT PRIMARY KEY, pool_id TEXT NOT NULL, version BIGINT NOT NULL, \
          doc TEXT NOT NULL)",
-        "CREATE INDEX IF NOT EXISTS clients_by_pool ON clients (pool_id, id)",
-        "CREATE TABLE IF NOT EXISTS users (pool_id TEXT NOT NULL, sub TEXT NOT NULL, version BIGINT NOT NULL, \
+            "CREATE INDEX IF NOT EXISTS clients_by_pool ON clients (pool_id, id)",
+            "CREATE TABLE IF NOT EXISTS users (pool_id TEXT NOT NULL, sub TEXT NOT NULL, version BIGINT NOT NULL, \
          doc TEXT NOT NULL, PRIMARY KEY (pool_id, sub))",
-        "CREATE TABLE IF NOT EXISTS names (pool_id TEXT NOT NULL, name TEXT NOT NULL, kind BIGINT NOT NULL, \
+            "CREATE TABLE IF NOT EXISTS names (pool_id TEXT NOT NULL, name TEXT NOT NULL, kind BIGINT NOT NULL, \
          sub TEXT NOT NULL, PRIMARY KEY (pool_id, name, kind)){clustered}",
-        "CREATE TABLE IF NOT EXISTS user_counts (pool_id TEXT NOT NULL, shard BIGINT NOT NULL, \
+            "CREATE TABLE IF NOT EXISTS user_counts (pool_id TEXT NOT NULL, shard BIGINT NOT NULL, \
          users BIGINT NOT NULL, PRIMARY KEY (pool_id, shard)){clustered}",
-        "CREATE TABLE IF NOT EXISTS passwords (pool_id TEXT NOT NULL, sub TEXT NOT NULL, version BIGINT NOT NULL, \
+            "CREATE TABLE IF NOT EXISTS passwords (pool_id TEXT NOT NULL, sub TEXT NOT NULL, version BIGINT NOT NULL, \
          doc TEXT NOT NULL, PRIMARY KEY (pool_id, sub))",
-        "CREATE TABLE IF NOT EXISTS codes (pool_id TEXT NOT NULL, sub TEXT NOT NULL, purpose BIGINT NOT NULL, \
+            "CREATE TABLE IF NOT EXISTS codes (pool_id TEXT NOT NULL, sub TEXT NOT NULL, purpose BIGINT NOT NULL, \
          version BIGINT NOT NULL, expires_at BIGINT NOT NULL, doc TEXT NOT NULL, \
          PRIMARY KEY (pool_id, sub, purpose)){clustered}",
-        "CREATE TABLE IF NOT EXISTS attempts (pool_id TEXT NOT NULL, sub TEXT NOT NULL, purpose BIGINT NOT NULL, \
+            "CREATE TABLE IF NOT EXISTS attempts (pool_id TEXT NOT NULL, sub TEXT NOT NULL, purpose BIGINT NOT NULL, \
          version BIGINT NOT NULL, expires_at BIGINT NOT NULL, doc TEXT NOT NULL, \
          PRIMARY KEY (pool_id, sub, purpose)){clustered}",
-        "CREATE TABLE IF NOT EXISTS messages (id TEXT PRIMARY KEY, pool_id TEXT NOT NULL, state BIGINT NOT NULL, \
+            "CREATE TABLE IF NOT EXISTS messages (id TEXT PRIMARY KEY, pool_id TEXT NOT NULL, state BIGINT NOT NULL, \
          due_at BIGINT NOT NULL, created_at BIGINT NOT NULL, version BIGINT NOT NULL, doc TEXT NOT NULL)",
-        "CREATE INDEX IF NOT EXISTS messages_by_due ON messages (state, due_at)",
-        "CREATE INDEX IF NOT EXISTS messages_by_creation ON messages (created_at, id)",
-        "CREATE TABLE IF NOT EXISTS signing_keys (kid TEXT PRIMARY KEY, pool_id TEXT NOT NULL, \
+            "CREATE INDEX IF NOT EXISTS messages_by_due ON messages (state, due_at)",
+            "CREATE INDEX IF NOT EXISTS messages_by_creation ON messages (created_at, id)",
+            "CREATE TABLE IF NOT EXISTS signing_keys (kid TEXT PRIMARY KEY, pool_id TEXT NOT NULL, \
          version BIGINT NOT NULL, doc TEXT NOT NULL)",
-        "CREATE INDEX IF NOT EXISTS signing_keys_by_pool ON signing_keys (pool_id, kid)",
-        "CREATE TABLE IF NOT EXISTS access_keys (id TEXT PRIMARY KEY, version BIGINT NOT NULL, doc TEXT NOT NULL)",
-        "CREATE TABLE IF NOT EXISTS revocations (pool_id TEXT NOT NULL, origin_jti TEXT NOT NULL, \
+            "CREATE INDEX IF NOT EXISTS signing_keys_by_pool ON signing_keys (pool_id, kid)",
+            "CREATE TABLE IF NOT EXISTS access_keys (id TEXT PRIMARY KEY, version BIGINT NOT NULL, doc TEXT NOT NULL)",
+            "CREATE TABLE IF NOT EXISTS revocations (pool_id TEXT NOT NULL, origin_jti TEXT NOT NULL, \
          version BIGINT NOT NULL, expires_at BIGINT NOT NULL, PRIMARY KEY (pool_id, origin_jti)){clustered}",
-        "CREATE TABLE IF NOT EXISTS spent (id TEXT PRIMARY KEY, version BIGINT NOT NULL, \
+            "CREATE TABLE IF NOT EXISTS spent (id TEXT PRIMARY KEY, version BIGINT NOT NULL, \
          expires_at BIGINT NOT NULL){clustered}",
-    ],
-}];
+        ],
+    },
+    Migration {
+        number: 2,
+        name: "several servers on one database",
+        statements: &[
+            "CREATE TABLE IF NOT EXISTS stamps (id TEXT PRIMARY KEY, fence BIGINT NOT NULL, \
+         expires_at BIGINT NOT NULL){clustered}",
+            "CREATE TABLE IF NOT EXISTS epochs (shard BIGINT PRIMARY KEY, epoch BIGINT NOT NULL)",
+        ],
+    },
+];
+
+/// A migration that a database still needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedMigration {
+    /// Its number.
+    pub number: i64,
+    /// What it does.
+    pub name: &'static str,
+    /// Its statements, in the words of that database.
+    pub statements: Vec<String>,
+}
 
 impl Migration {
+    /// The migration as it would be applied.
+    pub(crate) fn planned(&self, dialect: &'static Dialect) -> PlannedMigration {
+        PlannedMigration { number: self.number, name: self.name, statements: self.statements(dialect).collect() }
+    }
+
     /// The statements in one engine's words.
     pub(crate) fn statements(&self, dialect: &'static Dialect) -> impl Iterator<Item = String> {
-        self.statements.iter().map(|sql| sql.replace("{clustered}", dialect.clustered))
+        self.statements.iter().map(|sql| in_dialect(sql, dialect))
     }
 
     /// A fingerprint of the statements, the same for every engine: 64-bit FNV-1a in hex. It guards against mix-ups,
@@ -94,6 +130,11 @@ impl Migration {
         }
         format!("{:016x}", fingerprint(&text))
     }
+}
+
+/// A statement of the schema in one engine's words.
+pub(crate) fn in_dialect(sql: &str, dialect: &Dialect) -> String {
+    sql.replace("{clustered}", dialect.clustered).replace(" TEXT", &format!(" {}", dialect.text))
 }
 
 /// 64-bit FNV-1a.

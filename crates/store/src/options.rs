@@ -1,6 +1,8 @@
 //! How a store is opened.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
+
+use crate::PostgresOptions;
 
 /// Where the data lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,9 +12,22 @@ pub enum Location {
     /// In a SQLite file. Its directory is made when it does not exist, and is held by a lock file while the store
     /// is open, so one directory serves one server.
     File(PathBuf),
+    /// In a database of PostgreSQL's family, which any number of servers share.
+    Postgres(Box<PostgresOptions>),
 }
 
-/// What an acknowledged change survives.
+impl fmt::Display for Location {
+    /// In words, without a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => write!(f, "in memory, gone when the server stops"),
+            Self::File(path) => write!(f, "{}", std::path::absolute(path).unwrap_or_else(|_| path.clone()).display()),
+            Self::Postgres(options) => write!(f, "{options}"),
+        }
+    }
+}
+
+/// What an acknowledged change survives. PostgreSQL's own configuration decides that for its databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Loss of power: every group is on the disk before its changes are acknowledged.
@@ -49,5 +64,11 @@ impl Options {
             durability: Durability::Full,
             busy_timeout: Duration::from_secs(5),
         }
+    }
+
+    /// A database of PostgreSQL's family.
+    #[must_use]
+    pub fn postgres(options: PostgresOptions) -> Self {
+        Self { location: Location::Postgres(Box::new(options)), ..Self::file("") }
     }
 }

@@ -31,6 +31,8 @@ impl<T> Deref for Stored<T> {
 pub(crate) enum Found<'a> {
     /// SQLite's.
     Sqlite(&'a rusqlite::Row<'a>),
+    /// PostgreSQL's.
+    Postgres(&'a tokio_postgres::Row),
 }
 
 impl Found<'_> {
@@ -38,6 +40,7 @@ impl Found<'_> {
     pub(crate) fn text(&self, index: usize) -> Option<&str> {
         match self {
             Self::Sqlite(row) => row.get_ref(index).ok()?.as_str().ok(),
+            Self::Postgres(row) => row.try_get(index).ok(),
         }
     }
 
@@ -45,6 +48,7 @@ impl Found<'_> {
     pub(crate) fn integer(&self, index: usize) -> Option<i64> {
         match self {
             Self::Sqlite(row) => row.get_ref(index).ok()?.as_i64().ok(),
+            Self::Postgres(row) => row.try_get(index).ok(),
         }
     }
 }
@@ -90,7 +94,9 @@ pub(crate) const POOLS_AFTER: Query<Stored<Pool>> = documents("pools", sql::POOL
 pub(crate) const CLIENT: Query<Stored<Client>> = documents("clients", sql::CLIENT);
 pub(crate) const CLIENTS_AFTER: Query<Stored<Client>> = documents("clients", sql::CLIENTS_AFTER);
 pub(crate) const USER: Query<Stored<User>> = documents("users", sql::USER);
-pub(crate) const USER_BY_NAME: Query<Stored<User>> = documents("users", sql::USER_BY_NAME);
+/// Users whom a name may mean, each with a number: the lowest is meant.
+pub(crate) const USERS_BY_NAME: Query<(Stored<User>, i64)> =
+    Query { table: "users", sql: sql::USERS_BY_NAME, decode: |row| Some((document(row)?, row.integer(3)?)) };
 pub(crate) const USERS_AFTER: Query<Stored<User>> = documents("users", sql::USERS_AFTER);
 pub(crate) const PASSWORD: Query<Stored<Password>> = documents("passwords", sql::PASSWORD);
 pub(crate) const CODE: Query<Stored<Code>> = documents("codes", sql::CODE);
@@ -118,6 +124,10 @@ pub(crate) const META: Query<String> = Query { table: "meta", sql: sql::META, de
 pub(crate) const DELETED_POOL: Query<String> = Query { table: "pools", sql: sql::DELETED_POOL, decode: text };
 pub(crate) const ESTIMATED_USERS: Query<i64> =
     Query { table: "user_counts", sql: sql::ESTIMATED_USERS, decode: |row| row.integer(0) };
+
+pub(crate) const EPOCH: Query<i64> = Query { table: "epochs", sql: sql::EPOCH, decode: |row| row.integer(0) };
+pub(crate) const LEASE: Query<(String, i64)> =
+    Query { table: "leases", sql: sql::LEASE, decode: |row| Some((text(row)?, row.integer(1)?)) };
 
 fn text(row: &Found<'_>) -> Option<String> {
     row.text(0).map(str::to_owned)
@@ -148,6 +158,11 @@ pub(crate) const SPENT_SLICE: Query<Expiring> = Query {
     sql: sql::SPENT_SLICE,
     decode: |row| Some(Expiring { key: vec![text(row)?.into()], expires_at: Timestamp(row.integer(1)?) }),
 };
+pub(crate) const STAMPS_SLICE: Query<Expiring> = Query {
+    table: "stamps",
+    sql: sql::STAMPS_SLICE,
+    decode: |row| Some(Expiring { key: vec![text(row)?.into()], expires_at: Timestamp(row.integer(1)?) }),
+};
 /// Id and pool of messages.
 pub(crate) const MESSAGES_SLICE: Query<(String, String)> =
     Query { table: "messages", sql: sql::MESSAGES_SLICE, decode: |row| Some((text(row)?, row.text(1)?.to_owned())) };
@@ -155,6 +170,56 @@ pub(crate) const MESSAGES_SLICE: Query<(String, String)> =
 fn by_purpose(row: &Found<'_>) -> Option<Expiring> {
     let key = vec![text(row)?.into(), row.text(1)?.to_owned().into(), row.integer(2)?.into()];
     Some(Expiring { key, expires_at: Timestamp(row.integer(3)?) })
+}
+
+/// One of several rows that were read at one moment.
+pub(crate) struct Part {
+    /// Which one of them.
+    number: i64,
+    document: String,
+    version: i64,
+}
+
+fn part(row: &Found<'_>) -> Option<Part> {
+    Some(Part { number: row.integer(0)?, document: row.text(1)?.to_owned(), version: row.integer(2)? })
+}
+
+const fn parts(table: &'static str, sql: &'static str) -> Query<Part> {
+    Query { table, sql, decode: part }
+}
+
+pub(crate) const SIGN_IN_PARTS: Query<Part> = parts("users", sql::SIGN_IN_PARTS);
+pub(crate) const TOKEN_PARTS: Query<Part> = parts("users", sql::TOKEN_PARTS);
+pub(crate) const RECOVERY_PARTS: Query<Part> = parts("passwords", sql::RECOVERY_PARTS);
+
+/// Rows that were read at one moment, and whose they are.
+pub(crate) struct Parts<'a> {
+    /// The pool.
+    pub pool_id: &'a str,
+    /// The user.
+    pub sub: &'a str,
+    /// What was found.
+    pub found: Vec<Part>,
+}
+
+impl Parts<'_> {
+    /// The noun with this number, from this table.
+    pub(crate) fn take<T: DeserializeOwned>(
+        &self,
+        number: i64,
+        table: &'static str,
+    ) -> Result<Option<Stored<T>>, Error> {
+        let Some(part) = self.found.iter().find(|part| part.number == number) else { return Ok(None) };
+        match serde_json::from_str(&part.document) {
+            Ok(value) => Ok(Some(Stored { value, version: part.version })),
+            Err(_) => Err(Error::Corrupt { table, key: format!("{}/{}", self.pool_id, self.sub) }),
+        }
+    }
+
+    /// Whether there is a row with this number.
+    pub(crate) fn has(&self, number: i64) -> bool {
+        self.found.iter().any(|part| part.number == number)
+    }
 }
 
 /// What a request with an access token has to know, read at one moment.

@@ -120,6 +120,15 @@ pub(crate) const SPENT: Table = Table {
     assert: "SELECT version FROM spent WHERE id = $1 AND version = $2",
 };
 
+/// Who may do a job that only one server at a time should do.
+pub(crate) const LEASES: Table = Table {
+    name: "leases",
+    insert: "INSERT INTO leases (name, holder, version) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    update: "UPDATE leases SET holder = $1, version = version + 1 WHERE name = $2 AND version = $3",
+    delete: "DELETE FROM leases WHERE name = $1 AND version = $2",
+    assert: "SELECT version FROM leases WHERE name = $1 AND version = $2",
+};
+
 /// One row when the name is free or owned by that user already, none when another owns it.
 pub(crate) const CLAIM: &str = "INSERT INTO names (pool_id, name, kind, sub) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (pool_id, name, kind) DO UPDATE SET sub = names.sub WHERE names.sub = excluded.sub";
@@ -127,6 +136,17 @@ pub(crate) const RELEASE: &str = "DELETE FROM names WHERE pool_id = $1 AND name 
 pub(crate) const COUNT_USERS: &str = "INSERT INTO user_counts (pool_id, shard, users) VALUES ($1, $2, $3) \
      ON CONFLICT (pool_id, shard) DO UPDATE SET users = user_counts.users + excluded.users";
 pub(crate) const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+
+// What several servers on one database need. A stamp says that a transaction was kept (fence 0) or that it must not
+// be kept any more (fence 1); the epoch grows with every change of what servers keep in memory.
+pub(crate) const STAMP: &str = "INSERT INTO stamps (id, fence, expires_at) VALUES ($1, $2, $3)";
+pub(crate) const FENCE: &str = "INSERT INTO stamps (id, fence, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+pub(crate) const SETTLED: &str = "SELECT fence FROM stamps WHERE id = $1";
+pub(crate) const NEXT_EPOCH: &str = "INSERT INTO epochs (shard, epoch) VALUES ($1, 1) \
+     ON CONFLICT (shard) DO UPDATE SET epoch = epochs.epoch + 1";
+pub(crate) const EPOCH: &str = "SELECT CAST(COALESCE(SUM(epoch), 0) AS BIGINT) FROM epochs";
+pub(crate) const LEASE: &str = "SELECT holder, version FROM leases WHERE name = $1";
+pub(crate) const DROP_LEASE: &str = "DELETE FROM leases WHERE name = $1 AND holder = $2";
 
 // Reads. Documents come first, then the version; a list adds nothing, because documents carry their keys.
 pub(crate) const POOL: &str = "SELECT doc, version FROM pools WHERE id = $1 AND deleted = 0";
@@ -138,9 +158,12 @@ pub(crate) const CLIENTS_AFTER: &str = "SELECT clients.doc, clients.version, cli
      JOIN pools ON pools.id = clients.pool_id \
      WHERE clients.pool_id = $1 AND clients.id > $2 AND pools.deleted = 0 ORDER BY clients.id LIMIT $3";
 pub(crate) const USER: &str = "SELECT doc, version FROM users WHERE pool_id = $1 AND sub = $2";
-pub(crate) const USER_BY_NAME: &str = "SELECT users.doc, users.version, users.sub FROM names \
+/// The owners of a name, and whoever has it for an id, in one statement: known and unknown names cost the same. The
+/// fourth column says which of them comes first.
+pub(crate) const USERS_BY_NAME: &str = "SELECT users.doc, users.version, users.sub, names.kind FROM names \
      JOIN users ON users.pool_id = names.pool_id AND users.sub = names.sub \
-     WHERE names.pool_id = $1 AND names.name = $2 ORDER BY names.kind LIMIT 1";
+     WHERE names.pool_id = $1 AND names.name = $2 \
+     UNION ALL SELECT doc, version, sub, CAST(99 AS BIGINT) FROM users WHERE pool_id = $1 AND sub = $2";
 pub(crate) const NAME_OWNER: &str = "SELECT sub FROM names WHERE pool_id = $1 AND name = $2 AND kind = $3";
 pub(crate) const USERS_AFTER: &str =
     "SELECT doc, version, sub FROM users WHERE pool_id = $1 AND sub > $2 ORDER BY sub LIMIT $3";
@@ -149,6 +172,20 @@ pub(crate) const ESTIMATED_USERS: &str =
 pub(crate) const PASSWORD: &str = "SELECT doc, version FROM passwords WHERE pool_id = $1 AND sub = $2";
 pub(crate) const CODE: &str = "SELECT doc, version FROM codes WHERE pool_id = $1 AND sub = $2 AND purpose = $3";
 pub(crate) const ATTEMPT: &str = "SELECT doc, version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $3";
+// Several rows of one user at one moment: a part's number, its document, its version.
+pub(crate) const SIGN_IN_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM users \
+     WHERE pool_id = $1 AND sub = $2 \
+     UNION ALL SELECT CAST(1 AS BIGINT), doc, version FROM passwords WHERE pool_id = $1 AND sub = $2 \
+     UNION ALL SELECT CAST(2 AS BIGINT), doc, version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $3";
+pub(crate) const TOKEN_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM users \
+     WHERE pool_id = $1 AND sub = $2 \
+     UNION ALL SELECT CAST(1 AS BIGINT), '', version FROM revocations WHERE pool_id = $1 AND origin_jti = $3";
+pub(crate) const RECOVERY_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM passwords \
+     WHERE pool_id = $1 AND sub = $2 \
+     UNION ALL SELECT CAST(1 AS BIGINT), doc, version FROM codes WHERE pool_id = $1 AND sub = $2 AND purpose = $3 \
+     UNION ALL SELECT CAST(2 AS BIGINT), doc, version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $4 \
+     UNION ALL SELECT CAST(3 AS BIGINT), doc, version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $5 \
+     UNION ALL SELECT CAST(4 AS BIGINT), doc, version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $6";
 pub(crate) const MESSAGE: &str = "SELECT doc, version FROM messages WHERE id = $1";
 pub(crate) const DUE_MESSAGES: &str =
     "SELECT doc, version, id FROM messages WHERE state = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3";
@@ -179,6 +216,8 @@ pub(crate) const SWEEP_REVOCATION: &str =
     "DELETE FROM revocations WHERE pool_id = $1 AND origin_jti = $2 AND expires_at <= $3";
 pub(crate) const SPENT_SLICE: &str = "SELECT id, expires_at FROM spent WHERE id > $1 ORDER BY id LIMIT $2";
 pub(crate) const SWEEP_SPENT: &str = "DELETE FROM spent WHERE id = $1 AND expires_at <= $2";
+pub(crate) const STAMPS_SLICE: &str = "SELECT id, expires_at FROM stamps WHERE id > $1 ORDER BY id LIMIT $2";
+pub(crate) const SWEEP_STAMP: &str = "DELETE FROM stamps WHERE id = $1 AND expires_at <= $2";
 
 // Purging what belonged to a deleted pool.
 pub(crate) const DELETED_POOL: &str = "SELECT id FROM pools WHERE deleted = 1 ORDER BY id LIMIT 1";
@@ -240,6 +279,7 @@ mod tests {
         &ACCESS_KEYS,
         &REVOCATIONS,
         &SPENT,
+        &LEASES,
     ];
 
     const STATEMENTS: &[&str] = &[
@@ -247,18 +287,28 @@ mod tests {
         RELEASE,
         COUNT_USERS,
         SET_META,
+        STAMP,
+        FENCE,
+        SETTLED,
+        NEXT_EPOCH,
+        EPOCH,
+        LEASE,
+        DROP_LEASE,
         POOL,
         POOLS_AFTER,
         CLIENT,
         CLIENTS_AFTER,
         USER,
-        USER_BY_NAME,
+        USERS_BY_NAME,
         NAME_OWNER,
         USERS_AFTER,
         ESTIMATED_USERS,
         PASSWORD,
         CODE,
         ATTEMPT,
+        SIGN_IN_PARTS,
+        TOKEN_PARTS,
+        RECOVERY_PARTS,
         MESSAGE,
         DUE_MESSAGES,
         RECENT_MESSAGES,
@@ -276,6 +326,8 @@ mod tests {
         SWEEP_REVOCATION,
         SPENT_SLICE,
         SWEEP_SPENT,
+        STAMPS_SLICE,
+        SWEEP_STAMP,
         DELETED_POOL,
         PURGE_USERS,
         PURGE_PASSWORDS,
@@ -326,7 +378,7 @@ mod tests {
     fn no_statement_scans_a_table_or_sorts() {
         let connection = migrated();
         for sql in all() {
-            if RESET.contains(&sql) || [DELETE_ALL_MESSAGES, ALL_ACCESS_KEYS].contains(&sql) {
+            if RESET.contains(&sql) || [DELETE_ALL_MESSAGES, ALL_ACCESS_KEYS, EPOCH].contains(&sql) {
                 continue;
             }
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

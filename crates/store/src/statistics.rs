@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::{CommitError, postgres::failure::Cause};
+
 /// What the store has done since it was opened. All counters only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -17,6 +19,44 @@ pub struct Statistics {
     pub groups: u64,
     /// Changesets in the largest group so far.
     pub largest_group: u64,
+    /// What was tried again, by cause.
+    pub retries: Retries,
+    /// COMMITs without an answer that had been kept.
+    pub settled_kept: u64,
+    /// COMMITs without an answer that had not been kept.
+    pub settled_lost: u64,
+    /// COMMITs without an answer of which nobody knows.
+    pub unsettled: u64,
+    /// Connections to a database across a network.
+    pub pool: Option<PoolUse>,
+}
+
+/// What was tried again because the database turned it down for a reason of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retries {
+    /// Transactions got into each other's way (40001).
+    pub serialization: u64,
+    /// Transactions waited for one another (40P01), or for too long.
+    pub deadlock: u64,
+    /// A connection was lost, refused or silent.
+    pub connection: u64,
+    /// The server takes no writes any more.
+    pub read_only: u64,
+    /// Connections were used up, there or here.
+    pub exhausted: u64,
+}
+
+/// Connections of this server at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// How many there may be.
+    pub most: usize,
+    /// How many there are.
+    pub open: usize,
+    /// How many of them are idle.
+    pub idle: usize,
+    /// How many requests wait for one.
+    pub waiting: usize,
 }
 
 /// The same, as the writer counts it.
@@ -28,12 +68,51 @@ pub(crate) struct Counters {
     pub failures: AtomicU64,
     pub groups: AtomicU64,
     pub largest_group: AtomicU64,
+    serialization: AtomicU64,
+    deadlock: AtomicU64,
+    connection: AtomicU64,
+    read_only: AtomicU64,
+    exhausted: AtomicU64,
+    settled_kept: AtomicU64,
+    settled_lost: AtomicU64,
+    unsettled: AtomicU64,
 }
 
 impl Counters {
     /// Adds one.
     pub(crate) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts what became of a changeset.
+    pub(crate) fn count_answer(&self, answer: &Result<u64, CommitError>) {
+        Self::count(match answer {
+            Ok(_) => &self.commits,
+            Err(CommitError::Conflict) => &self.conflicts,
+            Err(CommitError::Taken(_)) => &self.taken,
+            Err(CommitError::Store(_)) => &self.failures,
+        });
+    }
+
+    /// Counts that something is tried again.
+    pub(crate) fn count_retry(&self, cause: Cause) {
+        Self::count(match cause {
+            Cause::Serialization => &self.serialization,
+            Cause::Deadlock => &self.deadlock,
+            Cause::Connection => &self.connection,
+            Cause::ReadOnly => &self.read_only,
+            Cause::Exhausted => &self.exhausted,
+        });
+    }
+
+    /// Counts a COMMIT without an answer that was settled.
+    pub(crate) fn count_settled(&self, was_kept: bool) {
+        Self::count(if was_kept { &self.settled_kept } else { &self.settled_lost });
+    }
+
+    /// Counts a COMMIT without an answer that could not be settled.
+    pub(crate) fn count_unsettled(&self) {
+        Self::count(&self.unsettled);
     }
 
     /// Where the counters stand.
@@ -46,6 +125,17 @@ impl Counters {
             failures: read(&self.failures),
             groups: read(&self.groups),
             largest_group: read(&self.largest_group),
+            retries: Retries {
+                serialization: read(&self.serialization),
+                deadlock: read(&self.deadlock),
+                connection: read(&self.connection),
+                read_only: read(&self.read_only),
+                exhausted: read(&self.exhausted),
+            },
+            settled_kept: read(&self.settled_kept),
+            settled_lost: read(&self.settled_lost),
+            unsettled: read(&self.unsettled),
+            pool: None,
         }
     }
 }

@@ -9,11 +9,13 @@ use domain::{
 };
 
 use crate::{
-    Changes, CommitError, Error, Options, RecoverySnapshot, SignInSnapshot, SqliteStore, Statistics, Stored,
-    TokenSnapshot,
-    compile::{Param, Step, compile},
-    read::{self, Query},
-    sql, sqlite,
+    Change, Changes, CommitError, Error, Lease, Location, Options, PlannedMigration, PostgresStore, RecoverySnapshot,
+    SignInSnapshot, SqliteStore, Statistics, Stored, TokenSnapshot,
+    compile::{Param, Step, compile, next_epoch},
+    postgres,
+    read::{self, Parts, Query},
+    sql,
+    sweep::Progress,
 };
 
 /// An open database. Clones share it; the last one to go closes it.
@@ -21,6 +23,8 @@ use crate::{
 pub enum Store {
     /// SQLite, in a file or in memory.
     Sqlite(Arc<SqliteStore>),
+    /// PostgreSQL or one of its family, shared with other servers.
+    Postgres(Arc<PostgresStore>),
 }
 
 /// `limit` as a value to bind.
@@ -33,13 +37,37 @@ impl Store {
     ///
     /// # Errors
     /// Says what is wrong with the directory, the file or its schema, and what to do next.
-    #[expect(clippy::unused_async, reason = "a database across a network is connected to")]
     pub async fn open(options: &Options) -> Result<Self, Error> {
-        SqliteStore::open(options).map(|store| Self::Sqlite(Arc::new(store)))
+        match &options.location {
+            Location::Memory => SqliteStore::open(None, options).map(|store| Self::Sqlite(Arc::new(store))),
+            Location::File(path) => SqliteStore::open(Some(path), options).map(|store| Self::Sqlite(Arc::new(store))),
+            Location::Postgres(postgres) => {
+                PostgresStore::open(postgres).await.map(|store| Self::Postgres(Arc::new(store)))
+            }
+        }
+    }
+
+    /// What the schema of a database still needs, without changing anything.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or its schema is newer than this program or from another one.
+    pub async fn planned_migrations(options: &Options) -> Result<Vec<PlannedMigration>, Error> {
+        match &options.location {
+            Location::Memory => Ok(Vec::new()),
+            Location::File(path) => SqliteStore::planned(path),
+            Location::Postgres(postgres) => postgres::planned(&PostgresStore::connected(postgres)?).await,
+        }
+    }
+
+    /// Whether other servers may work on the same data at the same time.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 
     /// Applies a changeset: all of it, in order, or nothing. When this returns, the changes survive what
-    /// [`Durability`](crate::Durability) promises. Dropping the future does not take the changes back.
+    /// [`Durability`](crate::Durability) promises. Dropping the future does not take the changes back. A changeset
+    /// that only asserts writes nothing.
     ///
     /// # Errors
     /// [`CommitError::Conflict`] when a version moved or a row to insert exists; [`CommitError::Taken`] when a name
@@ -48,16 +76,41 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
-        let shard = match self {
-            Self::Sqlite(store) => store.next_shard(),
-        };
-        let steps = compile(changes, shard)?;
+        let shard = self.next_shard();
+        let is_news = self.is_shared() && changes.as_slice().iter().any(Change::is_cached);
+        let mut steps = compile(changes, shard)?;
+        if is_news {
+            steps.push(next_epoch(shard));
+        }
+        if steps.iter().all(|step| step.expect.only_reads()) {
+            return match self {
+                Self::Sqlite(store) => store.confirm(&steps),
+                Self::Postgres(store) => store.confirm(&steps).await,
+            };
+        }
         self.apply(steps).await.map(|_changed| ())
     }
 
-    async fn apply(&self, steps: Vec<Step>) -> Result<u64, CommitError> {
+    fn next_shard(&self) -> u64 {
+        match self {
+            Self::Sqlite(store) => store.next_shard(),
+            Self::Postgres(store) => store.next_shard(),
+        }
+    }
+
+    /// How far sweeping has come.
+    pub(crate) fn progress(&self) -> &tokio::sync::Mutex<Progress> {
+        match self {
+            Self::Sqlite(store) => store.progress(),
+            Self::Postgres(store) => store.progress(),
+        }
+    }
+
+    /// Applies steps: all or nothing, and says how many rows changed in steps that may change any number.
+    pub(crate) async fn apply(&self, steps: Vec<Step>) -> Result<u64, CommitError> {
         match self {
             Self::Sqlite(store) => store.apply(steps).await,
+            Self::Postgres(store) => store.apply(steps).await,
         }
     }
 
@@ -72,17 +125,25 @@ impl Store {
         }
     }
 
-    #[expect(clippy::unused_async, reason = "a database across a network answers later")]
     pub(crate) async fn first<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Option<T>, Error> {
         match self {
             Self::Sqlite(store) => store.first(query, params),
+            Self::Postgres(store) => store.first(query, params).await,
         }
     }
 
-    #[expect(clippy::unused_async, reason = "a database across a network answers later")]
     pub(crate) async fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
         match self {
             Self::Sqlite(store) => store.all(query, params),
+            Self::Postgres(store) => store.all(query, params).await,
+        }
+    }
+
+    /// All rows of a query for somebody's overview, which may lag behind a little where there is a replica.
+    async fn list<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+        match self {
+            Self::Sqlite(store) => store.all(query, params),
+            Self::Postgres(store) => store.list(query, params).await,
         }
     }
 
@@ -96,7 +157,7 @@ impl Store {
 
     /// At most `limit` user pools by id, from the one after `after`.
     pub async fn pools(&self, after: Option<&str>, limit: usize) -> Result<Vec<Stored<Pool>>, Error> {
-        self.all(&read::POOLS_AFTER, &[after.unwrap_or_default().into(), bound(limit)]).await
+        self.list(&read::POOLS_AFTER, &[after.unwrap_or_default().into(), bound(limit)]).await
     }
 
     /// An app client, unless its pool was deleted.
@@ -111,7 +172,7 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Stored<Client>>, Error> {
-        self.all(&read::CLIENTS_AFTER, &[pool_id.into(), after.unwrap_or_default().into(), bound(limit)]).await
+        self.list(&read::CLIENTS_AFTER, &[pool_id.into(), after.unwrap_or_default().into(), bound(limit)]).await
     }
 
     /// A user by id.
@@ -122,10 +183,8 @@ impl Store {
     /// A user by any name: the stored username first, then email address, phone number and preferred username, and
     /// the user's own id last. `name` is folded as the pool demands.
     pub async fn user_by_name(&self, pool_id: &str, name: &str) -> Result<Option<Stored<User>>, Error> {
-        match self.first(&read::USER_BY_NAME, &[pool_id.into(), name.into()]).await? {
-            Some(user) => Ok(Some(user)),
-            None => self.user(pool_id, name).await,
-        }
+        let found = self.all(&read::USERS_BY_NAME, &[pool_id.into(), name.into()]).await?;
+        Ok(found.into_iter().min_by_key(|(_, order)| *order).map(|(user, _)| user))
     }
 
     /// The `sub` of the user who owns a name. `name` is folded as the pool demands.
@@ -140,7 +199,7 @@ impl Store {
         after_sub: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Stored<User>>, Error> {
-        self.all(&read::USERS_AFTER, &[pool_id.into(), after_sub.unwrap_or_default().into(), bound(limit)]).await
+        self.list(&read::USERS_AFTER, &[pool_id.into(), after_sub.unwrap_or_default().into(), bound(limit)]).await
     }
 
     /// How many users the pool has, as far as changesets counted them; never negative.
@@ -170,62 +229,50 @@ impl Store {
     }
 
     /// What a sign-in has to know about a user, read at one moment.
-    #[expect(clippy::unused_async, reason = "a database across a network answers later")]
     pub async fn sign_in_snapshot(&self, pool_id: &str, sub: &str) -> Result<SignInSnapshot, Error> {
-        let key: [Param<'_>; 2] = [pool_id.into(), sub.into()];
-        let attempts: [Param<'_>; 3] = [pool_id.into(), sub.into(), AttemptPurpose::SignIn.number().into()];
-        match self {
-            Self::Sqlite(store) => store.snapshot(|connection| {
-                Ok(SignInSnapshot {
-                    user: sqlite::first(connection, &read::USER, &key)?,
-                    password: sqlite::first(connection, &read::PASSWORD, &key)?,
-                    attempts: sqlite::first(connection, &read::ATTEMPT, &attempts)?,
-                })
-            }),
-        }
+        let params = [pool_id.into(), sub.into(), AttemptPurpose::SignIn.number().into()];
+        let parts = Parts { pool_id, sub, found: self.all(&read::SIGN_IN_PARTS, &params).await? };
+        Ok(SignInSnapshot {
+            user: parts.take(0, "users")?,
+            password: parts.take(1, "passwords")?,
+            attempts: parts.take(2, "attempts")?,
+        })
     }
 
     /// What a request with an access token has to know, read at one moment. `origin_jti` names the sign-in, if its
     /// tokens can be revoked.
-    #[expect(clippy::unused_async, reason = "a database across a network answers later")]
     pub async fn token_snapshot(
         &self,
         pool_id: &str,
         sub: &str,
         origin_jti: Option<&str>,
     ) -> Result<TokenSnapshot, Error> {
-        match self {
-            Self::Sqlite(store) => store.snapshot(|connection| {
-                let user = sqlite::first(connection, &read::USER, &[pool_id.into(), sub.into()])?;
-                let revocation = match origin_jti {
-                    Some(jti) => sqlite::first(connection, &read::REVOCATION, &[pool_id.into(), jti.into()])?,
-                    None => None,
-                };
-                Ok(TokenSnapshot { user, is_revoked: revocation.is_some() })
-            }),
-        }
+        let Some(origin_jti) = origin_jti else {
+            return Ok(TokenSnapshot { user: self.user(pool_id, sub).await?, is_revoked: false });
+        };
+        let params = [pool_id.into(), sub.into(), origin_jti.into()];
+        let parts = Parts { pool_id, sub, found: self.all(&read::TOKEN_PARTS, &params).await? };
+        Ok(TokenSnapshot { user: parts.take(0, "users")?, is_revoked: parts.has(1) })
     }
 
     /// What a password reset has to know beside the user, read at one moment.
-    #[expect(clippy::unused_async, reason = "a database across a network answers later")]
     pub async fn recovery_snapshot(&self, pool_id: &str, sub: &str) -> Result<RecoverySnapshot, Error> {
-        let key: [Param<'_>; 2] = [pool_id.into(), sub.into()];
-        let numbered = |number: i64| -> [Param<'_>; 3] { [pool_id.into(), sub.into(), number.into()] };
-        let code = numbered(CodePurpose::Reset.number());
-        let failures = numbered(AttemptPurpose::SignIn.number());
-        let requests = numbered(AttemptPurpose::ResetRequest.number());
-        let wrong_codes = numbered(AttemptPurpose::ResetCode.number());
-        match self {
-            Self::Sqlite(store) => store.snapshot(|connection| {
-                Ok(RecoverySnapshot {
-                    failures: sqlite::first(connection, &read::ATTEMPT, &failures)?,
-                    password: sqlite::first(connection, &read::PASSWORD, &key)?,
-                    code: sqlite::first(connection, &read::CODE, &code)?,
-                    requests: sqlite::first(connection, &read::ATTEMPT, &requests)?,
-                    wrong_codes: sqlite::first(connection, &read::ATTEMPT, &wrong_codes)?,
-                })
-            }),
-        }
+        let params = [
+            pool_id.into(),
+            sub.into(),
+            CodePurpose::Reset.number().into(),
+            AttemptPurpose::SignIn.number().into(),
+            AttemptPurpose::ResetRequest.number().into(),
+            AttemptPurpose::ResetCode.number().into(),
+        ];
+        let parts = Parts { pool_id, sub, found: self.all(&read::RECOVERY_PARTS, &params).await? };
+        Ok(RecoverySnapshot {
+            password: parts.take(0, "passwords")?,
+            code: parts.take(1, "codes")?,
+            failures: parts.take(2, "attempts")?,
+            requests: parts.take(3, "attempts")?,
+            wrong_codes: parts.take(4, "attempts")?,
+        })
     }
 
     /// All signing keys of a pool.
@@ -303,8 +350,26 @@ impl Store {
     /// Removes all pools and everything that came of them or of requests, at once. What belongs to the server itself
     /// stays: meta values, administrators' keys, signing keys that no pool uses yet.
     pub async fn reset(&self) -> Result<(), Error> {
-        let steps = sql::RESET.iter().map(|sql| Step::any(sql, Vec::new())).collect();
+        let mut steps: Vec<Step> = sql::RESET.iter().map(|sql| Step::any(sql, Vec::new())).collect();
+        if self.is_shared() {
+            steps.push(next_epoch(self.next_shard()));
+        }
         self.change_any(steps).await.map(|_removed| ())
+    }
+
+    /// A number that grows whenever somebody changes a pool, a client or a pool's keys, on whichever server. Always 0
+    /// where nobody else has access.
+    pub async fn epoch(&self) -> Result<i64, Error> {
+        if !self.is_shared() {
+            return Ok(0);
+        }
+        Ok(self.first(&read::EPOCH, &[]).await?.unwrap_or_default())
+    }
+
+    /// Who may do a job, if anybody.
+    pub async fn lease(&self, name: &str) -> Result<Option<Stored<Lease>>, Error> {
+        let found = self.first(&read::LEASE, &[name.into()]).await?;
+        Ok(found.map(|(holder, version)| Stored { value: Lease { name: name.to_owned(), holder }, version }))
     }
 
     /// What the store has done since it was opened.
@@ -312,6 +377,7 @@ impl Store {
     pub fn statistics(&self) -> Statistics {
         match self {
             Self::Sqlite(store) => store.statistics(),
+            Self::Postgres(store) => store.statistics(),
         }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) struct Progress {
     attempts: Position,
     revocations: Position,
     spent: Position,
+    stamps: Position,
     /// The deleted pool whose messages are being looked for, and the last message looked at.
     messages: Option<(String, String)>,
 }
@@ -52,7 +53,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Whether every walk is at its end.
     fn is_over(&self) -> bool {
-        let walks = [&self.codes, &self.attempts, &self.revocations, &self.spent];
+        let walks = [&self.codes, &self.attempts, &self.revocations, &self.spent, &self.stamps];
         walks.into_iter().all(|position| matches!(position, Position::End))
     }
 }
@@ -74,6 +75,7 @@ const CODES: Walk = Walk { slice: &read::CODES_SLICE, remove: sql::SWEEP_CODE, s
 const ATTEMPTS: Walk = Walk { slice: &read::ATTEMPTS_SLICE, remove: sql::SWEEP_ATTEMPTS, start: by_purpose };
 const REVOCATIONS: Walk =
     Walk { slice: &read::REVOCATIONS_SLICE, remove: sql::SWEEP_REVOCATION, start: || vec!["".into(), "".into()] };
+const STAMPS: Walk = Walk { slice: &read::STAMPS_SLICE, remove: sql::SWEEP_STAMP, start: || vec!["".into()] };
 const SPENT: Walk = Walk { slice: &read::SPENT_SLICE, remove: sql::SWEEP_SPENT, start: || vec!["".into()] };
 
 /// What of a deleted pool is removed, in slices of so many rows: pool first, rows second.
@@ -95,15 +97,14 @@ impl Store {
     /// # Errors
     /// When the engine fails. What was removed until then stays removed, and the pass goes on with the next call.
     pub async fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept, Error> {
-        let mut progress = match self {
-            Self::Sqlite(store) => store.progress().lock().await,
-        };
+        let mut progress = self.progress().lock().await;
         let limit = limit.max(1);
         let mut removed = 0;
         removed += self.walk(&CODES, &mut progress.codes, now, limit).await?;
         removed += self.walk(&ATTEMPTS, &mut progress.attempts, now, limit).await?;
         removed += self.walk(&REVOCATIONS, &mut progress.revocations, now, limit).await?;
         removed += self.walk(&SPENT, &mut progress.spent, now, limit).await?;
+        removed += self.walk(&STAMPS, &mut progress.stamps, now, limit).await?;
         if let Some(pool_id) = self.first(&read::DELETED_POOL, &[]).await? {
             removed += self.purge(&pool_id, &mut progress.messages, limit).await?;
         }

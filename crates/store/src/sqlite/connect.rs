@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use crate::{
-    Durability, Error, Options,
+    Durability, Error, Options, PlannedMigration,
     migrations::{self, SQLITE},
 };
 
@@ -102,13 +102,19 @@ pub(super) fn writer(path: &Path, options: &Options) -> Result<Connection, Error
 /// The connections that read. One for each thread that the machine runs at once, at least two, at most eight (each may fill its cache).
 pub(super) fn readers(path: &Path, options: &Options) -> Result<Vec<Connection>, Error> {
     let count = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+    (0..count).map(|_| reader(path, options)).collect()
+}
+
+/// A connection that reads. It needs no lock on the directory and leaves the schema as it is, so it may be opened
+/// beside a server.
+pub(crate) fn reader(path: &Path, options: &Options) -> Result<Connection, Error> {
     let open = || -> Result<Connection, Failure> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         prepare(&connection, READER_CACHE, options.busy_timeout)?;
         Ok(connection)
     };
-    (0..count).map(|_| open().map_err(|failure| failure.of(path))).collect()
+    open().map_err(|failure| failure.of(path))
 }
 
 /// What every connection is told. No memory map: a failing disk would then kill the process instead of one request.
@@ -131,15 +137,35 @@ fn set(connection: &Connection, name: &str, value: impl rusqlite::ToSql) -> Resu
     })
 }
 
+/// What was applied, in order.
+fn book(connection: &Connection) -> Result<Vec<(i64, String)>, rusqlite::Error> {
+    let mut statement = connection.prepare(migrations::READ_BOOK)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// What the schema of a file still needs.
+pub(super) fn planned(path: &Path) -> Result<Vec<PlannedMigration>, Error> {
+    let open = || -> Result<Vec<PlannedMigration>, Failure> {
+        let applied = if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
+            if connection.table_exists(None, "migrations")? { book(&connection)? } else { Vec::new() }
+        } else {
+            Vec::new()
+        };
+        let pending = migrations::pending(migrations::ALL, &applied)?;
+        Ok(pending.iter().map(|migration| migration.planned(&SQLITE)).collect())
+    };
+    open().map_err(|failure| failure.of(path))
+}
+
 /// Brings the schema up to date, in one transaction.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     transaction.execute(migrations::CREATE_BOOK, [])?;
-    let applied = {
-        let mut statement = transaction.prepare(migrations::READ_BOOK)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        rows.collect::<Result<Vec<(i64, String)>, _>>()?
-    };
+    transaction.execute(migrations::CREATE_LEASES, [])?;
+    let applied = book(&transaction)?;
     for migration in migrations::pending(migrations::ALL, &applied)? {
         for statement in migration.statements(&SQLITE) {
             transaction.execute(&statement, [])?;

@@ -12,6 +12,7 @@ mod writer;
 
 use std::{
     fs::File,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -25,7 +26,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::{readers::Readers, writer::Job};
 use crate::{
-    CommitError, Error, Location, Options, Statistics,
+    CommitError, Error, Options, PlannedMigration, Statistics,
     compile::{Param, Step},
     read::Query,
     statistics::Counters,
@@ -34,7 +35,10 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) use self::connect::migrate;
-pub(crate) use self::run::first;
+pub(crate) use self::{
+    connect::reader,
+    run::{all, command},
+};
 
 /// Changesets that may wait for the writer; more wait for a place before they are handed over.
 const WAITING: usize = 1_024;
@@ -60,13 +64,14 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the database, brings its schema up to date and starts the writer.
-    pub(crate) fn open(options: &Options) -> Result<Self, Error> {
-        let (lock, connection, readers, group) = match &options.location {
-            Location::Memory => {
+    /// Without a path, it is in memory.
+    pub(crate) fn open(path: Option<&Path>, options: &Options) -> Result<Self, Error> {
+        let (lock, connection, readers, group) = match path {
+            None => {
                 let connection = Arc::new(Mutex::new(connect::memory()?));
                 (None, Arc::clone(&connection), vec![connection], GROUP_IN_MEMORY)
             }
-            Location::File(path) => {
+            Some(path) => {
                 let lock = connect::lock(path)?;
                 let connection = connect::writer(path, options)?;
                 let readers = connect::readers(path, options)?;
@@ -75,6 +80,11 @@ impl SqliteStore {
             }
         };
         Self::start(lock, connection, readers, group)
+    }
+
+    /// What the schema of a file still needs; nothing is changed, not even made.
+    pub(crate) fn planned(path: &Path) -> Result<Vec<PlannedMigration>, Error> {
+        connect::planned(path)
     }
 
     fn start(
@@ -113,17 +123,23 @@ impl SqliteStore {
 
     /// The first row of a query.
     pub(crate) fn first<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Option<T>, Error> {
-        self.readers.with(|connection| first(connection, query, params))
+        self.readers.with(|connection| run::first(connection, query, params))
     }
 
     /// All rows of a query.
     pub(crate) fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
-        self.readers.with(|connection| run::all(connection, query, params))
+        self.readers.with(|connection| all(connection, query, params))
     }
 
-    /// Several reads that see the same moment.
-    pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        self.readers.with(|connection| run::snapshot(connection, read))
+    /// Whether what was read still holds: steps that only read, all of them at one moment.
+    pub(crate) fn confirm(&self, steps: &[Step]) -> Result<(), CommitError> {
+        let holds =
+            self.readers.with(|connection| run::snapshot(connection, |connection| run::all_hold(connection, steps)))?;
+        if holds {
+            return Ok(());
+        }
+        self.counters.count_answer(&Err(CommitError::Conflict));
+        Err(CommitError::Conflict)
     }
 
     /// A number that differs from call to call, to spread estimated counts.
@@ -195,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_writer_changes_are_refused() {
-        let mut store = SqliteStore::open(&crate::Options::memory()).unwrap();
+        let mut store = SqliteStore::open(None, &crate::Options::memory()).unwrap();
         store.jobs.take();
         let error = store.apply(compile(revocation("jti"), 0).unwrap()).await.unwrap_err();
         assert_eq!(error, CommitError::Store(Error::Closed));

@@ -88,11 +88,21 @@ pub(crate) enum Outcome {
     Lost(Option<Taken>),
 }
 
+/// Whether every one of these steps, which only read, does what is expected.
+pub(crate) fn all_hold(connection: &Connection, steps: &[Step]) -> Result<bool, Error> {
+    for one in steps {
+        if matches!(step(connection, one)?, Outcome::Lost(_)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Runs one step inside a transaction.
 pub(crate) fn step(connection: &Connection, step: &Step) -> Result<Outcome, Error> {
     let mut statement = prepare(connection, step.sql, &step.params)?;
     let done = match step.expect {
-        Expect::Found => statement.raw_query().next()?.is_some(),
+        Expect::Found | Expect::Missing => statement.raw_query().next()?.is_some() == step.expect.wants_a_row(),
         Expect::Any => return Ok(Outcome::Done(u64::try_from(statement.raw_execute()?).unwrap_or(u64::MAX))),
         Expect::OneRow | Expect::Claimed { .. } | Expect::Unspent { .. } => statement.raw_execute()? == 1,
     };

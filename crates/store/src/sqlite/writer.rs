@@ -15,11 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::run::{self, Outcome};
-use crate::{
-    CommitError, Error,
-    compile::{Expect, Step},
-    statistics::Counters,
-};
+use crate::{CommitError, Error, compile::Step, statistics::Counters};
 
 /// Longest that the writer waits for a group to form.
 const LONGEST_GATHERING: Duration = Duration::from_micros(500);
@@ -141,12 +137,7 @@ impl Writer {
         Counters::count(&counters.groups);
         counters.largest_group.fetch_max(u64::try_from(answers.len()).unwrap_or(u64::MAX), Relaxed);
         for answer in answers {
-            Counters::count(match answer {
-                Ok(_) => &counters.commits,
-                Err(CommitError::Conflict) => &counters.conflicts,
-                Err(CommitError::Taken(_)) => &counters.taken,
-                Err(CommitError::Store(_)) => &counters.failures,
-            });
+            counters.count_answer(answer);
         }
     }
 }
@@ -240,7 +231,7 @@ fn run_steps(connection: &Connection, steps: &[Step]) -> (Answer, bool) {
         match run::step(connection, step) {
             Ok(Outcome::Done(rows)) => {
                 changed += rows;
-                wrote |= step.expect != Expect::Found;
+                wrote |= !step.expect.only_reads();
             }
             Ok(Outcome::Lost(None)) => return (Err(CommitError::Conflict), wrote),
             Ok(Outcome::Lost(Some(taken))) => return (Err(CommitError::Taken(taken)), wrote),

@@ -1,6 +1,8 @@
-//! The engines that the suite runs on.
+//! The engines that the suite runs on: SQLite in memory and in a file, and, where `POOLKEEPER_TEST_POSTGRES` names a
+//! server, a database of PostgreSQL's family at each isolation, with prepared statements and without.
 
-use poolkeeper_store::{Durability, Options, Store};
+use cluster::Scratch;
+use poolkeeper_store::{Address, Durability, Isolation, Options, PostgresOptions, Store};
 use tempfile::TempDir;
 
 /// Runs a test on every engine, each with an empty database.
@@ -13,5 +15,17 @@ pub fn on_every_engine(test: impl AsyncFn(Store)) {
             let options = Options { durability, ..Options::file(directory.path().join("poolkeeper.db")) };
             test(Store::open(&options).await.unwrap()).await;
         }
+        for (isolation, prepared_statements) in
+            [(Isolation::ReadCommitted, true), (Isolation::Serializable, true), (Isolation::RepeatableRead, false)]
+        {
+            let Some(scratch) = Scratch::from_environment().unwrap() else { return };
+            let options = PostgresOptions { isolation, prepared_statements, ..postgres(&scratch.url()) };
+            test(Store::open(&Options::postgres(options)).await.unwrap()).await;
+        }
     });
+}
+
+/// The usual options for a database.
+pub fn postgres(url: &str) -> PostgresOptions {
+    PostgresOptions::new(Address::parse(url).unwrap())
 }

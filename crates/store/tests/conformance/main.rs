@@ -5,8 +5,10 @@
 
 mod claims;
 mod engines;
+mod epochs;
 mod files;
 mod groups;
+mod leases;
 mod messages;
 mod model;
 mod pages;

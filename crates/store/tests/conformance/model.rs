@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use cluster::Scratch;
 use domain::NameKind;
-use poolkeeper_store::{Change, Changes, CommitError, Key, Options, Store, Taken};
-use proptest::prelude::*;
+use poolkeeper_store::{
+    Change, Changes, CommitError, Durability, Isolation, Key, Options, PostgresOptions, Store, Taken,
+};
+use proptest::{prelude::*, test_runner::TestRunner};
 use tempfile::TempDir;
 
-use crate::rows::{self, NOW, POOL};
+use crate::{
+    engines::postgres,
+    rows::{self, NOW, POOL},
+};
 
 /// The same as the store, for users, marks, names and the count.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -213,22 +219,47 @@ async fn compare(store: &Store, changesets: &[Vec<Action>]) {
     assert_eq!(Model::read(store).await, model);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+/// Puts random changesets through `compare` until one fails, which is then made as small as can be, or 96 have passed.
+fn on_random_changesets(test: impl Fn(&[Vec<Action>])) {
+    let config = ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() };
+    let changesets = proptest::collection::vec(proptest::collection::vec(action(), 0..5), 1..24);
+    let outcome = TestRunner::new(config).run(&changesets, |changesets| {
+        test(&changesets);
+        Ok(())
+    });
+    outcome.unwrap();
+}
 
-    #[test]
-    fn engines_do_what_the_model_does(
-        changesets in proptest::collection::vec(proptest::collection::vec(action(), 0..5), 1..24)
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+#[test]
+fn sqlite_does_what_the_model_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    on_random_changesets(|changesets| {
         runtime.block_on(async {
-            compare(&Store::open(&Options::memory()).await.unwrap(), &changesets).await;
+            compare(&Store::open(&Options::memory()).await.unwrap(), changesets).await;
             let directory = TempDir::new().unwrap();
-            let options = Options {
-                durability: poolkeeper_store::Durability::Normal,
-                ..Options::file(directory.path().join("poolkeeper.db"))
-            };
-            compare(&Store::open(&options).await.unwrap(), &changesets).await;
+            let options =
+                Options { durability: Durability::Normal, ..Options::file(directory.path().join("poolkeeper.db")) };
+            compare(&Store::open(&options).await.unwrap(), changesets).await;
         });
-    }
+    });
+}
+
+#[test]
+fn postgresql_does_what_the_model_does() {
+    let Some(scratch) = Scratch::from_environment().unwrap() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let open = |isolation, prepared_statements| {
+        let options = PostgresOptions { isolation, prepared_statements, ..postgres(&scratch.url()) };
+        runtime.block_on(Store::open(&Options::postgres(options))).unwrap()
+    };
+    // Two servers on one database, which is emptied between the cases.
+    let stores = [open(Isolation::ReadCommitted, true), open(Isolation::Serializable, false)];
+    on_random_changesets(|changesets| {
+        for store in &stores {
+            runtime.block_on(async {
+                store.reset().await.unwrap();
+                compare(store, changesets).await;
+            });
+        }
+    });
 }

@@ -1,7 +1,7 @@
 //! Every kind of row: what is written is read, and only who knows the version may change it.
 
 use domain::{AttemptPurpose, CodePurpose, Revocation, Timestamp};
-use poolkeeper_store::{Changes, CommitError, Error, Key, Row, Store, Stored, Taken};
+use poolkeeper_store::{Changes, CommitError, Error, Key, Lease, Row, Store, Stored, Taken};
 
 use crate::{
     engines::on_every_engine,
@@ -67,6 +67,9 @@ fn every_kind() -> Vec<(Row, Row, Key)> {
     let mut changed = rows::spent("nonce");
     changed.expires_at = NOW.plus(9);
     cases.push((rows::spent("nonce").into(), changed.into(), Key::Spent { id: "nonce".to_owned() }));
+
+    let lease = |holder: &str| Lease { name: "job".to_owned(), holder: holder.to_owned() };
+    cases.push((lease("one").into(), lease("two").into(), Key::Lease { name: "job".to_owned() }));
     cases
 }
 
@@ -88,6 +91,7 @@ pub async fn read(store: &Store, key: &Key) -> Result<Option<(Row, i64)>, Error>
         Key::AccessKey { id } => as_row(store.access_key(id).await?),
         Key::Revocation { pool_id, origin_jti } => as_row(store.revocation(pool_id, origin_jti).await?),
         Key::Spent { id } => as_row(store.spent(id).await?),
+        Key::Lease { name } => as_row(store.lease(name).await?),
     })
 }
 
@@ -198,6 +202,42 @@ fn a_spent_code_is_not_mistaken_for_its_successor() {
         })
         .await;
         assert_eq!(late, Err(CommitError::Conflict));
+    });
+}
+
+#[test]
+fn what_was_read_is_confirmed_without_writing() {
+    on_every_engine(async |store| {
+        commit(&store, |changes| {
+            changes.insert(rows::user(POOL, "sub"));
+        })
+        .await
+        .unwrap();
+        let key = Key::User { pool_id: POOL.to_owned(), sub: "sub".to_owned() };
+        let before = store.statistics().commits;
+        let assert = async |version| {
+            commit(&store, |changes| {
+                changes.assert(key.clone(), version).assert_no_attempts(POOL, "sub", AttemptPurpose::SignIn);
+            })
+            .await
+        };
+        assert_eq!(assert(1).await, Ok(()));
+        assert_eq!(assert(2).await, Err(CommitError::Conflict));
+        commit(&store, |changes| {
+            changes.insert(rows::attempts(POOL, "sub", AttemptPurpose::SignIn));
+        })
+        .await
+        .unwrap();
+        assert_eq!(assert(1).await, Err(CommitError::Conflict));
+        assert_eq!(store.statistics().commits, before + 1, "only the attempts were written");
+
+        // The same among changes.
+        let with_a_change = commit(&store, |changes| {
+            changes.assert_no_attempts(POOL, "sub", AttemptPurpose::SignIn).insert(rows::spent("nonce"));
+        })
+        .await;
+        assert_eq!(with_a_change, Err(CommitError::Conflict));
+        assert_eq!(store.spent("nonce").await.unwrap(), None);
     });
 }
 

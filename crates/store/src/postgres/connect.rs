@@ -1,0 +1,131 @@
+//! Connections: made to all hosts at once, kept in a pool, given up when they have become old.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+};
+use futures_util::future::{BoxFuture, select_ok};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{Address, failure};
+use crate::Error;
+
+/// How old a connection may become: some of the family end them after an hour, and load moves on to new servers.
+const OLDEST: Duration = Duration::from_secs(30 * 60);
+/// How long one try to get a connection may take: waiting for a free one, and making one.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// What is said to every new connection. A transaction of ours is never idle for longer than a round trip; when this
+/// server is cut off in the middle of one, the database must not keep its locks until it learns of it, and nobody
+/// waits for a lock longer than a request waits for an answer. Engines that do not know these settings go without.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '15s'; SET lock_timeout = '5s'";
+
+/// Connects to whichever host of an address is ready first.
+struct Connector {
+    hosts: Vec<Config>,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Connect for Connector {
+    fn connect(&self, _config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        // All at once, because a host that hangs (stopped, or cut off) would otherwise keep the next one from being
+        // asked. The one that takes no writes turns us away by itself.
+        let tries = self.hosts.iter().map(|host| {
+            let future: BoxFuture<'_, _> = Box::pin(connect(host, self.tls.clone()));
+            future
+        });
+        Box::pin(async move { select_ok(tries).await.map(|(connected, _others)| connected) })
+    }
+}
+
+async fn connect(
+    host: &Config,
+    tls: Option<MakeRustlsConnect>,
+) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    let (client, driver) = match tls {
+        None => {
+            let (client, connection) = host.connect(NoTls).await?;
+            (client, tokio::spawn(drive(connection)))
+        }
+        Some(tls) => {
+            let (client, connection) = host.connect(tls).await?;
+            (client, tokio::spawn(drive(connection)))
+        }
+    };
+    if let Err(error) = client.batch_execute(SESSION).await {
+        if error.as_db_error().is_none() {
+            return Err(error);
+        }
+        tracing::debug!(reason = failure::told(&error), "the database does not know our limits for sessions");
+    }
+    Ok((client, driver))
+}
+
+/// Moves the bytes of a connection until it ends.
+async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(reason = failure::told(&error), "a connection to the database ended");
+    }
+}
+
+/// A pool of connections; the first one is made when it is wanted.
+pub(super) fn pool(address: &Address, max_connections: usize) -> Result<Pool, Error> {
+    let connector = Connector { hosts: address.hosts(), tls: address.tls()?.map(MakeRustlsConnect::new) };
+    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    Pool::builder(Manager::from_connect(Config::new(), connector, manager))
+        .max_size(max_connections.max(1))
+        .timeouts(Timeouts { wait: Some(LONGEST), create: Some(LONGEST), recycle: Some(LONGEST) })
+        .pre_recycle(Hook::sync_fn(|_client, metrics| {
+            if metrics.age() > OLDEST { Err(HookError::message("the connection is old")) } else { Ok(()) }
+        }))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| Error::Engine(error.to_string()))
+}
+
+/// A connection in use. Unless it is known to be in order, it is closed instead of given back: a transaction may be
+/// open on it, or an answer outstanding that never comes.
+pub(super) struct Session {
+    object: Option<Object>,
+    is_in_order: bool,
+}
+
+impl Session {
+    /// One that only reads: in order unless it is discarded.
+    pub(super) const fn reading(object: Object) -> Self {
+        Self { object: Some(object), is_in_order: true }
+    }
+
+    /// One that writes: in order only when that is said.
+    pub(super) const fn writing(object: Object) -> Self {
+        Self { object: Some(object), is_in_order: false }
+    }
+
+    /// The connection.
+    pub(super) fn client(&self) -> Result<&Object, Error> {
+        self.object.as_ref().ok_or(Error::Closed)
+    }
+
+    /// Nothing is open or outstanding on it.
+    pub(super) const fn in_order(&mut self) {
+        self.is_in_order = true;
+    }
+
+    /// Closes it.
+    pub(super) fn discard(mut self) {
+        self.is_in_order = false;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.is_in_order
+            && let Some(object) = self.object.take()
+        {
+            drop(Object::take(object));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! PostgreSQL and its family (CockroachDB, YugabyteDB, Aurora DSQL), shared by any number of servers.
+//!
+//! A changeset is one transaction in two round trips: BEGIN and all its statements are sent at once, then, when every
+//! one of them did what was expected, COMMIT. Each statement names the versions that it was decided on, so the outcome
+//! is right from READ COMMITTED upwards. What the database turns down for its own reasons is tried again with the same
+//! data, for as long as the server's patience lasts. A COMMIT without an answer is settled by its stamp (see `settle`).
+//!
+//! Reads are single statements, each of which sees one moment, so they need no transaction and one round trip.
+
+mod connect;
+pub(crate) mod failure;
+mod migrate;
+mod options;
+mod pipeline;
+mod settle;
+pub(crate) mod sqltypes;
+mod transact;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use deadpool_postgres::Pool;
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Row;
+
+pub(crate) use self::migrate::planned;
+pub use self::options::{Address, Isolation, PostgresOptions, is_url};
+use self::{
+    connect::Session,
+    failure::{Cause, Failure},
+    transact::Outcome,
+};
+use crate::{
+    CommitError, Error, Statistics,
+    compile::{Param, Step},
+    read::{Found, Query},
+    statistics::{Counters, PoolUse},
+    sweep::Progress,
+};
+
+/// How long one answer may take before the connection counts as dead.
+const ANSWER: Duration = Duration::from_secs(5);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// An open database of PostgreSQL's family.
+#[derive(Debug)]
+pub struct PostgresStore {
+    options: PostgresOptions,
+    pool: Pool,
+    replica: Option<Pool>,
+    counters: Counters,
+    shard: AtomicU64,
+    progress: tokio::sync::Mutex<Progress>,
+}
+
+/// What is left of the patience for one request.
+struct Patience {
+    until: Instant,
+    tries: u32,
+}
+
+impl Patience {
+    fn new(length: Duration) -> Self {
+        Self { until: Instant::now() + length, tries: 0 }
+    }
+
+    /// When the next answer must be there.
+    fn answer(&self) -> Instant {
+        self.until.min(Instant::now() + ANSWER)
+    }
+
+    /// Waits a moment, a little longer each time and never for the same time; false when the patience is at its end.
+    async fn pause(&mut self) -> bool {
+        let most = LONGEST_PAUSE.min(Duration::from_millis(1) * 2_u32.saturating_pow(self.tries.min(10)));
+        self.tries += 1;
+        let random = random_bytes();
+        let share = f64::from(u16::from_le_bytes([random[0], random[1]])) / f64::from(u16::MAX);
+        let pause = most.div_f64(2.0) + most.div_f64(2.0).mul_f64(share);
+        if Instant::now() + pause >= self.until {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        true
+    }
+}
+
+/// 128 random bits. Where the system has none, time and place stand in: they are used for names, not for secrets.
+fn random_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        use std::hash::{BuildHasher, RandomState};
+        let halves = [RandomState::new().hash_one(0), RandomState::new().hash_one(1)];
+        bytes = (u128::from(halves[0]) << 64 | u128::from(halves[1])).to_le_bytes();
+    }
+    bytes
+}
+
+/// A name that nobody else has.
+pub(super) fn unique() -> String {
+    format!("{:032x}", u128::from_le_bytes(random_bytes()))
+}
+
+impl PostgresStore {
+    /// Connects and brings the schema up to date.
+    pub(crate) async fn open(options: &PostgresOptions) -> Result<Self, Error> {
+        let store = Self::connected(options)?;
+        migrate::run(&store).await?;
+        Ok(store)
+    }
+
+    /// Connects when the first request comes, and leaves the schema as it is.
+    pub(crate) fn connected(options: &PostgresOptions) -> Result<Self, Error> {
+        let pool = connect::pool(&options.address.clone().that_takes_writes(), options.max_connections)?;
+        let replica = match &options.replica {
+            Some(address) => Some(connect::pool(address, options.max_connections)?),
+            None => None,
+        };
+        let [start, ..] = random_bytes();
+        Ok(Self {
+            options: options.clone(),
+            pool,
+            replica,
+            counters: Counters::default(),
+            shard: AtomicU64::new(start.into()),
+            progress: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Applies steps, all or nothing, and says how many rows changed in steps that may change any number.
+    ///
+    /// It goes on in a task of its own: a caller who goes away must not leave a transaction half done.
+    pub(crate) async fn apply(self: &Arc<Self>, steps: Vec<Step>) -> Result<u64, CommitError> {
+        let store = self.clone();
+        let task = tokio::spawn(async move {
+            let answer = store.apply_here(&steps).await;
+            store.counters.count_answer(&answer);
+            answer
+        });
+        task.await.unwrap_or(Err(CommitError::Store(Error::Unanswered)))
+    }
+
+    async fn apply_here(&self, steps: &[Step]) -> Result<u64, CommitError> {
+        let mut patience = Patience::new(self.options.patience);
+        loop {
+            let stamp = unique();
+            let failure = match self.transact(steps, &stamp, &patience).await {
+                Outcome::Applied(changed) => return Ok(changed),
+                Outcome::Lost(None) => return Err(CommitError::Conflict),
+                Outcome::Lost(Some(taken)) => return Err(CommitError::Taken(taken)),
+                Outcome::Failed(failure) => failure,
+                Outcome::Unanswered(reason, changed) => match self.settle(&stamp, reason).await? {
+                    true => return Ok(changed),
+                    false => Failure::Again(Cause::Connection, "a COMMIT was lost".to_owned()),
+                },
+            };
+            self.try_again(failure, &mut patience).await?;
+        }
+    }
+
+    /// Whether what was read still holds: steps that only read. Versions never come back, so that whatever holds for
+    /// each row now has held for all of them together since the first one was read.
+    pub(crate) async fn confirm(&self, steps: &[Step]) -> Result<(), CommitError> {
+        for step in steps {
+            let is_there = !self.read(&self.pool, step.sql, &step.params).await?.is_empty();
+            if is_there != step.expect.wants_a_row() {
+                self.counters.count_answer(&Err(CommitError::Conflict));
+                return Err(CommitError::Conflict);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first row of a query.
+    pub(crate) async fn first<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Option<T>, Error> {
+        let rows = self.read(&self.pool, query.sql, params).await?;
+        rows.first().map(|row| query.read(&Found::Postgres(row), params)).transpose()
+    }
+
+    /// All rows of a query.
+    pub(crate) async fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+        let rows = self.read(&self.pool, query.sql, params).await?;
+        rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect()
+    }
+
+    /// All rows of a query, from the replica where there is one: they may lag behind.
+    pub(crate) async fn list<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+        let Some(replica) = &self.replica else { return self.all(query, params).await };
+        match self.try_read(replica, query.sql, params, Instant::now() + ANSWER).await {
+            Ok(rows) => rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect(),
+            Err(Failure::Final(error)) => Err(error),
+            Err(Failure::Again(cause, reason)) => {
+                self.counters.count_retry(cause);
+                tracing::warn!(reason, "the replica does not answer; reading from the first database");
+                self.all(query, params).await
+            }
+        }
+    }
+
+    /// The rows of a statement that reads, with as many tries as patience allows.
+    async fn read(&self, pool: &Pool, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        let mut patience = Patience::new(self.options.patience);
+        loop {
+            match self.try_read(pool, sql, params, patience.answer()).await {
+                Ok(rows) => return Ok(rows),
+                Err(failure) => self.try_again(failure, &mut patience).await?,
+            }
+        }
+    }
+
+    async fn try_read(
+        &self,
+        pool: &Pool,
+        sql: &str,
+        params: &[Param<'_>],
+        until: Instant,
+    ) -> Result<Vec<Row>, Failure> {
+        if !sqltypes::can_be_stored(params) {
+            // No row can have such a key.
+            return Ok(Vec::new());
+        }
+        let object = match timeout_at(until, pool.get()).await {
+            Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
+            Err(_elapsed) => return Err(Failure::Again(Cause::Exhausted, "no connection in time".to_owned())),
+        };
+        let session = Session::reading(object);
+        let client = session.client().map_err(Failure::Final)?;
+        match timeout_at(until, sqltypes::query(client, sql, params, self.options.prepared_statements)).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                if error.as_db_error().is_none() {
+                    session.discard();
+                }
+                Err(failure::of(&error))
+            }
+            Err(_elapsed) => {
+                session.discard();
+                Err(Failure::silent())
+            }
+        }
+    }
+
+    /// Waits for the next try, or says why there is none.
+    async fn try_again(&self, failure: Failure, patience: &mut Patience) -> Result<(), Error> {
+        match failure {
+            Failure::Final(error) => Err(error),
+            Failure::Again(cause, reason) => {
+                self.counters.count_retry(cause);
+                if matches!(cause, Cause::ReadOnly) {
+                    // The leader is another server now; none of the idle connections leads there.
+                    self.pool.retain(|_, _| false);
+                }
+                tracing::debug!(?cause, reason, tries = patience.tries, "the database is asked again");
+                if patience.pause().await { Ok(()) } else { Err(given_up(cause, reason)) }
+            }
+        }
+    }
+
+    /// A number that differs from call to call, to spread counts over rows.
+    pub(crate) fn next_shard(&self) -> u64 {
+        self.shard.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How far sweeping has come.
+    pub(crate) const fn progress(&self) -> &tokio::sync::Mutex<Progress> {
+        &self.progress
+    }
+
+    /// Where the counters stand.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let status = self.pool.status();
+        let pool =
+            PoolUse { most: status.max_size, open: status.size, idle: status.available, waiting: status.waiting };
+        Statistics { pool: Some(pool), ..self.counters.snapshot() }
+    }
+
+    /// The pool of connections to the database that takes writes.
+    pub(crate) const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// How the database is used.
+    pub(crate) const fn options(&self) -> &PostgresOptions {
+        &self.options
+    }
+}
+
+/// What a request is told when patience is at its end.
+fn given_up(cause: Cause, reason: String) -> Error {
+    match cause {
+        Cause::Serialization | Cause::Deadlock => Error::Busy,
+        Cause::Connection | Cause::ReadOnly | Cause::Exhausted => Error::Unavailable(reason),
+    }
+}

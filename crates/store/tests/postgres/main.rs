@@ -1,0 +1,12 @@
+//! What only PostgreSQL can get wrong: several servers on one database, lost answers, lost connections, poolers,
+//! certificates, failing machines, replicas, and the SQL that the whole family has to understand.
+//!
+//! Nothing runs unless `POOLKEEPER_TEST_POSTGRES` names a server. Tests that break things start servers of their own.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod answers;
+mod relay;
+#[path = "../conformance/rows.rs"]
+mod rows;
+mod support;
