@@ -14,7 +14,7 @@ use quick_cache::sync::Cache;
 use store::{Change, Changes, CommitError, Key, Row, Store, Stored};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{Clock, Metrics, Settings, messages::Outbox, tokens::Tokens};
+use crate::{Clock, Metrics, Settings, memory::Freshness, messages::Outbox, tokens::Tokens};
 
 /// How many pools and clients are kept in memory.
 const CACHED: usize = 1_000;
@@ -43,6 +43,8 @@ pub struct App {
     pub code_key: [u8; 32],
     /// Key from which stand-ins for unknown users are derived.
     pub decoy_key: [u8; 32],
+    /// Whether what is in memory counts.
+    pub(crate) freshness: Freshness,
     pools: Cache<String, Arc<Stored<Pool>>>,
     clients: Cache<String, Arc<Stored<Client>>>,
     generation: AtomicU64,
@@ -64,6 +66,7 @@ impl App {
         let (code_key, decoy_key) = (ring.subkey("one-time codes"), ring.subkey("stand-ins for unknown users"));
         Self {
             tokens: Tokens::new(settings.key_stock),
+            freshness: Freshness::new(store.is_shared()),
             settings,
             store,
             ring,
@@ -81,12 +84,14 @@ impl App {
         }
     }
 
-    /// A pool, from memory when it was read before and has not changed since.
+    /// A pool, from memory when it was read before and has not changed since (on another server: a second ago).
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn pool(&self, id: &str) -> Result<Option<Arc<Stored<Pool>>>, store::Error> {
-        if let Some(pool) = self.pools.get(id) {
+        if self.freshness.is_good()
+            && let Some(pool) = self.pools.get(id)
+        {
             return Ok(Some(pool));
         }
         let generation = self.generation.load(Ordering::SeqCst);
@@ -99,12 +104,14 @@ impl App {
         Ok(Some(pool))
     }
 
-    /// A client, from memory when it was read before and has not changed since.
+    /// A client, from memory when it was read before and has not changed since (on another server: a second ago).
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn client(&self, id: &str) -> Result<Option<Arc<Stored<Client>>>, store::Error> {
-        if let Some(client) = self.clients.get(id) {
+        if self.freshness.is_good()
+            && let Some(client) = self.clients.get(id)
+        {
             return Ok(Some(client));
         }
         let generation = self.generation.load(Ordering::SeqCst);
@@ -153,6 +160,7 @@ impl App {
                 Key::Client { id } => {
                     self.clients.remove(id.as_str());
                 }
+                Key::SigningKey { .. } => self.tokens.forget_keys(),
                 _ => {}
             }
         }
@@ -166,8 +174,9 @@ impl App {
         self.tokens.clear();
     }
 
-    /// Waits until no other request of this process is checking a secret of this user. Without it, a burst of
-    /// guesses would all be looked at before the first failure is counted.
+    /// Waits until no other request of this process is checking a secret of this user. It spares the work of guesses
+    /// that could not be counted any more; what keeps a burst of them from getting ahead of their count, on one server
+    /// or on several, is that each commits against the count that it has seen.
     pub async fn one_at_a_time(&self, pool_id: &str, sub: &str) -> MutexGuard<'_, ()> {
         // Keyed by the process, so that nobody can choose names that share somebody's stripe.
         let hash = self.stripe_hasher.hash_one((pool_id, sub));
@@ -182,7 +191,12 @@ fn cached(change: &Change) -> Option<Key> {
     match change {
         Change::Save { row: Row::Pool(pool), .. } => Some(Key::Pool { id: pool.id.clone() }),
         Change::Save { row: Row::Client(client), .. } => Some(Key::Client { id: client.id.clone() }),
-        Change::Delete { key: key @ (Key::Pool { .. } | Key::Client { .. }), .. } => Some(key.clone()),
+        Change::Save { row: Row::SigningKey(key), .. } if !key.pool_id.is_empty() => {
+            Some(Key::SigningKey { kid: key.kid.clone() })
+        }
+        Change::Delete { key: key @ (Key::Pool { .. } | Key::Client { .. } | Key::SigningKey { .. }), .. } => {
+            Some(key.clone())
+        }
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, body::Body};
+use cluster::Scratch;
 use crypto::seal::{KeyRing, MasterKey};
 use domain::Entropy;
 use http::{Method, Request};
@@ -13,7 +14,7 @@ use service::{
     messages::{Outbox, Sender},
     settings::{Issuer, Limits, Signatures, SrpOff},
 };
-use store::{Changes, Durability, Location, Store};
+use store::{Address, Changes, Durability, Isolation, Location, PostgresOptions, Store};
 use tower::ServiceExt;
 use wire::Timestamp;
 
@@ -31,6 +32,7 @@ pub struct Builder {
     sender: Sender,
     test_controls: bool,
     folder: Option<tempfile::TempDir>,
+    scratch: Option<Scratch>,
 }
 
 /// The server under test.
@@ -38,8 +40,14 @@ pub struct Server {
     /// The service behind it.
     pub app: Arc<App>,
     router: Router,
+    // These go last.
     _folder: Option<tempfile::TempDir>,
+    _scratch: Option<Scratch>,
 }
+
+/// The environment variable that says on which engine servers run whose test does not care: `memory` (the usual one),
+/// `file`, `postgres` or `postgres-serializable`; the last two on the server that [`cluster::scratch::VARIABLE`] names.
+const ENGINE: &str = "POOLKEEPER_TEST_ENGINE";
 
 impl Builder {
     /// Changes settings.
@@ -73,8 +81,31 @@ impl Builder {
         self
     }
 
+    /// Keeps the data where [`ENGINE`] says.
+    fn on_the_engine_under_test(mut self) -> Self {
+        let isolation = match std::env::var(ENGINE).as_deref() {
+            Err(_) | Ok("" | "memory") => return self,
+            Ok("file") => return self.in_a_file(),
+            Ok("postgres") => Isolation::ReadCommitted,
+            Ok("postgres-serializable") => Isolation::Serializable,
+            Ok(other) => panic!("{ENGINE}={other} is no engine"),
+        };
+        let scratch = Scratch::from_environment().expect("a database can be made").expect("a server is named");
+        let address = Address::parse(&scratch.url()).expect("it has an URL");
+        // Each test is a process of its own with a server of its own.
+        let options = PostgresOptions { isolation, max_connections: 4, ..PostgresOptions::new(address) };
+        self.location = Location::Postgres(Box::new(options));
+        self.scratch = Some(scratch);
+        self
+    }
+
     /// Starts it.
     pub async fn start(self) -> Server {
+        let this = if self.location == Location::Memory { self.on_the_engine_under_test() } else { self };
+        this.start_there().await
+    }
+
+    async fn start_there(self) -> Server {
         let entropy = Arc::new(SeededEntropy::new(1));
         let ring = KeyRing::new(vec![MasterKey::generate(&*entropy)]).expect("one key makes a ring");
         let options =
@@ -90,12 +121,12 @@ impl Builder {
         let options = web::Options { test_controls: self.test_controls, ..web::Options::default() };
         let shared: Arc<dyn Entropy> = entropy;
         let app = Arc::new(App::new(self.settings, store, ring, clock, shared, Outbox::new(self.sender)));
-        Server { router: web::router(app.clone(), options), app, _folder: self.folder }
+        Server { router: web::router(app.clone(), options), app, _folder: self.folder, _scratch: self.scratch }
     }
 }
 
 impl Server {
-    /// The usual server: everything in memory, any credentials taken, messages in the inbox.
+    /// The usual server: everything in memory (or on the engine under test), any credentials taken, messages in the inbox.
     #[must_use]
     pub fn builder() -> Builder {
         Builder {
@@ -114,6 +145,7 @@ impl Server {
             sender: Sender::Inbox,
             test_controls: true,
             folder: None,
+            scratch: None,
         }
     }
 

@@ -10,7 +10,7 @@
 //! hides nothing, is told; the same holds for disabled users through a client that hides unknown ones.
 
 use domain::{AttemptPurpose, Attempts, Password, Spent, User, attempts::Lock};
-use store::{Changes, CommitError, SignInSnapshot, Stored, Taken};
+use store::{Changes, CommitError, Key, SignInSnapshot, Stored, Taken};
 use wire::UserStatusType;
 
 use super::{Proven, Request, session};
@@ -113,7 +113,8 @@ async fn count_failure(
 }
 
 /// Commits what a success changes: the count of failures starts over, a hash of an outdated form is replaced, and
-/// what proves only once is spent. Mostly that is nothing.
+/// what proves only once is spent. Mostly that is
+/// nothing.
 async fn accept(
     ctx: &Ctx,
     request: &Request,
@@ -125,6 +126,7 @@ async fn accept(
     let pool = &request.pool;
     let mut changes = Changes::new();
     let mut password_version = password.version;
+    let is_clean = attempts.is_none();
     if let Some(attempts) = attempts {
         codes::forget(&mut changes, &attempts);
     }
@@ -139,16 +141,18 @@ async fn accept(
     if let Some(spent) = proof.spends() {
         changes.insert(spent);
     }
-    // Where nothing is to be changed nothing is written, which a password sign-in owes its speed to. It rests on there
-    // being one process: `one_at_a_time` keeps a guess that is being counted away from a success that found no row of
-    // attempts, and what the snapshot said of user and password is taken for true until the tokens are out. With
-    // several nodes on one database neither holds: there a success must commit assertions of the versions that it was
-    // decided on (user, password, and attempts where there are some).
-    if !changes.is_empty() {
-        match ctx.app.commit(changes).await {
-            Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
-            outcome => outcome?,
-        }
+    // What the decision rests on must still hold: otherwise a guess that another request is counting, here or on
+    // another server, would not count for this one, and a password that was replaced meanwhile would do. Where nothing
+    // else is to be changed this only reads.
+    let sub = || user.sub.clone();
+    changes.assert(Key::User { pool_id: pool.id.clone(), sub: sub() }, user.version);
+    changes.assert(Key::Password { pool_id: pool.id.clone(), sub: sub() }, password_version);
+    if is_clean {
+        changes.assert_no_attempts(&pool.id, &user.sub, AttemptPurpose::SignIn);
+    }
+    match ctx.app.commit(changes).await {
+        Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
+        outcome => outcome?,
     }
     Ok(Proven { user: user.clone(), password_version: Some(password_version) })
 }

@@ -53,7 +53,9 @@ impl Tokens {
     /// # Errors
     /// When the store cannot be read or a key cannot be opened.
     pub async fn pool_keys(&self, app: &App, pool_id: &str) -> Result<Arc<PoolKeys>, ApiError> {
-        if let Some(keys) = self.pools.get(pool_id) {
+        if app.freshness.is_good()
+            && let Some(keys) = self.pools.get(pool_id)
+        {
             return Ok(keys);
         }
         let generation = self.generation.load(Ordering::SeqCst);

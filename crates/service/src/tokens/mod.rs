@@ -77,6 +77,12 @@ impl Tokens {
         self.taken.notify_one();
     }
 
+    /// Forgets the keys of all pools.
+    pub fn forget_keys(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.pools.clear();
+    }
+
     /// Forgets everything, and has the stock looked after: it may be gone too.
     pub fn clear(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);

@@ -14,12 +14,16 @@ use tokio_util::sync::CancellationToken;
 use wire::ErrorKind;
 
 use super::Tokens;
-use crate::{ApiError, App, Ctx};
+use crate::{ApiError, App, Ctx, lease};
 
 /// How long a request waits for keys that are still being made.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How often the stock is counted without being asked for, since other nodes take from it too.
+/// How often the stock is counted without being asked for.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
+/// The same where other servers take from the stock too.
+const COUNT_EVERY_SHARED: Duration = Duration::from_secs(1);
+/// How often a request that waits for keys looks for those of other servers.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long the job pauses after a failure.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -39,7 +43,8 @@ impl Tokens {
                     return Ok(keys);
                 }
                 self.taken.notify_one();
-                added.await;
+                // Where another server makes the keys, nobody here tells.
+                _ = tokio::time::timeout(LOOK, added).await;
             }
         });
         waited.await.unwrap_or_else(|_| {
@@ -59,11 +64,17 @@ impl Tokens {
     }
 }
 
-/// The background job: keeps `settings.key_stock` sealed keys ready until it is told to stop.
+/// The background job: keeps `settings.key_stock` sealed keys ready until it is told to stop. Of several servers, one
+/// does it for all.
 pub async fn refill(app: Arc<App>, shutdown: CancellationToken) {
+    lease::hold(app.clone(), "key stock", shutdown, |ours| keep_full(&app, ours)).await;
+}
+
+async fn keep_full(app: &App, shutdown: CancellationToken) {
+    let every = if app.store.is_shared() { COUNT_EVERY_SHARED } else { COUNT_EVERY };
     loop {
-        let pause = match fill(&app, &shutdown).await {
-            Ok(()) => COUNT_EVERY,
+        let pause = match fill(app, &shutdown).await {
+            Ok(()) => every,
             Err(error) => {
                 tracing::warn!(cause = error.cause.as_deref(), "signing keys could not be made");
                 PAUSE
