@@ -83,6 +83,6 @@ fn refuse_missing(configuration: &Configuration) -> anyhow::Result<()> {
 }
 
 /// RFC 3339.
-fn moment(at: Timestamp) -> Option<String> {
+pub fn moment(at: Timestamp) -> Option<String> {
     jiff::Timestamp::from_millisecond(at.milliseconds()).ok().map(|moment| moment.to_string())
 }

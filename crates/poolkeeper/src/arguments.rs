@@ -4,6 +4,17 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+const BACKUP_EXAMPLES: &str = "Examples:
+  poolkeeper backup --output monday.poolkeeper --data-dir data
+  poolkeeper backup --output - --config poolkeeper.toml | zstd > monday.poolkeeper.zst";
+const RESTORE_EXAMPLES: &str = "Examples:
+  poolkeeper restore --input monday.poolkeeper --data-dir data
+  zstd -dc monday.poolkeeper.zst | poolkeeper restore --input - --config poolkeeper.toml --replace";
+const COPY_EXAMPLES: &str = "Examples:
+  POOLKEEPER_COPY_TO=postgres://keeper:PASSWORD@db.example.com/poolkeeper \\
+    poolkeeper copy --from sqlite:data/poolkeeper.db
+  poolkeeper copy --from postgres://keeper@localhost/poolkeeper --to sqlite:data/poolkeeper.db";
+
 /// Self-hosted, wire-compatible Amazon Cognito user pools server.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = "Without a command, `dev` is run.")]
@@ -28,6 +39,60 @@ pub enum Command {
         /// What to do with keys.
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Write everything that the database holds into a file, while servers work on it
+    ///
+    /// The backup shows one moment: what changes after its beginning is not in it. It is text, for its owner alone,
+    /// with a digest that `restore` checks; gzip and zstd make it much smaller. What was sealed stays sealed:
+    /// without the master key no server starts on it, so keep that as well, but in another place.
+    #[command(after_long_help = BACKUP_EXAMPLES)]
+    Backup {
+        /// File to write; complete when it has this name, FILE.part until then; `-` for standard output
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+        /// Overwrite the file if it exists
+        #[arg(long)]
+        replace: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Load a backup into an empty database (stop all servers on it first)
+    ///
+    /// The whole file is checked before anything is changed; what was loaded is read back and compared by digest. Until
+    /// that is done the database is marked, and no server starts on it. When a restore was interrupted, do it again with
+    /// --replace. Servers need the master key that the data was sealed with, or they do not start.
+    #[command(after_long_help = RESTORE_EXAMPLES)]
+    Restore {
+        /// File that `backup` wrote; `-` for standard input, which is kept in TMPDIR meanwhile
+        #[arg(long, value_name = "FILE")]
+        input: PathBuf,
+        /// Remove everything that the database holds first
+        #[arg(long)]
+        replace: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Copy everything from one database into another, empty one (stop all servers on that one first)
+    ///
+    /// As backup and restore without a file between them: one moment of the source, read back from the target and
+    /// compared by digest. Servers may work on the source, but what they change from then on is not copied. URLs are
+    /// sqlite:PATH and postgres://…, in either direction; one with a password is better passed in the environment.
+    #[command(after_long_help = COPY_EXAMPLES)]
+    Copy {
+        /// Database to read
+        #[arg(long, env = "POOLKEEPER_COPY_FROM", hide_env_values = true, value_name = "URL")]
+        from: String,
+        /// Database to fill
+        #[arg(long, env = "POOLKEEPER_COPY_TO", hide_env_values = true, value_name = "URL")]
+        to: String,
+        /// Remove everything that the target holds first
+        #[arg(long)]
+        replace: bool,
+        /// Configuration file (TOML), of which [store.postgres] is used
+        #[arg(long, env = "POOLKEEPER_CONFIG", hide_env_values = true, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
     /// Check a configuration file, or print what one may contain
     Config {
@@ -60,7 +125,7 @@ pub struct StoreOptions {
     /// Data directory, used by one server at a time [default: poolkeeper-data]
     #[arg(long, env = "POOLKEEPER_DATA_DIR", hide_env_values = true, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
-    /// Database: sqlite:PATH, or sqlite::memory: [default: poolkeeper.db in the data directory]
+    /// Database: sqlite:PATH, sqlite::memory:, or postgres://… [default: poolkeeper.db in the data directory]
     #[arg(long, env = "POOLKEEPER_STORE", hide_env_values = true, value_name = "URL")]
     pub store: Option<String>,
 }

@@ -19,7 +19,9 @@ pub fn start(mode: Mode) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&text)
         .with_context(|| format!("{FILTER}={text} is no log filter; write something like info or warn,web=debug"))?
         // The signer prints whole requests at TRACE.
-        .add_directive("aws_sigv4=warn".parse()?);
+        .add_directive("aws_sigv4=warn".parse()?)
+        // The database's driver prints the values of every statement at DEBUG.
+        .add_directive("tokio_postgres=warn".parse()?);
     let registry = tracing_subscriber::registry().with(filter);
     match mode {
         Mode::Dev => {

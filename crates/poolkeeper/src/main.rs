@@ -2,13 +2,17 @@
 
 mod access_keys;
 mod arguments;
+mod backup;
 mod banner;
 mod configuration;
+mod copy;
 mod logs;
 mod master_key;
 mod mode;
 mod opening;
+mod progress;
 mod reference;
+mod restore;
 mod run;
 mod signals;
 mod sweeping;
@@ -18,7 +22,7 @@ use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 
-use arguments::{Arguments, Command, ConfigCommand, KeysCommand};
+use arguments::{Arguments, Command, ConfigCommand, KeysCommand, StoreOptions};
 use configuration::Configuration;
 use mode::Mode;
 
@@ -51,6 +55,18 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Keys { command: KeysCommand::Delete { id, store } }) => {
             let configuration = Configuration::for_store(&store)?;
             runtime()?.block_on(access_keys::delete(&configuration, &id))
+        }
+        Some(Command::Backup { output, replace, store }) => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(backup::run(&configuration, &output, replace))
+        }
+        Some(Command::Restore { input, replace, store }) => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(restore::run(&configuration, &input, replace))
+        }
+        Some(Command::Copy { from, to, replace, config }) => {
+            let configuration = Configuration::for_store(&StoreOptions { config, ..StoreOptions::default() })?;
+            runtime()?.block_on(copy::run(&configuration, &from, &to, replace))
         }
         Some(Command::Config { command: ConfigCommand::Reference }) => print(reference::text().trim_end()),
         Some(Command::Config { command: ConfigCommand::Check(options) }) => {

@@ -1,6 +1,6 @@
 //! Opening the data with the master key that belongs to it.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use crypto::seal::KeyRing;
 use store::Store;
 
@@ -35,6 +35,13 @@ pub async fn for_keys(configuration: &Configuration) -> anyhow::Result<Opened> {
 
 async fn open(mode: Mode, configuration: &Configuration, ring: KeyRing) -> anyhow::Result<Opened> {
     let store = Store::open(&configuration.store.options(mode)?).await.context("cannot open the data")?;
+    if let Some(mark) = store.unfinished_restore().await.context("cannot open the data")? {
+        bail!(
+            "{} holds an unfinished restore ({mark}). Wait for it, or run `poolkeeper restore --replace` or \
+             `poolkeeper copy --replace` again",
+            configuration.store.described()?
+        );
+    }
     master_key::check(&store, &ring).await?;
     Ok(Opened { store, ring })
 }

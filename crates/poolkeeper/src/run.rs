@@ -49,6 +49,7 @@ pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()
     let shutdown = CancellationToken::new();
     signals::watch(shutdown.clone())?;
     let mut jobs = JoinSet::new();
+    jobs.spawn(service::memory::follow(app.clone(), shutdown.clone()));
     jobs.spawn(service::messages::run(app.clone(), shutdown.clone()));
     jobs.spawn(service::tokens::refill(app.clone(), shutdown.clone()));
     jobs.spawn(sweeping::run(app.clone(), shutdown.clone()));

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use service::App;
+use service::{App, lease};
 use store::Store;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +20,12 @@ const LONGEST_ROUND: Duration = Duration::from_secs(20);
 /// Rows of each table in one slice.
 const SLICE: usize = 1_000;
 
-/// Sweeps until `shutdown`.
+/// Sweeps until `shutdown`; of several servers, one does it for all.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
+    lease::hold(app.clone(), "sweep", shutdown, |ours| sweep(&app, ours)).await;
+}
+
+async fn sweep(app: &App, shutdown: CancellationToken) {
     let mut pause = EVERY;
     while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         // A mark that something was spent must outlive what it guards, also by the clock of another node.

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "another process is waited for, in real time")]
 
+#[path = "binary/moving.rs"]
+mod moving;
 mod support;
 
 use std::{fs, net::TcpListener, time::Duration};
@@ -107,9 +109,13 @@ fn config_reference_and_check() {
     fs::write(&file, "").unwrap();
     let (code, text, _) = support::run(&["config", "check", "--config", file.to_str().unwrap()], &[]);
     assert_eq!((code, text.trim()), (Some(0), "The configuration is good."));
-    for (name, value) in [("POOLKEEPER_BASE_URL", "pool.test"), ("POOLKEEPER_STORE", "postgres://localhost/x")] {
+    for (name, value, reason) in [
+        ("POOLKEEPER_BASE_URL", "pool.test", "pool.test"),
+        ("POOLKEEPER_STORE", "mysql://keeper:secret@localhost/x", "the store's URL"),
+        ("POOLKEEPER_STORE", "postgres://keeper:secret@localhost/x?sslmode=prefer", "sslmode=prefer"),
+    ] {
         let (code, _, error) = support::run(&["config", "check"], &[(name, value)]);
-        assert!(code == Some(1) && error.contains(value), "{error}");
+        assert!(code == Some(1) && error.contains(reason) && !error.contains("secret"), "{error}");
     }
 }
 
