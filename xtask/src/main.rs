@@ -7,6 +7,7 @@ mod dispatch;
 mod model;
 mod output;
 mod test;
+mod torture;
 
 use clap::{Parser, Subcommand};
 
@@ -40,6 +41,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Several nodes on one database under load and faults, and an audit of all that was acknowledged
+    #[command(disable_help_flag = true)]
+    Torture {
+        /// Passed on; `--help` lists them. `--debug` builds the server without optimisation
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,6 +62,7 @@ fn main() -> anyhow::Result<()> {
         Task::Coverage { check } => coverage::run(&root, &model::Model::read(&root)?, check),
         Task::Test(options) => test::run(&root, &options),
         Task::Bench { arguments } => bench(&root, &arguments),
+        Task::Torture { arguments } => torture::run(&root, &arguments),
     }
 }
 

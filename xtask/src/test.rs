@@ -1,12 +1,13 @@
 //! `cargo xtask test`: every check and every test, from a machine that has the Rust toolchain and Debian's packages
 //! and nothing else. Each step says what it does and what it installs.
 //!
-//! Steps: generated files are current; formatting; lints; unit, conformance and golden tests; coverage of the
-//! operations' errors; the built binary against real clients.
+//! Steps: generated files are current; formatting; lints; a private PostgreSQL; unit, conformance and golden tests on
+//! SQLite and on PostgreSQL; the golden tests again on each engine; coverage of the operations' errors; the built
+//! binary against real clients; a short torture test of three servers on a pair of PostgreSQL.
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
@@ -14,13 +15,26 @@ use std::{
 
 use anyhow::{Context, bail};
 
+use crate::torture;
+
 /// Which parts to run.
 #[derive(clap::Args)]
 pub struct Options {
     /// Leave out the tests with real clients (they install packages)
     #[arg(long)]
     no_clients: bool,
+    /// Leave out everything that needs PostgreSQL (which is installed from Debian's packages), the torture test included
+    #[arg(long)]
+    no_postgres: bool,
+    /// Minutes of torture
+    #[arg(long, default_value = "1")]
+    torture_minutes: String,
 }
+
+/// Where tests find PostgreSQL.
+const POSTGRES: &str = "POOLKEEPER_TEST_POSTGRES";
+/// The engines that the golden tests run on, beside SQLite in memory. Serializable is the strictest isolation.
+const ENGINES: [&str; 3] = ["file", "postgres", "postgres-serializable"];
 
 /// Runs everything; stops at the first failure.
 pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
@@ -40,7 +54,21 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&coverage)?;
     }
     std::fs::create_dir_all(&coverage)?;
-    cargo(root, ["nextest", "run", "--workspace", "--no-fail-fast"], &[("POOLKEEPER_COVERAGE", coverage.as_os_str())])?;
+    let postgres = if options.no_postgres { None } else { Some(postgres()?) };
+    let url = OsString::from(postgres.as_ref().map(|server| server.url("postgres")).unwrap_or_default());
+    let mut environment = vec![("POOLKEEPER_COVERAGE", coverage.as_os_str()), (POSTGRES, url.as_os_str())];
+    cargo(root, ["nextest", "run", "--workspace", "--no-fail-fast"], &environment)?;
+    for engine in ENGINES.iter().filter(|engine| postgres.is_some() || !engine.starts_with("postgres")) {
+        step(&format!("golden tests on the engine '{engine}'"));
+        environment.push(("POOLKEEPER_TEST_ENGINE", OsStr::new(engine)));
+        cargo(
+            root,
+            ["nextest", "run", "--package", "poolkeeper-web", "--test", "api", "--no-fail-fast"],
+            &environment,
+        )?;
+        environment.pop();
+    }
+    drop(postgres);
     step("every answer of every operation is tested, or listed as not yet");
     cargo(root, ["xtask", "coverage", "--check"], &[])?;
     if !options.no_clients {
@@ -51,8 +79,21 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         let binary = root.join("target/debug/poolkeeper");
         run_command(root, "python3", [OsStr::new("e2e/run.py"), OsStr::new("--binary"), binary.as_os_str()], &[])?;
     }
+    if !options.no_postgres {
+        step("torture: three servers, a pair of PostgreSQL, faults");
+        let arguments = ["--debug", "--minutes", options.torture_minutes.as_str()];
+        torture::run(root, &arguments.map(str::to_owned))?;
+    }
     println!("\neverything passed in {:.1} minutes", started.elapsed().as_secs_f64() / 60.0);
     Ok(())
+}
+
+/// A server for the tests, gone when this is dropped. It need not survive a loss of power, which makes it quick.
+fn postgres() -> anyhow::Result<cluster::Postgres> {
+    cluster::packages::postgresql()?;
+    let settings = [("fsync", "off"), ("synchronous_commit", "off"), ("max_connections", "300")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    cluster::Postgres::start(&cluster::PostgresOptions { settings, ..cluster::PostgresOptions::default() })
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long the tests took is real time")]
