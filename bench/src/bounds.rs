@@ -13,7 +13,7 @@ use crypto::{bignum::Residue, random::SystemEntropy, srp, token::SigningKey};
 use domain::{AttemptPurpose, Attempts, Code, CodePurpose, Medium, Message, MessagePurpose, MessageState, Sealed};
 use wire::Timestamp;
 
-use crate::{cores, driver, server::Process};
+use crate::{cores, driver, process::Process};
 
 /// Users whose rows the bare engine writes again and again, as the scenario does.
 const USERS: usize = 1_000;
@@ -65,7 +65,7 @@ pub async fn measure(time: Duration, connections: usize) -> anyhow::Result<Bound
         }
     });
     let rows = rows(time)?;
-    let hello = Process::hello().await?;
+    let hello = Process::hello()?;
     let hello = driver::hello(hello.address(), time, connections).await?;
     Ok(Bounds { signatures, exponentiations, base_two, proofs, hello, rows })
 }

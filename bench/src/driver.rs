@@ -53,6 +53,24 @@ impl Connection {
     }
 }
 
+/// Processor time, in seconds.
+#[derive(Clone, Copy)]
+pub struct Cpu {
+    /// Of all nodes.
+    pub nodes: f64,
+    /// Of the database's own processes, where they can be seen. SQLite has none.
+    pub database: Option<f64>,
+}
+
+impl std::ops::Sub for Cpu {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        let database = self.database.zip(before.database).map(|(now, before)| now - before);
+        Self { nodes: self.nodes - before.nodes, database }
+    }
+}
+
 /// What a run has shown.
 pub struct Run {
     /// Answers that were successes.
@@ -73,20 +91,21 @@ impl Run {
         self.latencies.get((last as f64 * share) as usize).copied().unwrap_or_default()
     }
 
-    /// A line of the table. By CPU: the rate if the server had the machine to itself, whatever the driver's own work
-    /// (for SRP the client's half is dearer than the server's).
-    pub fn row(&self, scenario: Scenario, cpu_seconds: f64, bound: f64) -> String {
-        let per_request = cpu_seconds / (self.done.max(1)) as f64;
-        let by_cpu = crate::cores() as f64 / per_request;
+    /// A line of the table. By CPU: the rate if the nodes and the database had the machine to themselves, whatever the
+    /// driver's own work (for SRP the client's half is dearer than the server's).
+    pub fn row(&self, scenario: Scenario, cpu: Cpu, bound: f64) -> String {
+        let milliseconds = |seconds: f64| seconds / (self.done.max(1)) as f64 * 1_000.0;
+        let by_cpu = crate::cores() as f64 * 1_000.0 / milliseconds(cpu.nodes + cpu.database.unwrap_or_default());
         format!(
-            "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {:.3} | {:.0} | {:.0} % | {:.0} % |",
+            "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {:.3} | {} | {:.0} | {:.0} % | {:.0} % |",
             scenario.name(),
             self.rate(),
             self.percentile(0.50),
             self.percentile(0.95),
             self.percentile(0.99),
             self.errors,
-            per_request * 1_000.0,
+            milliseconds(cpu.nodes),
+            cpu.database.map_or("–".to_owned(), |seconds| format!("{:.3}", milliseconds(seconds))),
             bound,
             100.0 * self.rate() / bound,
             100.0 * by_cpu / bound,
@@ -94,15 +113,15 @@ impl Run {
     }
 }
 
-/// Runs a scenario for `time` over `connections`.
+/// Runs a scenario for `time` over `connections`, which lead to the nodes in turn.
 pub async fn run(scene: &Arc<Scene>, scenario: Scenario, time: Duration, connections: usize) -> anyhow::Result<Run> {
     let numbers = Arc::new(AtomicU64::new(0));
     let mut tasks = tokio::task::JoinSet::new();
     let started = Instant::now();
-    for _ in 0..connections {
+    for address in scene.addresses().into_iter().cycle().take(connections) {
         let (scene, numbers) = (scene.clone(), numbers.clone());
         tasks.spawn(async move {
-            let mut connection = Connection::open(scene.server.address()).await?;
+            let mut connection = Connection::open(address).await?;
             let (mut latencies, mut errors) = (Vec::new(), 0_u64);
             while started.elapsed() < time {
                 let number = numbers.fetch_add(1, Ordering::Relaxed);

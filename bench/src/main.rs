@@ -2,8 +2,10 @@
 //! machine: signatures, modular exponentiations and whole SRP proofs per second, what an HTTP server of the same
 //! stack answers when it does nothing, and the rate at which the bare database engine commits the same rows durably.
 //!
-//! Order: bounds; then for each number of users: a fresh database is filled, the server is started on it, each
-//! scenario runs for a while with the driver beside it; then the table.
+//! On PostgreSQL, writes and reads of rows are compared with what `pgbench` reaches on the same server.
+//!
+//! Order: bounds; then for each store, number of users and number of nodes: a fresh database is filled, the nodes are
+//! started on it, each scenario runs for a while with the driver beside them; then the table.
 
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 #![expect(clippy::indexing_slicing, reason = "indexing JSON by name answers null where there is nothing")]
@@ -11,12 +13,16 @@
 mod bounds;
 mod driver;
 mod populate;
+mod postgres;
+mod process;
 mod scenarios;
-mod server;
+mod target;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
+
+use crate::{bounds::Bounds, scenarios::Scenario, target::Target};
 
 #[derive(Parser)]
 #[command(about = "Rates of the server as ratios to bounds measured in the same run")]
@@ -26,6 +32,14 @@ struct Arguments {
     /// The server's binary
     #[arg(long, default_value = "target/release/poolkeeper")]
     binary: PathBuf,
+    /// Where the data is: sqlite: (a temporary file), sqlite:PATH (a new file), postgres: (a private server is started),
+    /// or postgres://USER:PASSWORD@HOST:PORT/DATABASE (databases are made beside that one and removed again). Give
+    /// several to compare them
+    #[arg(long, default_value = "sqlite:")]
+    store: Vec<String>,
+    /// Nodes on one PostgreSQL; give several numbers to compare them. SQLite serves one
+    #[arg(long, value_delimiter = ',', default_value = "1,2")]
+    nodes: Vec<usize>,
     /// Users in the pool; give several to see how rates grow with them
     #[arg(long, value_delimiter = ',', default_value = "1000")]
     users: Vec<usize>,
@@ -47,34 +61,81 @@ enum Inner {
     Hello,
 }
 
+impl Arguments {
+    fn wants(&self, scenario: Scenario) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == scenario.name())
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if matches!(arguments.inner, Some(Inner::Hello)) {
-        return server::hello().await;
+        return process::hello().await;
     }
-    let time = Duration::from_secs_f64(arguments.seconds);
+    // Before anything is measured: what cannot be opened should not cost minutes.
+    let targets = arguments.store.iter().map(|text| Target::open(text)).collect::<anyhow::Result<Vec<_>>>()?;
     println!("measuring the bounds of this machine ({} cores)", cores());
-    let bounds = bounds::measure(time.min(Duration::from_secs(3)), arguments.connections).await?;
+    let bounds = bounds::measure(arguments.time().min(Duration::from_secs(3)), arguments.connections).await?;
     bounds.print();
-    for users in &arguments.users {
-        println!("\n{users} users, {} connections, {} s per scenario", arguments.connections, arguments.seconds);
-        let scene = populate::scene(&arguments.binary, *users).await?;
-        println!(
-            "| scenario | per second | p50 ms | p95 ms | p99 ms | errors | server CPU ms | bound per second | ratio | ratio by CPU |\n\
-             |---|---|---|---|---|---|---|---|---|---|"
-        );
-        for scenario in scenarios::ALL {
-            if !arguments.only.is_empty() && !arguments.only.iter().any(|name| name == scenario.name()) {
-                continue;
+    for target in &targets {
+        for users in &arguments.users {
+            let nodes: &[usize] = if target.is_shared() { &arguments.nodes } else { &[1] };
+            for nodes in nodes {
+                measure(&arguments, &bounds, target, *nodes, *users).await?;
             }
-            let before = scene.server.cpu_seconds()?;
-            let run = driver::run(&scene, *scenario, time, arguments.connections).await?;
-            let cpu = scene.server.cpu_seconds()? - before;
-            println!("{}", run.row(*scenario, cpu, scenario.bound(&bounds)));
         }
-        println!("resident memory of the server: {:.1} MiB", scene.server.resident_mebibytes()?);
     }
+    Ok(())
+}
+
+/// Runs all scenarios on a fresh database and prints a table.
+async fn measure(
+    arguments: &Arguments,
+    bounds: &Bounds,
+    target: &Target,
+    nodes: usize,
+    users: usize,
+) -> anyhow::Result<()> {
+    let (time, connections) = (arguments.time(), arguments.connections);
+    println!(
+        "\n{}, {users} users, {nodes} {}, {connections} connections, {} s per scenario",
+        target.name(),
+        if nodes == 1 { "node" } else { "nodes" },
+        arguments.seconds
+    );
+    let database = target.database()?;
+    let scene = populate::scene(&arguments.binary, &database, nodes, users).await?;
+    database.prepare_rates()?;
+    println!(
+        "| scenario | per second | p50 ms | p95 ms | p99 ms | errors | server CPU ms | database CPU ms | bound per second \
+         | ratio | ratio by CPU |\n|---|---|---|---|---|---|---|---|---|---|---|"
+    );
+    let mut rates = Vec::new();
+    for scenario in scenarios::ALL.iter().copied().filter(|scenario| arguments.wants(*scenario)) {
+        let before = database.rate(scenario.load(), time, connections)?;
+        let cpu = scene.cpu(target)?;
+        let run = driver::run(&scene, scenario, time, connections).await?;
+        let cpu = scene.cpu(target)? - cpu;
+        let after = database.rate(scenario.load(), time, connections)?;
+        let bound = match (before, after) {
+            (Some(before), Some(after)) => {
+                rates.push(format!("{} {before:.0} and {after:.0}", scenario.name()));
+                f64::midpoint(before, after)
+            }
+            _ => scenario.bound(bounds),
+        };
+        println!("{}", run.row(scenario, cpu, bound));
+    }
+    if !rates.is_empty() {
+        println!("pgbench before and after, per second: {}", rates.join("; "));
+    }
+    let memory: Vec<_> = scene.memory()?.iter().map(|size| format!("{size:.1} MiB")).collect();
+    println!("resident memory of each node: {}", memory.join(", "));
     Ok(())
 }
 

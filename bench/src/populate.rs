@@ -1,6 +1,8 @@
-//! A pool with as many users as the run wants, and a server on it.
+//! A pool with as many users as the run wants, and nodes on it.
 
 use std::{
+    net::SocketAddr,
+    ops::Range,
     path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -8,16 +10,21 @@ use std::{
 
 use crypto::{
     random::SystemEntropy,
-    seal::{KeyRing, Purpose},
+    seal::{KeyRing, MasterKey, Purpose},
     srp,
 };
 use domain::{Password, PasswordHash, User, names::NameKind};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use store::{Changes, Durability, Location, Store};
+use store::{Changes, Store};
+use tokio::task::JoinSet;
 use wire::{Timestamp, UserStatusType};
 
-use crate::{driver::Connection, server::Process};
+use crate::{
+    driver::{Connection, Cpu},
+    process::{NodeOptions, Process},
+    target::{Database, Target},
+};
 
 /// Everybody's password.
 pub const PASSWORD: &str = "Bench-Passw0rd";
@@ -35,10 +42,15 @@ pub struct Active {
     pub refresh_token: String,
 }
 
+/// Users whom one changeset makes.
+const BATCH: usize = 500;
+/// Changesets under way at once: a database across a network has several processes.
+const AT_ONCE: usize = 8;
+
 /// Everything that scenarios need.
 pub struct Scene {
-    /// The server under test.
-    pub server: Process,
+    /// The nodes under test.
+    nodes: Vec<Process>,
     /// The pool.
     pub pool: String,
     /// A client without a secret that may use every flow.
@@ -59,20 +71,39 @@ impl Scene {
         let users = self.users as u64;
         user_name((number.wrapping_mul(2_654_435_761) % users) as usize)
     }
+
+    /// Where the nodes listen.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(Process::address).collect()
+    }
+
+    /// Processor time that nodes and database have used.
+    pub fn cpu(&self, target: &Target) -> anyhow::Result<Cpu> {
+        let nodes = self.nodes.iter().map(Process::cpu_seconds).sum::<anyhow::Result<f64>>()?;
+        Ok(Cpu { nodes, database: target.cpu_seconds()? })
+    }
+
+    /// Resident memory of each node, in mebibytes.
+    pub fn memory(&self) -> anyhow::Result<Vec<f64>> {
+        self.nodes.iter().map(Process::resident_mebibytes).collect()
+    }
 }
 
 fn user_name(index: usize) -> String {
     format!("user-{index:07}")
 }
 
-/// Fills a fresh database and starts the server on it.
-pub async fn scene(binary: &Path, users: usize) -> anyhow::Result<Arc<Scene>> {
+/// Fills a fresh database and starts nodes on it.
+pub async fn scene(binary: &Path, database: &Database<'_>, nodes: usize, users: usize) -> anyhow::Result<Arc<Scene>> {
     let folder = tempfile::tempdir()?;
-    let (data, configuration) = (folder.path().join("data"), folder.path().join("bench.toml"));
     // The guards against guessing would stop a driver that asks for the same users again and again.
-    std::fs::write(&configuration, "[store]\ndurability = \"full\"\n\n[limits]\nreset_requests_per_hour = 1000000\n")?;
+    let configuration = "[store]\ndurability = \"full\"\n\n[limits]\nreset_requests_per_hour = 1000000\n";
+    std::fs::write(folder.path().join("bench.toml"), configuration)?;
+    let key = MasterKey::generate(&SystemEntropy).to_text();
+    std::fs::write(folder.path().join("master.key"), key.as_bytes())?;
+    let options = NodeOptions { binary: binary.to_owned(), store: database.url(), folder: folder.path().to_owned() };
     let (pool, client) = {
-        let server = Process::start(binary, &data, &configuration).await?;
+        let server = Process::start(&options)?;
         let mut connection = Connection::open(server.address()).await?;
         let created = connection
             .json("CreateUserPool", json!({"PoolName": "bench", "AutoVerifiedAttributes": ["email"]}))
@@ -83,11 +114,12 @@ pub async fn scene(binary: &Path, users: usize) -> anyhow::Result<Arc<Scene>> {
         let created = connection.json("CreateUserPoolClient", request).await?;
         (pool, created["UserPoolClient"]["ClientId"].as_str().unwrap_or_default().to_owned())
     };
-    fill(&data, &pool, users).await?;
-    let server = Process::start(binary, &data, &configuration).await?;
-    let mut connection = Connection::open(server.address()).await?;
+    fill(database, KeyRing::parse(&key)?, &pool, users).await?;
+    database.settle()?;
+    let nodes = (0..nodes).map(|_| Process::start(&options)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut active = Vec::new();
-    for index in 0..ACTIVE.min(users) {
+    for (index, node) in (0..ACTIVE.min(users)).zip(nodes.iter().cycle()) {
+        let mut connection = Connection::open(node.address()).await?;
         let name = user_name(index);
         let parameters = json!({"USERNAME": name, "PASSWORD": PASSWORD});
         let request = json!({"ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters});
@@ -97,58 +129,74 @@ pub async fn scene(binary: &Path, users: usize) -> anyhow::Result<Arc<Scene>> {
     }
     let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let srp = Arc::new(srp::client::Client::new(&[0x5A; 32]));
-    Ok(Arc::new(Scene { server, pool, client, active, srp, run, users, _folder: folder }))
+    Ok(Arc::new(Scene { nodes, pool, client, active, srp, run, users, _folder: folder }))
 }
 
-/// Writes the users straight into the store, while no server has it.
-async fn fill(data: &Path, pool: &str, users: usize) -> anyhow::Result<()> {
-    let ring = KeyRing::parse(&std::fs::read_to_string(data.join("master.key"))?)?;
-    let location = Location::File(data.join("poolkeeper.db"));
-    let store =
-        Store::open(&store::Options { location, durability: Durability::Normal, ..store::Options::memory() }).await?;
+/// Writes the users straight into the store, while no node has it.
+async fn fill(database: &Database<'_>, ring: KeyRing, pool: &str, users: usize) -> anyhow::Result<()> {
+    let store = Store::open(&database.options()?).await?;
     let bar =
         ProgressBar::new(users as u64).with_style(ProgressStyle::with_template("filling {bar:40} {pos}/{len} {eta}")?);
     let now = Timestamp::from_seconds(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?);
-    for first in (0..users).step_by(500) {
-        let mut changes = Changes::new();
-        let last = (first + 500).min(users);
-        for index in first..last {
-            let (sub, name) = (crypto::random::uuid_v4(&SystemEntropy), user_name(index));
-            let attributes = [
-                ("email", format!("{name}@example.com")),
-                ("email_verified", "true".to_owned()),
-                ("name", "Some Body".to_owned()),
-            ];
-            if index < ACTIVE {
-                let verifier = srp::make_verifier(&SystemEntropy, domain::pool::short_name(pool), &name, PASSWORD);
-                let identity = format!("{pool}/{sub}");
-                let sealed = ring.seal(&SystemEntropy, Purpose::PasswordVerifier, &identity, &verifier.verifier);
-                let current = PasswordHash::Srp { salt: srp::to_hex(&verifier.salt), verifier: sealed };
-                changes.insert(Password {
-                    pool_id: pool.to_owned(),
-                    sub: sub.clone(),
-                    current,
-                    expires_at: None,
-                    history: Vec::new(),
-                });
-            }
-            changes.claim(pool, &name, NameKind::Username, &sub);
-            changes.insert(User {
-                pool_id: pool.to_owned(),
-                sub,
-                username: name,
-                status: UserStatusType::Confirmed,
-                enabled: true,
-                attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-                created_at: now,
-                modified_at: now,
-                tokens_not_before: None,
-            });
+    let (pool, ring) = (Arc::<str>::from(pool), Arc::new(ring));
+    let mut under_way = JoinSet::new();
+    for first in (0..users).step_by(BATCH) {
+        if under_way.len() == AT_ONCE {
+            under_way.join_next().await.transpose()?.transpose()?;
         }
-        changes.count_users(pool, i64::try_from(last - first)?);
-        store.commit(changes).await?;
-        bar.set_position(last as u64);
+        let (store, bar, pool, ring) = (store.clone(), bar.clone(), pool.clone(), ring.clone());
+        let last = (first + BATCH).min(users);
+        under_way.spawn(async move {
+            store.commit(batch(&ring, &pool, now, first..last)).await?;
+            bar.inc((last - first) as u64);
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = under_way.join_next().await {
+        done??;
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// The changeset that makes some of the users.
+fn batch(ring: &KeyRing, pool: &str, now: Timestamp, users: Range<usize>) -> Changes {
+    let mut changes = Changes::new();
+    let count = i64::try_from(users.len()).unwrap_or_default();
+    for index in users {
+        let (sub, name) = (crypto::random::uuid_v4(&SystemEntropy), user_name(index));
+        let attributes = [
+            ("email", format!("{name}@example.com")),
+            ("email_verified", "true".to_owned()),
+            ("name", "Some Body".to_owned()),
+        ];
+        if index < ACTIVE {
+            let verifier = srp::make_verifier(&SystemEntropy, domain::pool::short_name(pool), &name, PASSWORD);
+            let identity = format!("{pool}/{sub}");
+            let sealed = ring.seal(&SystemEntropy, Purpose::PasswordVerifier, &identity, &verifier.verifier);
+            let current = PasswordHash::Srp { salt: srp::to_hex(&verifier.salt), verifier: sealed };
+            changes.insert(Password {
+                pool_id: pool.to_owned(),
+                sub: sub.clone(),
+                current,
+                expires_at: None,
+                history: Vec::new(),
+            });
+        }
+        changes.claim(pool, &name, NameKind::Username, &sub);
+        changes.insert(User {
+            pool_id: pool.to_owned(),
+            sub,
+            username: name,
+            status: UserStatusType::Confirmed,
+            enabled: true,
+            attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            created_at: now,
+            modified_at: now,
+            tokens_not_before: None,
+        });
+    }
+    // Last, because others wait for this row.
+    changes.count_users(pool, count);
+    changes
 }

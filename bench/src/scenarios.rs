@@ -11,6 +11,7 @@ use crate::{
     bounds::Bounds,
     driver::Connection,
     populate::{PASSWORD, Scene},
+    postgres::Load,
 };
 
 /// A kind of request.
@@ -57,7 +58,17 @@ impl Scenario {
         }
     }
 
-    /// What it could reach at best: the dearest thing that it cannot do without.
+    /// What a database across a network has to do for it at best, where that is dearer than everything else.
+    pub const fn load(self) -> Option<Load> {
+        match self {
+            Self::ForgotPassword => Some(Load::Commits),
+            Self::GetUser | Self::AdminGetUser => Some(Load::Selects),
+            Self::SignUp | Self::PasswordSignIn | Self::SrpSignIn | Self::Refresh => None,
+        }
+    }
+
+    /// What it could reach at best on SQLite, and on any database as far as [`Self::load`] says nothing: the dearest
+    /// thing that it cannot do without.
     pub fn bound(self, bounds: &Bounds) -> f64 {
         let together = |costs: &[f64]| 1.0 / costs.iter().map(|rate| 1.0 / rate).sum::<f64>();
         let signatures = bounds.signatures / 2.0;

@@ -62,6 +62,12 @@ impl Lane {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// A fault could not be made or undone: the run ends here, and the audit looks at what there is.
+    fn breaks(&self, error: &anyhow::Error) {
+        self.record.finding(&format!("the run ended early: {error:#}"));
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     /// Waits, but not beyond the end of the run.
     fn wait(&mut self, least: f64, most: f64) {
         let end = Instant::now() + self.chance.seconds(least, most);
@@ -120,8 +126,8 @@ pub struct Nodes {
     pub links: Vec<Vec<Proxy>>,
 }
 
-/// Lets nodes fail until the run is over; the network is whole afterwards. An error here ends the other lane, too.
-pub fn torture_nodes(mut lane: Lane, mut machines: Nodes, kind: StoreKind) -> (Nodes, Result<Tolls>) {
+/// Lets nodes fail until the run is over; the network is whole afterwards.
+pub fn torture_nodes(mut lane: Lane, mut machines: Nodes, kind: StoreKind) -> (Nodes, Tolls) {
     let choices: &[(usize, NodeFault)] = if kind == StoreKind::Sqlite {
         &[(1, NodeFault::Kill)]
     } else {
@@ -136,7 +142,7 @@ pub fn torture_nodes(mut lane: Lane, mut machines: Nodes, kind: StoreKind) -> (N
     loop {
         lane.wait(1.0, 5.0);
         if lane.is_over() {
-            return (machines, Ok(lane.tolls));
+            return (machines, lane.tolls);
         }
         let node = lane.chance.below(machines.nodes.len());
         let outcome = match lane.chance.weighted(choices) {
@@ -144,8 +150,7 @@ pub fn torture_nodes(mut lane: Lane, mut machines: Nodes, kind: StoreKind) -> (N
             None => Ok(()),
         };
         if let Err(error) = outcome {
-            lane.stop.store(true, Ordering::Relaxed);
-            return (machines, Err(error));
+            lane.breaks(&error);
         }
     }
 }
@@ -236,13 +241,13 @@ enum DatabaseFault {
 }
 
 /// Lets the database fail until the run is over; it is whole afterwards.
-pub fn torture_database(mut lane: Lane, mut database: Database) -> (Database, Result<Tolls>) {
+pub fn torture_database(mut lane: Lane, mut database: Database) -> (Database, Tolls) {
     use DatabaseFault::{
         EndConnections, FewConnections, Kill, KillLeader, KillStandby, PauseLeader, PauseStandby, Restart, StopAtOnce,
         SwitchOver,
     };
     let choices: &[(usize, DatabaseFault)] = match database {
-        Database::Sqlite(_) => return (database, Ok(Tolls::new())),
+        Database::Sqlite(_) => return (database, Tolls::new()),
         Database::Postgres(_) => {
             &[(20, Restart), (15, StopAtOnce), (25, Kill), (20, EndConnections), (20, FewConnections)]
         }
@@ -259,15 +264,14 @@ pub fn torture_database(mut lane: Lane, mut database: Database) -> (Database, Re
     loop {
         lane.wait(2.0, 8.0);
         if lane.is_over() {
-            return (database, Ok(lane.tolls));
+            return (database, lane.tolls);
         }
         let outcome = match lane.chance.weighted(choices) {
             Some(fault) => torture_server(&mut lane, &mut database, fault),
             None => Ok(()),
         };
         if let Err(error) = outcome {
-            lane.stop.store(true, Ordering::Relaxed);
-            return (database, Err(error));
+            lane.breaks(&error);
         }
     }
 }

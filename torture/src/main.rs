@@ -52,6 +52,9 @@ use crate::{
 /// How long the nodes may take to be ready when all faults are undone.
 const RECOVERY: Duration = Duration::from_secs(120);
 
+/// Without a terminal, how it goes is said once in so many seconds.
+const PLAIN_LINE: u64 = 30;
+
 #[derive(Parser)]
 #[command(about = "Nodes on one database under load and faults, and an audit of all that was acknowledged")]
 struct Arguments {
@@ -104,7 +107,6 @@ async fn main() -> anyhow::Result<ExitCode> {
     if let Some(folder) = &arguments.logs {
         world.keep_logs(folder)?;
     }
-    let tolls = run.tolls?;
     if run.was_interrupted {
         bail!("interrupted: nothing was audited");
     }
@@ -123,7 +125,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         tasks: arguments.tasks,
         record: &record,
         mailbox: &scene.mailbox,
-        tolls: &tolls,
+        tolls: &run.tolls,
         audited: &audited,
     };
     let text = report.text()?;
@@ -144,7 +146,7 @@ fn nodes(kind: StoreKind) -> String {
 struct Run {
     machines: Nodes,
     database: Database,
-    tolls: anyhow::Result<Tolls>,
+    tolls: Tolls,
     was_interrupted: bool,
 }
 
@@ -182,16 +184,13 @@ async fn torture(
 
     let was_interrupted = watch(record, &of_nodes, &of_database, time).await?;
     stop.store(true, Ordering::Relaxed);
-    let (mut machines, first) = of_nodes.await?;
-    let (database, second) = of_database.await?;
+    let (mut machines, mut tolls) = of_nodes.await?;
+    let (database, of_database) = of_database.await?;
+    tolls.extend(of_database);
     scene.stop.store(true, Ordering::Relaxed);
     while let Some(done) = load.join_next().await {
         done??;
     }
-    let tolls = first.and_then(|mut tolls| {
-        tolls.extend(second?);
-        Ok(tolls)
-    });
     let (machines, ready) = tokio::task::spawn_blocking(move || {
         let ready = machines.nodes.iter_mut().try_for_each(|node| {
             if node.has_ended().is_some() {
@@ -228,21 +227,20 @@ async fn watch<A, B>(
         if was_interrupted {
             return Ok(true);
         }
-        // The lane of a database without faults ends at once; one that meets an error ends the other one.
+        // The lane of a database without faults ends at once; one that breaks ends the other one.
         if of_nodes.is_finished() && of_database.is_finished() {
             break;
         }
-        let requests = record.requests();
-        let (findings, more) = record.findings();
-        bar.set_position(began.elapsed().as_secs());
-        bar.set_message(format!(
-            "{} requests, {}/s, {} findings, fault: {}",
-            requests,
-            requests - before,
-            findings.len() + more,
-            record.faults()
-        ));
+        let (requests, (findings, more)) = (record.requests(), record.findings());
+        let (rate, findings, faults) = (requests - before, findings.len() + more, record.faults());
+        let message = format!("{requests} requests, {rate}/s, {findings} findings, fault: {faults}");
         before = requests;
+        let seconds = began.elapsed().as_secs();
+        if bar.is_hidden() && seconds.is_multiple_of(PLAIN_LINE) {
+            println!("after {seconds} s: {message}");
+        }
+        bar.set_position(seconds);
+        bar.set_message(message);
     }
     bar.finish_and_clear();
     Ok(false)

@@ -147,7 +147,7 @@ impl Record {
         self.state().success_of_node.get(node).is_some_and(|last| *last >= moment)
     }
 
-    /// Another node showed a change of settings so long after its acknowledgement.
+    /// Another node showed a change of settings when it was asked so long after the acknowledgement.
     pub fn change_seen(&self, after: Duration) {
         let mut state = self.state();
         let (count, longest) = state.changes_seen.unwrap_or_default();

@@ -61,7 +61,7 @@ impl Report<'_> {
         if let Some((count, longest)) = self.record.changes_seen() {
             writeln!(
                 text,
-                "- Settings: {count} times another node showed a change, after at most {:.0} ms",
+                "- Settings: {count} times another node was seen to follow a change, within {:.0} ms",
                 longest.as_secs_f64() * 1_000.0
             )?;
         }

@@ -54,9 +54,15 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&coverage)?;
     }
     std::fs::create_dir_all(&coverage)?;
+    cargo(root, ["build", "--package", "poolkeeper", "--bin", "poolkeeper"], &[])?;
+    let binary = root.join("target/debug/poolkeeper");
     let postgres = if options.no_postgres { None } else { Some(postgres()?) };
     let url = OsString::from(postgres.as_ref().map(|server| server.url("postgres")).unwrap_or_default());
-    let mut environment = vec![("POOLKEEPER_COVERAGE", coverage.as_os_str()), (POSTGRES, url.as_os_str())];
+    let mut environment = vec![
+        ("POOLKEEPER_COVERAGE", coverage.as_os_str()),
+        ("POOLKEEPER_BINARY", binary.as_os_str()),
+        (POSTGRES, url.as_os_str()),
+    ];
     cargo(root, ["nextest", "run", "--workspace", "--no-fail-fast"], &environment)?;
     for engine in ENGINES.iter().filter(|engine| postgres.is_some() || !engine.starts_with("postgres")) {
         step(&format!("golden tests on the engine '{engine}'"));
@@ -73,10 +79,8 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     cargo(root, ["xtask", "coverage", "--check"], &[])?;
     if !options.no_clients {
         step("real clients against the built binary");
-        cargo(root, ["build", "--package", "poolkeeper", "--bin", "poolkeeper"], &[])?;
         tool(root, "python3", &["apt-get", "install", "--yes", "python3", "python3-venv"])?;
         tool(root, "node", &["apt-get", "install", "--yes", "nodejs", "npm"])?;
-        let binary = root.join("target/debug/poolkeeper");
         run_command(root, "python3", [OsStr::new("e2e/run.py"), OsStr::new("--binary"), binary.as_os_str()], &[])?;
     }
     if !options.no_postgres {

@@ -3,7 +3,7 @@
 //!
 //! Everything listens on 127.0.0.1, on free ports, and keeps its files in a temporary folder. Dropping a value kills its
 //! processes, by their ids, and removes the folder; when the whole program is killed, a guard beside each folder does
-//! it ([`folder`]). All calls block: from asynchronous code they belong into `spawn_blocking`.
+//! it. All calls block: from asynchronous code they belong into `spawn_blocking`.
 //!
 //! The programs come from Debian's packages ([`packages`]). PostgreSQL refuses to run as root; for root, servers run as
 //! Debian's user `postgres`.

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What is started.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NodeOptions {
     /// The built program.
     pub binary: PathBuf,
@@ -33,6 +33,17 @@ pub struct NodeOptions {
     pub config: String,
     /// Variables, besides those of the caller that do not begin with `POOLKEEPER_`.
     pub environment: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for NodeOptions {
+    /// Without configuration and environment, which hold passwords.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("NodeOptions")
+            .field("binary", &self.binary)
+            .field("command", &self.command)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A node with a folder and ports that it keeps when it is started again. It is killed, and its folder removed, when it

@@ -196,11 +196,12 @@ impl Patroni {
         self.member_mut(index)?.kill()
     }
 
-    /// Starts a member that was killed; it joins in its own time ([`Self::wait_until_healthy`]).
+    /// Starts a member, killing first what still runs of it; it joins in its own time ([`Self::wait_until_healthy`]).
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start_member(&mut self, index: usize) -> Result<()> {
+        self.kill_member(index)?;
         let member = self.member(index)?;
         let mut command = self.account.command("/usr/bin/patroni", self.folder.path());
         command.arg(self.folder.path().join(format!("{}.yml", member.name)));
@@ -344,12 +345,8 @@ fn start_etcd(folder: &Folder, account: Account, port: u16) -> Result<Process> {
     let data = folder.private("etcd", account)?;
     let (clients, peers) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{}", port::free()?));
     let mut command = account.command("/usr/bin/etcd", folder.path());
-    command.arg("--enable-v2").arg("--data-dir").arg(data).args([
-        "--name",
-        "only",
-        "--initial-cluster",
-        &format!("only={peers}"),
-    ]);
+    command.arg("--enable-v2").arg("--data-dir").arg(data);
+    command.args(["--name", "only", "--initial-cluster", &format!("only={peers}")]);
     command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
     command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
     let mut process = Process::start(folder, "etcd", command)?;

@@ -79,8 +79,8 @@ impl Postgres {
         let data = folder.private("data", account)?;
         let certificate = if options.tls { Some(certificate::make(&folder, account)?) } else { None };
         let access = Access::new(certificate.as_ref().map(|certificate| certificate.authority.clone()))?;
-        let (port, limited) = (port::free()?, options.data_limit_mib.is_some());
-        let mut server = Self { process: None, port, access, account, data, limited, folder };
+        let port = port::free()?;
+        let mut server = Self { process: None, port, access, account, data, limited: false, folder };
         if let Some(mebibytes) = options.data_limit_mib {
             server.limit(mebibytes)?;
         }
@@ -93,13 +93,14 @@ impl Postgres {
     }
 
     /// Puts a small file system in memory where the data will be.
-    fn limit(&self, mebibytes: u64) -> Result<()> {
+    fn limit(&mut self, mebibytes: u64) -> Result<()> {
         anyhow::ensure!(is_root(), "data_limit_mib needs root, who alone may mount a file system: run this as root");
         let (user, group) = self.account.numbers().context("root has an account for servers")?;
         let options = format!("size={mebibytes}m,mode=0700,uid={user},gid={group}");
         let mut mount = Command::new("mount");
         let output = mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&self.data).output()?;
         anyhow::ensure!(output.status.success(), "mount: {}", String::from_utf8_lossy(&output.stderr));
+        self.limited = true;
         Ok(())
     }
 

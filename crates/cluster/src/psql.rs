@@ -15,7 +15,7 @@ use crate::{account::Account, packages::postgresql_programs};
 const PATIENCE: &str = "300";
 
 /// Who may use a server, and with which passwords: made anew for each run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Access {
     /// Of `postgres`, who may do everything.
     pub superuser_password: String,
@@ -23,6 +23,13 @@ pub struct Access {
     pub password: String,
     /// When the server speaks TLS only: its authority's certificate.
     pub authority: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Access {
+    /// Without the passwords.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Access").field("authority", &self.authority).finish_non_exhaustive()
+    }
 }
 
 impl Access {

@@ -67,7 +67,9 @@ pub enum Error {
     #[error("no space left for the database. Free some and try again; nothing of this change was kept")]
     Full,
     /// Others hold the database, or the rows, for too long.
-    #[error("the database is busy: others hold what this change needs. Try again; close other programs that use a SQLite file")]
+    #[error(
+        "the database is busy: others hold what this change needs. Try again; close other programs that use a SQLite file"
+    )]
     Busy,
     /// A database across a network cannot be reached, or takes no requests for now.
     #[error(

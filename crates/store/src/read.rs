@@ -106,6 +106,8 @@ pub(crate) const DUE_MESSAGES: Query<Stored<Message>> = documents("messages", sq
 pub(crate) const RECENT_MESSAGES: Query<Stored<Message>> = documents("messages", sql::RECENT_MESSAGES);
 pub(crate) const SIGNING_KEYS_OF_POOL: Query<Stored<SigningKeyRecord>> =
     documents("signing_keys", sql::SIGNING_KEYS_OF_POOL);
+pub(crate) const SIGNING_KEYS_AFTER: Query<Stored<SigningKeyRecord>> =
+    documents("signing_keys", sql::SIGNING_KEYS_AFTER);
 pub(crate) const ACCESS_KEY: Query<Stored<AccessKey>> = documents("access_keys", sql::ACCESS_KEY);
 pub(crate) const ALL_ACCESS_KEYS: Query<Stored<AccessKey>> = documents("access_keys", sql::ALL_ACCESS_KEYS);
 
@@ -124,6 +126,12 @@ pub(crate) const META: Query<String> = Query { table: "meta", sql: sql::META, de
 pub(crate) const DELETED_POOL: Query<String> = Query { table: "pools", sql: sql::DELETED_POOL, decode: text };
 pub(crate) const ESTIMATED_USERS: Query<i64> =
     Query { table: "user_counts", sql: sql::ESTIMATED_USERS, decode: |row| row.integer(0) };
+
+pub(crate) const QUEUE: Query<(i64, Timestamp)> = Query {
+    table: "messages",
+    sql: sql::QUEUE,
+    decode: |row| Some((row.integer(0)?, Timestamp(row.integer(1)?))),
+};
 
 pub(crate) const EPOCH: Query<i64> = Query { table: "epochs", sql: sql::EPOCH, decode: |row| row.integer(0) };
 pub(crate) const LEASE: Query<(String, i64)> =
@@ -220,6 +228,15 @@ impl Parts<'_> {
     pub(crate) fn has(&self, number: i64) -> bool {
         self.found.iter().any(|part| part.number == number)
     }
+}
+
+/// Messages that wait, or that were given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// How many.
+    pub messages: u64,
+    /// When the oldest of them was written; `None` when there is none.
+    pub oldest: Option<Timestamp>,
 }
 
 /// What a request with an access token has to know, read at one moment.

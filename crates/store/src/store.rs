@@ -9,7 +9,7 @@ use domain::{
 };
 
 use crate::{
-    Change, Changes, CommitError, Error, Lease, Location, Options, PlannedMigration, PostgresStore, RecoverySnapshot,
+    Change, Changes, CommitError, Error, Lease, Location, Options, PlannedMigration, PostgresStore, Queue, RecoverySnapshot,
     SignInSnapshot, SqliteStore, Statistics, Stored, TokenSnapshot,
     compile::{Param, Step, compile, next_epoch},
     postgres,
@@ -43,6 +43,21 @@ impl Store {
             Location::File(path) => SqliteStore::open(Some(path), options).map(|store| Self::Sqlite(Arc::new(store))),
             Location::Postgres(postgres) => {
                 PostgresStore::open(postgres).await.map(|store| Self::Postgres(Arc::new(store)))
+            }
+        }
+    }
+
+    /// Opens a database as it is, to look at it beside servers that may be at work: without the lock on the data
+    /// directory and without bringing the schema up to date. In a SQLite file nothing can be changed through it.
+    ///
+    /// # Errors
+    /// When a file cannot be opened. A database across a network is asked by the first request.
+    pub fn open_to_read(options: &Options) -> Result<Self, Error> {
+        match &options.location {
+            Location::Memory => SqliteStore::open(None, options).map(|store| Self::Sqlite(Arc::new(store))),
+            Location::File(path) => SqliteStore::open_to_read(path, options).map(|store| Self::Sqlite(Arc::new(store))),
+            Location::Postgres(postgres) => {
+                PostgresStore::connected(postgres).map(|store| Self::Postgres(Arc::new(store)))
             }
         }
     }
@@ -280,6 +295,15 @@ impl Store {
         self.all(&read::SIGNING_KEYS_OF_POOL, &[pool_id.into(), bound(usize::MAX)]).await
     }
 
+    /// At most `limit` signing keys of whatever pool by key id, from the one after `after`.
+    pub async fn all_signing_keys(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Stored<SigningKeyRecord>>, Error> {
+        self.all(&read::SIGNING_KEYS_AFTER, &[after.unwrap_or_default().into(), bound(limit)]).await
+    }
+
     /// At most `limit` signing keys that belong to no pool yet.
     pub async fn stock_keys(&self, limit: usize) -> Result<Vec<Stored<SigningKeyRecord>>, Error> {
         self.all(&read::SIGNING_KEYS_OF_POOL, &["".into(), bound(limit)]).await
@@ -328,6 +352,15 @@ impl Store {
     ) -> Result<Vec<Stored<Message>>, Error> {
         let (created_at, id) = before.unwrap_or((Timestamp(i64::MAX), ""));
         self.all(&read::RECENT_MESSAGES, &[created_at.milliseconds().into(), id.into(), bound(limit)]).await
+    }
+
+    /// How many messages are in a state, and when the oldest of them was written. When there are more than `limit`, it
+    /// tells of the `limit` that are due first.
+    pub async fn queue(&self, state: MessageState, limit: usize) -> Result<Queue, Error> {
+        let found = self.first(&read::QUEUE, &[state.number().into(), bound(limit)]).await?;
+        let (messages, oldest) = found.unwrap_or_default();
+        let oldest = (messages > 0).then_some(oldest);
+        Ok(Queue { messages: u64::try_from(messages).unwrap_or_default(), oldest })
     }
 
     /// Removes all messages and says how many.

@@ -1,6 +1,12 @@
 //! A whole server in process: requests go in as HTTP requests and come out as HTTP answers, without a socket.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use cluster::Scratch;
@@ -15,6 +21,8 @@ use service::{
     settings::{Issuer, Limits, Signatures, SrpOff},
 };
 use store::{Address, Changes, Durability, Isolation, Location, PostgresOptions, Store};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use wire::Timestamp;
 
@@ -24,6 +32,10 @@ use crate::{Answer, SeededEntropy, stock};
 const START: Timestamp = Timestamp(1_767_323_045_000);
 /// Signing keys at hand: enough for eight pools.
 const STOCK: usize = 16;
+/// Seed of the first server's randomness. The master key is the first thing that is drawn from it.
+const SEED: u64 = 1;
+/// How long jobs may take to end when they are told to.
+const JOBS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a test wants different from the usual.
 pub struct Builder {
@@ -31,8 +43,9 @@ pub struct Builder {
     location: Location,
     sender: Sender,
     test_controls: bool,
-    folder: Option<tempfile::TempDir>,
-    scratch: Option<Scratch>,
+    seed: u64,
+    is_recorded: bool,
+    home: Home,
 }
 
 /// The server under test.
@@ -40,9 +53,27 @@ pub struct Server {
     /// The service behind it.
     pub app: Arc<App>,
     router: Router,
-    // These go last.
-    _folder: Option<tempfile::TempDir>,
-    _scratch: Option<Scratch>,
+    location: Location,
+    test_controls: bool,
+    is_recorded: bool,
+    jobs: Jobs,
+    // This goes last.
+    home: Home,
+}
+
+/// Where the data of one server, or of several, lives; gone with the last of them.
+#[derive(Clone, Default)]
+struct Home {
+    folder: Option<Arc<tempfile::TempDir>>,
+    scratch: Option<Arc<Scratch>>,
+    siblings: Arc<AtomicU64>,
+}
+
+/// Background jobs; they die when this is dropped.
+#[derive(Default)]
+struct Jobs {
+    shutdown: CancellationToken,
+    running: JoinSet<()>,
 }
 
 /// The environment variable that says on which engine servers run whose test does not care: `memory` (the usual one),
@@ -77,12 +108,40 @@ impl Builder {
     pub fn in_a_file(mut self) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         self.location = Location::File(folder.path().join("poolkeeper.db"));
-        self.folder = Some(folder);
+        self.home.folder = Some(Arc::new(folder));
+        self
+    }
+
+    /// Keeps the data in a new database of PostgreSQL, which other servers can share ([`Server::sibling`]); nothing
+    /// where the environment names no server. What the calls answer is not noted as coverage, since it cannot be seen
+    /// everywhere.
+    #[must_use]
+    pub fn on_postgres(mut self) -> Option<Self> {
+        self.is_recorded = false;
+        self.in_a_database(Isolation::ReadCommitted)
+    }
+
+    /// Keeps the data in a new database; nothing where there is no server that makes one.
+    fn in_a_database(mut self, isolation: Isolation) -> Option<Self> {
+        let scratch = Scratch::from_environment().expect("a database can be made")?;
+        let address = Address::parse(&scratch.url()).expect("it has an URL");
+        // Each test is a process of its own with few servers of its own.
+        let options = PostgresOptions { isolation, max_connections: 4, ..PostgresOptions::new(address) };
+        self.location = Location::Postgres(Box::new(options));
+        self.home.scratch = Some(Arc::new(scratch));
+        Some(self)
+    }
+
+    /// Changes how the database of PostgreSQL is used.
+    #[must_use]
+    pub fn database(mut self, change: impl FnOnce(&mut PostgresOptions)) -> Self {
+        let Location::Postgres(options) = &mut self.location else { panic!("the data is not in PostgreSQL") };
+        change(options);
         self
     }
 
     /// Keeps the data where [`ENGINE`] says.
-    fn on_the_engine_under_test(mut self) -> Self {
+    fn on_the_engine_under_test(self) -> Self {
         let isolation = match std::env::var(ENGINE).as_deref() {
             Err(_) | Ok("" | "memory") => return self,
             Ok("file") => return self.in_a_file(),
@@ -90,13 +149,7 @@ impl Builder {
             Ok("postgres-serializable") => Isolation::Serializable,
             Ok(other) => panic!("{ENGINE}={other} is no engine"),
         };
-        let scratch = Scratch::from_environment().expect("a database can be made").expect("a server is named");
-        let address = Address::parse(&scratch.url()).expect("it has an URL");
-        // Each test is a process of its own with a server of its own.
-        let options = PostgresOptions { isolation, max_connections: 4, ..PostgresOptions::new(address) };
-        self.location = Location::Postgres(Box::new(options));
-        self.scratch = Some(scratch);
-        self
+        self.in_a_database(isolation).expect("a server is named")
     }
 
     /// Starts it.
@@ -106,22 +159,37 @@ impl Builder {
     }
 
     async fn start_there(self) -> Server {
-        let entropy = Arc::new(SeededEntropy::new(1));
-        let ring = KeyRing::new(vec![MasterKey::generate(&*entropy)]).expect("one key makes a ring");
-        let options =
-            store::Options { location: self.location, durability: Durability::Normal, ..store::Options::memory() };
-        let store = Store::open(&options).await.expect("a fresh store opens");
+        let is_first = self.seed == SEED;
+        let entropy = Arc::new(SeededEntropy::new(self.seed));
+        let master = if is_first { MasterKey::generate(&*entropy) } else { MasterKey::generate(&SeededEntropy::new(SEED)) };
+        let ring = KeyRing::new(vec![master]).expect("one key makes a ring");
+        let options = store::Options {
+            location: self.location.clone(),
+            durability: Durability::Normal,
+            ..store::Options::memory()
+        };
+        let store = Store::open(&options).await.expect("the store opens");
         let clock = Clock::new(|| START);
         clock.freeze(true);
-        let mut changes = Changes::new();
-        for key in stock(&ring, &*entropy, STOCK, clock.now()) {
-            changes.insert(key);
+        if is_first {
+            let mut changes = Changes::new();
+            for key in stock(&ring, &*entropy, STOCK, clock.now()) {
+                changes.insert(key);
+            }
+            store.commit(changes).await.expect("a fresh store takes keys");
         }
-        store.commit(changes).await.expect("a fresh store takes keys");
         let options = web::Options { test_controls: self.test_controls, ..web::Options::default() };
         let shared: Arc<dyn Entropy> = entropy;
         let app = Arc::new(App::new(self.settings, store, ring, clock, shared, Outbox::new(self.sender)));
-        Server { router: web::router(app.clone(), options), app, _folder: self.folder, _scratch: self.scratch }
+        Server {
+            router: web::router(app.clone(), options),
+            app,
+            location: self.location,
+            test_controls: self.test_controls,
+            is_recorded: self.is_recorded,
+            jobs: Jobs::default(),
+            home: self.home,
+        }
     }
 }
 
@@ -144,9 +212,61 @@ impl Server {
             location: Location::Memory,
             sender: Sender::Inbox,
             test_controls: true,
-            folder: None,
-            scratch: None,
+            seed: SEED,
+            is_recorded: true,
+            home: Home::default(),
         }
+    }
+
+    /// Another server on the same data with the same settings and the same master key. Its memory, its randomness and
+    /// its clock, which stands at the usual start, are its own; messages go to the inbox unless that is changed.
+    #[must_use]
+    pub fn sibling(&self) -> Builder {
+        assert!(self.app.store.is_shared(), "only PostgreSQL is shared between servers");
+        let seed = SEED + 1 + self.home.siblings.fetch_add(1, Ordering::Relaxed);
+        Builder {
+            settings: self.app.settings.clone(),
+            location: self.location.clone(),
+            sender: Sender::Inbox,
+            test_controls: self.test_controls,
+            seed,
+            is_recorded: self.is_recorded,
+            home: self.home.clone(),
+        }
+    }
+
+    /// The database that this server shares with its siblings.
+    #[must_use]
+    pub fn scratch(&self) -> &Scratch {
+        self.home.scratch.as_deref().expect("the data is in PostgreSQL")
+    }
+
+    /// Follows what other servers change, as a running server does all the time.
+    pub fn follow(&mut self) {
+        self.jobs.running.spawn(service::memory::follow(self.app.clone(), self.jobs.shutdown.clone()));
+    }
+
+    /// Hands messages over in the background.
+    pub fn send_messages(&mut self) {
+        self.jobs.running.spawn(service::messages::run(self.app.clone(), self.jobs.shutdown.clone()));
+    }
+
+    /// Takes part in keeping the stock of signing keys full.
+    pub fn refill_stock(&mut self) {
+        self.jobs.running.spawn(service::tokens::refill(self.app.clone(), self.jobs.shutdown.clone()));
+    }
+
+    /// Ends the background jobs in good order.
+    pub async fn stop_jobs(&mut self) {
+        self.jobs.shutdown.cancel();
+        let ended = async { while self.jobs.running.join_next().await.is_some() {} };
+        tokio::time::timeout(JOBS_TIMEOUT, ended).await.expect("the jobs end when they are told to");
+        self.jobs = Jobs::default();
+    }
+
+    /// Ends the background jobs as the end of the process would: in the middle of whatever they do.
+    pub fn kill_jobs(&mut self) {
+        self.jobs = Jobs::default();
     }
 
     /// [`Server::builder`] as it is.
@@ -187,7 +307,9 @@ impl Server {
             .body(Body::from(body.to_string()))
             .expect("a request");
         let answer = self.request(request).await;
-        crate::coverage::record(operation, &answer);
+        if self.is_recorded {
+            crate::coverage::record(operation, &answer);
+        }
         if let (200, Some(shape)) = (answer.status, wire::Operation::parse(operation).and_then(wire::Operation::output))
         {
             // Types and required members only: the service itself breaks its model's lengths (a standard attribute's

@@ -51,6 +51,9 @@ pub(super) fn signed_up(user: &mut User, answer: &Value) {
 pub(super) fn doubt_sign_up(user: &mut User) {
     user.exists.doubt(true);
     user.mails.doubt();
+    if user.pool == PoolKind::Addresses {
+        user.owns_email.doubt(true);
+    }
     user.is_spoilt = true;
 }
 

@@ -95,10 +95,11 @@ async fn change(scene: &Scene, chance: &mut Chance, setting: &mut Setting, value
 async fn watch(scene: &Scene, setting: &Setting, node: usize, acknowledged: Instant) {
     let body = setting.body.clone();
     while acknowledged.elapsed() < SEEN_WITHIN {
+        let asked = acknowledged.elapsed();
         let outcome = scene.client.call(node, setting.describe, &described(&body)).await;
         let shown = outcome.answer().and_then(|answer| text(answer, setting.shown));
         if shown.is_some_and(|shown| setting.value.may_be(&shown)) {
-            scene.record.change_seen(acknowledged.elapsed());
+            scene.record.change_seen(asked);
             return;
         }
         tokio::time::sleep(LOOK_AGAIN).await;

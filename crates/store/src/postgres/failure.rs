@@ -1,6 +1,6 @@
 //! What an error of the database means: try the same again, or give up.
 
-use std::error::Error as _;
+use std::{error::Error as _, io};
 
 use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::SqlState;
@@ -58,19 +58,20 @@ pub(crate) fn told(error: &tokio_postgres::Error) -> String {
 /// What an error means that came before COMMIT was sent.
 pub(super) fn of(error: &tokio_postgres::Error) -> Failure {
     let text = told(error);
-    let Some(code) = error.code() else { return Failure::Again(Cause::Connection, text) };
+    let Some(code) = error.code() else {
+        if is_about_the_certificate(error) {
+            return Failure::Final(Error::Refused(format!(
+                "{text}. The server's certificate must be for the host that the URL names, be in force, and come from an \
+                 authority in the file that sslrootcert names in the URL, or from a public one where it names none"
+            )));
+        }
+        return Failure::Again(Cause::Connection, text);
+    };
     match *code {
         SqlState::T_R_SERIALIZATION_FAILURE => Failure::Again(Cause::Serialization, text),
         SqlState::T_R_DEADLOCK_DETECTED | SqlState::LOCK_NOT_AVAILABLE => Failure::Again(Cause::Deadlock, text),
         SqlState::READ_ONLY_SQL_TRANSACTION => Failure::Again(Cause::ReadOnly, text),
-        SqlState::ADMIN_SHUTDOWN
-        | SqlState::CRASH_SHUTDOWN
-        | SqlState::CANNOT_CONNECT_NOW
-        | SqlState::QUERY_CANCELED
-        | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Failure::Again(Cause::Connection, text),
-        SqlState::TOO_MANY_CONNECTIONS | SqlState::CONFIGURATION_LIMIT_EXCEEDED => {
-            Failure::Again(Cause::Exhausted, text)
-        }
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Failure::Again(Cause::Connection, text),
         SqlState::DISK_FULL => Failure::Final(Error::Full),
         SqlState::INVALID_PASSWORD
         | SqlState::INVALID_AUTHORIZATION_SPECIFICATION
@@ -82,9 +83,33 @@ pub(super) fn of(error: &tokio_postgres::Error) -> Failure {
                  store.postgres.prepared_statements = false"
             )))
         }
-        _ if code.code().starts_with("08") => Failure::Again(Cause::Connection, text),
-        _ => Failure::Final(Error::Engine(text)),
+        _ => match code.code().get(..2) {
+            // Lost connections; operators and their limits: shutdown, start, cancelled statements, idle sessions.
+            Some("08" | "57") => Failure::Again(Cause::Connection, text),
+            // Connections, memory, locks.
+            Some("53") => Failure::Again(Cause::Exhausted, text),
+            _ => Failure::Final(Error::Engine(text)),
+        },
     }
+}
+
+/// Whether a server takes no writes.
+pub(super) fn is_read_only(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
+/// Whether TLS failed because of what the server showed, which it will show again.
+fn is_about_the_certificate(error: &tokio_postgres::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        // What is inside an `io::Error` is not its source.
+        let tls = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if matches!(tls.and_then(|tls| tls.downcast_ref()), Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 /// Whether an error of COMMIT itself says for certain that nothing was kept. Everything else must be settled.

@@ -45,8 +45,9 @@ pub(super) async fn run(store: &PostgresStore) -> Result<(), Error> {
     {
         return Ok(());
     }
-    create(store, migrations::CREATE_BOOK, dialect).await?;
-    create(store, migrations::CREATE_LEASES, dialect).await?;
+    for sql in [migrations::CREATE_BOOK, migrations::CREATE_LEASES] {
+        create(store, &migrations::in_dialect(sql, dialect)).await?;
+    }
     let holder = unique();
     let mut seen: Option<(i64, Instant)> = None;
     loop {
@@ -103,7 +104,7 @@ async fn apply_all(
         for migration in pending(store).await? {
             tracing::info!(number = migration.number, name = migration.name, "migrating the schema");
             for statement in migration.statements(dialect) {
-                change_schema(store, &statement).await?;
+                create(store, &statement).await?;
             }
             let entry = [migration.number.into(), migration.name.into(), migration.checksum().into()];
             execute(store, migrations::WRITE_BOOK, &entry).await?;
@@ -152,12 +153,12 @@ async fn dialect(store: &PostgresStore) -> Result<&'static Dialect, Error> {
     Ok(if is_bytewise { &BYTEWISE } else { &COLLATED })
 }
 
-/// Makes a table that other servers may be making at this moment.
-async fn create(store: &PostgresStore, sql: &str, dialect: &'static Dialect) -> Result<(), Error> {
-    let sql = migrations::in_dialect(sql, dialect);
+/// Makes a table or an index that somebody else may be making at this moment: another server, or what the server that
+/// held the lease before left behind in the database when it died.
+async fn create(store: &PostgresStore, sql: &str) -> Result<(), Error> {
     let mut patience = Patience::new(store.options().patience);
     loop {
-        match change_schema(store, &sql).await {
+        match change_schema(store, sql).await {
             // IF NOT EXISTS does not look at what others have not committed yet: their row of the catalogue shows
             // only when ours is written, as a violated key.
             Err(Error::Engine(_)) if patience.pause().await => {}

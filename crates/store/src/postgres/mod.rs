@@ -251,8 +251,9 @@ impl PostgresStore {
             Failure::Final(error) => Err(error),
             Failure::Again(cause, reason) => {
                 self.counters.count_retry(cause);
-                if matches!(cause, Cause::ReadOnly) {
-                    // The leader is another server now; none of the idle connections leads there.
+                if matches!(cause, Cause::ReadOnly | Cause::Connection) {
+                    // The leader may be another server now, and none of the idle connections leads there. One that
+                    // stands still would cost each of the next requests its patience.
                     self.pool.retain(|_, _| false);
                 }
                 tracing::debug!(?cause, reason, tries = patience.tries, "the database is asked again");

@@ -24,9 +24,13 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// Isolation of the transactions that write. All of them are safe, because every change names the version that it was
 /// decided on; a stricter one costs more repetitions and buys nothing but an operator's peace of mind.
+///
+/// Whoever names one also limits how long a transaction may stand still: a server that was cut off in the middle of one
+/// cannot end it, and its locks would stop others for as long as TCP believes in the connection, which is hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Isolation {
-    /// What the database is set to.
+    /// What the database is set to. Nothing but BEGIN is sent, for members of the family that take nothing else; where
+    /// they have locks, `idle_in_transaction_session_timeout` belongs into their own settings.
     Database,
     /// READ COMMITTED.
     #[default]
@@ -38,13 +42,20 @@ pub enum Isolation {
 }
 
 impl Isolation {
-    /// The statement that begins a transaction.
+    /// What begins a transaction, sent as one. The limit is a little longer than anybody waits for an answer, and
+    /// shorter than the usual patience, so that there is time for another try.
     pub(super) const fn begin(self) -> &'static str {
         match self {
             Self::Database => "BEGIN",
-            Self::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
-            Self::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ",
-            Self::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+            Self::ReadCommitted => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '7s'"
+            }
+            Self::RepeatableRead => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL idle_in_transaction_session_timeout = '7s'"
+            }
+            Self::Serializable => {
+                "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL idle_in_transaction_session_timeout = '7s'"
+            }
         }
     }
 }

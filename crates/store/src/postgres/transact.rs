@@ -1,6 +1,6 @@
 //! One try at a changeset.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use deadpool_postgres::Object;
 use tokio::time::timeout_at;
@@ -27,12 +27,6 @@ pub(super) enum Outcome {
     Failed(Failure),
     /// COMMIT was sent, and nobody knows what came of it. With the reason, and with what it changed if it was kept.
     Unanswered(String, u64),
-}
-
-/// What BEGIN or a step of the pipeline answered.
-enum Ran {
-    Began,
-    Rows(u64),
 }
 
 impl From<Failure> for Outcome {
@@ -69,6 +63,7 @@ impl PostgresStore {
                     (failure::of(&error).into(), is_alive)
                 }
                 Ok(Ok(Decided::Lost(taken))) => (Outcome::Lost(taken), roll_back(client, patience).await),
+                Ok(Ok(Decided::Scattered(reason))) => (Failure::Final(Error::Unconfirmed(reason)).into(), false),
                 Ok(Ok(Decided::Commit(changed))) => commit(client, changed, patience).await,
             };
         if is_in_order {
@@ -89,23 +84,24 @@ impl PostgresStore {
         let statements: Vec<(Cow<'static, str>, &[Param<'static>])> =
             steps.iter().chain([&mark]).map(|step| (statement(step), step.params.as_slice())).collect();
         if is_prepared {
-            // Preparing waits for an answer, which must not happen while the others are being sent.
-            for (sql, _) in &statements {
-                sqltypes::prepare(client, sql).await?;
-            }
+            // Preparing waits for an answer, which must not happen while the others are being sent. All at once: on a
+            // slow network a new connection would otherwise have used up its time before it has done anything.
+            let distinct: BTreeSet<&str> = statements.iter().map(|(sql, _)| sql.as_ref()).collect();
+            let prepared = distinct.into_iter().map(|sql| sqltypes::prepare(client, sql));
+            in_order(prepared.collect()).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         }
         let begin = self.options().isolation.begin();
         let mut requests: Vec<Option<(&str, &[Param<'static>])>> = vec![None];
         requests.extend(statements.iter().map(|(sql, params)| Some((sql.as_ref(), *params))));
         let sent = requests.into_iter().map(async |request| match request {
-            None => client.batch_execute(begin).await.map(|()| Ran::Began),
-            Some((sql, params)) => sqltypes::execute(client, sql, params, is_prepared).await.map(Ran::Rows),
+            None => client.batch_execute(begin).await.map(|()| 0),
+            Some((sql, params)) => sqltypes::execute(client, sql, params, is_prepared).await,
         });
-        let answers = in_order(sent.collect()).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let rows = answers.into_iter().filter_map(|ran| match ran {
-            Ran::Began => None,
-            Ran::Rows(rows) => Some(rows),
-        });
+        let mut answers = in_order(sent.collect()).await.into_iter();
+        if let Some(Err(error)) = answers.next() {
+            return not_begun(error, steps, answers.collect());
+        }
+        let rows = answers.collect::<Result<Vec<_>, _>>()?;
         let mut changed = 0;
         for (step, rows) in steps.iter().zip(rows) {
             match step.expect {
@@ -134,6 +130,22 @@ enum Decided {
     Commit(u64),
     /// A step lost.
     Lost(Option<Taken>),
+    /// There was no transaction, and each statement was one of its own. With the reason.
+    Scattered(String),
+}
+
+/// What it means that BEGIN was refused, given the answers to what was sent with it.
+fn not_begun(
+    error: tokio_postgres::Error,
+    steps: &[Step],
+    answers: Vec<Result<u64, tokio_postgres::Error>>,
+) -> Result<Decided, tokio_postgres::Error> {
+    let writes = steps.iter().map(|step| !step.expect.only_reads()).chain([true]);
+    if writes.zip(&answers).any(|(writes, answer)| writes && answer.is_ok()) {
+        return Ok(Decided::Scattered(format!("BEGIN was refused: {}", failure::told(&error))));
+    }
+    // A standby refuses BEGIN at SERIALIZABLE for a reason of its own; the writes say that it takes none.
+    Err(answers.into_iter().filter_map(Result::err).find(failure::is_read_only).unwrap_or(error))
 }
 
 /// A step's statement. What was read and must still hold is locked until the end: at READ COMMITTED it could otherwise

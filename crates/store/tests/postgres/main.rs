@@ -6,7 +6,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod answers;
+mod dropped;
+mod pooler;
 mod relay;
 #[path = "../conformance/rows.rs"]
 mod rows;
+mod servers;
 mod support;

@@ -36,6 +36,17 @@ pub enum Trick {
 }
 
 impl Trick {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::LoseFirstAnswer,
+        Self::WithholdFirstAnswer,
+        Self::SpoilBegin,
+        Self::LoseCommit,
+        Self::WithholdCommit,
+        Self::LoseAnswer,
+        Self::Vanish,
+    ];
+
     /// Whether this is the message at which the trick is played.
     fn is_at(self, message: &Message) -> bool {
         let wanted = match self {

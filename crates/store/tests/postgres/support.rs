@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::rows::{self, POOL};
+use crate::rows;
 
 /// Longer than anything takes that works.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -71,9 +71,9 @@ pub async fn wait_for<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) ->
 }
 
 /// A changeset that shows when it is done twice, or half: a user, and one more in the count.
-pub fn sign_up(sub: &str) -> Changes {
+pub fn sign_up(pool: &str, sub: &str) -> Changes {
     let mut changes = Changes::new();
-    changes.insert(rows::user(POOL, sub)).count_users(POOL, 1);
+    changes.insert(rows::user(pool, sub)).count_users(pool, 1);
     changes
 }
 
@@ -82,11 +82,11 @@ pub fn is_transient(error: &CommitError) -> bool {
     matches!(error, CommitError::Store(error) if error.is_transient() && !error.is_ambiguous())
 }
 
-/// All users of the pool, in order.
-pub async fn subs(store: &Store) -> Vec<String> {
+/// All users of a pool, in order.
+pub async fn subs(store: &Store, pool: &str) -> Vec<String> {
     let mut subs: Vec<String> = Vec::new();
     loop {
-        let page = store.users(POOL, subs.last().map(String::as_str), 1_000).await.unwrap();
+        let page = store.users(pool, subs.last().map(String::as_str), 1_000).await.unwrap();
         if page.is_empty() {
             return subs;
         }
