@@ -3,6 +3,7 @@
 
     e2e/run.py --binary target/release/poolkeeper            every suite
     e2e/run.py --binary target/release/poolkeeper boto3 smtp these
+    e2e/run.py --binary … --postgres postgres://… boto3      on PostgreSQL, each suite in a new database
 
 Needs Python 3.11 and, for their suites, Node 20 with npm, and cargo. Installs the clients under test into
 e2e/.venv, e2e/javascript/node_modules and e2e/rust/target, and says so. Each suite gets a server of its own on a free
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 import venv
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -176,7 +178,14 @@ SUITES = [
 ]
 
 
-def run_suite(suite: Suite, binary: str, count: Count) -> None:
+def new_database(postgres: str, suite: Suite) -> str:
+    """Makes an empty database on a server, and answers its URL."""
+    name = f"e2e_{suite.name.replace('-', '_')}_{os.getpid()}"
+    run_install([needed("psql"), "-X", "-q", "-d", postgres, "-c", f"CREATE DATABASE {name}"], HERE)
+    return urllib.parse.urlsplit(postgres)._replace(path=f"/{name}").geturl()
+
+
+def run_suite(suite: Suite, binary: str, count: Count, postgres: str | None) -> None:
     """Installs, starts a server if the suite wants one, runs the tests, stops everything."""
     suite.install()
     before = count.passed + count.skipped + len(count.failed)
@@ -187,7 +196,8 @@ def run_suite(suite: Suite, binary: str, count: Count) -> None:
     with tempfile.TemporaryDirectory(prefix="poolkeeper-e2e-") as scratch:
         server = None
         if not suite.own_servers:
-            server = Server(binary, Path(scratch) / "data").start()
+            store = {} if postgres is None else {"POOLKEEPER_STORE": new_database(postgres, suite)}
+            server = Server(binary, Path(scratch) / "data", environment=store).start()
             environment["POOLKEEPER_ENDPOINT"] = server.endpoint
         failed_before = len(count.failed)
         try:
@@ -251,6 +261,7 @@ def main() -> int:
     """Parses the command line, runs the suites, prints the sum."""
     parser = argparse.ArgumentParser(description="End-to-end tests of Poolkeeper with real clients.")
     parser.add_argument("--binary", required=True, help="the poolkeeper executable under test")
+    parser.add_argument("--postgres", metavar="URL", help="keep the data of shared servers in new databases there")
     names = ", ".join(suite.name for suite in SUITES)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {names}; all if none is given")
     arguments = parser.parse_args()
@@ -267,7 +278,7 @@ def main() -> int:
         print(f"== {suite.name}", flush=True)
         began = time.monotonic()
         try:
-            run_suite(suite, str(binary), count)
+            run_suite(suite, str(binary), count, arguments.postgres)
         except (CannotRun, ServerFailed) as reason:
             count.fail(f"{suite.name}: {reason}")
         print(f"== {suite.name}: {time.monotonic() - began:.1f} s", flush=True)

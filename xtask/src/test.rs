@@ -74,15 +74,21 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         )?;
         environment.pop();
     }
-    drop(postgres);
     step("every answer of every operation is tested, or listed as not yet");
     cargo(root, ["xtask", "coverage", "--check"], &[])?;
     if !options.no_clients {
         step("real clients against the built binary");
         tool(root, "python3", &["apt-get", "install", "--yes", "python3", "python3-venv"])?;
         tool(root, "node", &["apt-get", "install", "--yes", "nodejs", "npm"])?;
-        run_command(root, "python3", [OsStr::new("e2e/run.py"), OsStr::new("--binary"), binary.as_os_str()], &[])?;
+        let mut arguments = vec![OsStr::new("e2e/run.py"), OsStr::new("--binary"), binary.as_os_str()];
+        run_command(root, "python3", &arguments, &[])?;
+        if postgres.is_some() {
+            step("real clients again, on PostgreSQL");
+            arguments.extend(["--postgres".as_ref(), url.as_os_str(), "boto3".as_ref(), "javascript".as_ref()]);
+            run_command(root, "python3", &arguments, &[])?;
+        }
     }
+    drop(postgres);
     if !options.no_postgres {
         step("torture: three servers, a pair of PostgreSQL, faults");
         let arguments = ["--debug", "--minutes", options.torture_minutes.as_str()];
@@ -110,13 +116,13 @@ fn step(what: &str) {
 }
 
 fn cargo<const N: usize>(root: &Path, arguments: [&str; N], environment: &[(&str, &OsStr)]) -> anyhow::Result<()> {
-    run_command(root, env!("CARGO"), arguments, environment)
+    run_command(root, env!("CARGO"), &arguments, environment)
 }
 
-fn run_command<const N: usize>(
+fn run_command(
     root: &Path,
     program: &str,
-    arguments: [impl AsRef<OsStr>; N],
+    arguments: &[impl AsRef<OsStr>],
     environment: &[(&str, &OsStr)],
 ) -> anyhow::Result<()> {
     let status = Command::new(program)
@@ -141,7 +147,7 @@ fn tool(root: &Path, name: &str, install: &[&str]) -> anyhow::Result<()> {
     println!("{name} is missing; installing it: {}", install.join(" "));
     let [program, arguments @ ..] = install else { bail!("no way to install {name}") };
     if *program == "apt-get" {
-        run_command(root, "apt-get", ["update", "--quiet"], &[])?;
+        run_command(root, "apt-get", &["update", "--quiet"], &[])?;
     }
     let status = Command::new(program).args(arguments).current_dir(root).status()?;
     if !status.success() {
