@@ -85,6 +85,8 @@ impl Source {
         match &source.engine {
             Engine::Sqlite(connection) => sqlite::command(connection, "BEGIN DEFERRED")?,
             Engine::Postgres(client) => {
+                // Whoever takes what is read may be slow. An engine without this limit has none to lift.
+                let _unknown = client.batch_execute("SET idle_in_transaction_session_timeout = 0").await;
                 client
                     .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     .await
@@ -114,7 +116,7 @@ impl Source {
             rows += self.all(&count, &[]).await?.into_iter().sum::<i64>();
         }
         // The mark of a restore under way is no row of the data.
-        Ok(u64::try_from(rows).unwrap_or_default() - u64::from(self.mark().await?.is_some()))
+        Ok(u64::try_from(rows).unwrap_or_default().saturating_sub(u64::from(self.mark().await?.is_some())))
     }
 
     /// The beginning of a walk over all rows.

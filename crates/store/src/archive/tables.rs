@@ -124,6 +124,8 @@ fn table(name: &'static str, since: i64, key: usize, columns: &'static [(&'stati
     let (all, values) = (names.join(", "), placeholders.join(", "));
     let by = names.iter().take(key).copied().collect::<Vec<_>>().join(", ");
     let after = placeholders.iter().take(key).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let same: Vec<String> =
+        names.iter().zip(&placeholders).take(key).map(|(name, at)| format!("{name} = {at}")).collect();
     Table {
         name,
         since,
@@ -133,7 +135,7 @@ fn table(name: &'static str, since: i64, key: usize, columns: &'static [(&'stati
         first_page: format!("SELECT {all} FROM {name} ORDER BY {by} LIMIT $1"),
         next_page: format!("SELECT {all} FROM {name} WHERE ({by}) > ({after}) ORDER BY {by} LIMIT ${}", key + 1),
         insert: format!("INSERT INTO {name} ({all}) VALUES ({values}) ON CONFLICT DO NOTHING"),
-        delete: format!("DELETE FROM {name} WHERE ({by}) = ({after})"),
+        delete: format!("DELETE FROM {name} WHERE {}", same.join(" AND ")),
     }
 }
 

@@ -11,12 +11,15 @@ use super::{
 };
 use crate::{
     CommitError, Error, Options, Store,
-    compile::{Expect, Step},
+    compile::{Expect, Param, Step},
     read::Query,
 };
 
-/// Rows written in one transaction.
+/// Rows written in one transaction at most.
 const BATCH: usize = 1_000;
+/// Bytes of texts after which a transaction is not made larger: 4 MiB, for memory's sake, and because the strictest of
+/// the engines (Aurora DSQL) takes 10 MiB at most.
+const BATCH_BYTES: usize = 4 * 1_024 * 1_024;
 
 const SET_MARK: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -38,6 +41,8 @@ pub(super) struct Target<'a> {
     options: &'a Options,
     mark: &'a str,
     batch: Vec<Step>,
+    /// Bytes of the texts in `batch`.
+    bytes: usize,
 }
 
 impl<'a> Target<'a> {
@@ -47,7 +52,7 @@ impl<'a> Target<'a> {
         if has_pulse(&store).await? {
             return Err(ArchiveError::InUse { location: options.location.to_string() });
         }
-        let target = Self { store, options, mark, batch: Vec::new() };
+        let target = Self { store, options, mark, batch: Vec::new(), bytes: 0 };
         let source = Source::open(options).await?;
         if !replace {
             if let Some(mark) = source.mark().await? {
@@ -76,12 +81,12 @@ impl<'a> Target<'a> {
 
     /// Adds a row; it is there at the latest when the target is finished. Says whether rows were written just now.
     pub(super) async fn add(&mut self, table: &'static Table, row: Values) -> Result<bool, ArchiveError> {
+        self.bytes += row.iter().map(text_length).sum::<usize>();
         self.batch.push(table.insert(row));
-        if self.batch.len() < BATCH {
+        if self.batch.len() < BATCH && self.bytes < BATCH_BYTES {
             return Ok(false);
         }
-        let batch = std::mem::take(&mut self.batch);
-        self.write(batch).await?;
+        self.write_batch().await?;
         Ok(true)
     }
 
@@ -91,8 +96,7 @@ impl<'a> Target<'a> {
         expected: &Contents,
         report: &mut Report<'_>,
     ) -> Result<Contents, ArchiveError> {
-        let batch = std::mem::take(&mut self.batch);
-        self.write(batch).await?;
+        self.write_batch().await?;
         let found = self.read_back(expected, report).await?;
         if found.digest != expected.digest {
             return Err(ArchiveError::Mismatch { expected: expected.digest.clone(), found: found.digest });
@@ -125,6 +129,12 @@ impl<'a> Target<'a> {
         Step { sql, params: vec![MARK.into(), self.mark.to_owned().into()], expect }
     }
 
+    async fn write_batch(&mut self) -> Result<(), ArchiveError> {
+        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        self.write(batch).await
+    }
+
     /// Applies steps while the mark is this restore's.
     async fn write(&self, mut steps: Vec<Step>) -> Result<(), ArchiveError> {
         steps.insert(0, self.step(HOLD_MARK, Expect::OneRow));
@@ -137,6 +147,13 @@ impl<'a> Target<'a> {
             Err(CommitError::Store(error)) => Err(error.into()),
             Err(CommitError::Conflict | CommitError::Taken(_)) => Err(ArchiveError::Disturbed),
         }
+    }
+}
+
+fn text_length(value: &Param<'_>) -> usize {
+    match value {
+        Param::Text(text) => text.len(),
+        Param::Integer(_) => 0,
     }
 }
 

@@ -6,7 +6,7 @@ use poolkeeper_store::{
 };
 
 use crate::{
-    databases::{Database, Engine, backup, crowd, fill, pairs, restore},
+    databases::{Database, Engine, backup, crowd, engines, fill, pairs, restore},
     rows::{self, NOW, POOL},
 };
 
@@ -123,4 +123,41 @@ async fn a_database_file_is_read_beside_its_server_and_after_it() {
     assert_eq!(beside, after);
     // Nothing is in the way of the next server.
     look(&source.open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_an_older_schema_is_read_as_it_is() {
+    for engine in engines() {
+        let (source, target) = (Database::new(engine), Database::new(engine));
+        let store = source.open().await;
+        fill(&store).await;
+        drop(store);
+        let (now, _) = backup(&source).await.unwrap();
+        source.sql("DELETE FROM migrations WHERE number > 1; DROP TABLE stamps; DROP TABLE epochs");
+        let (archive, made) = backup(&source).await.unwrap();
+        assert!(archive.starts_with(b"{\"poolkeeper_archive\":1,") && archive != now);
+        // It still is what it was: the older server goes on with it.
+        source.sql("CREATE TABLE stamps (x TEXT); DROP TABLE stamps");
+        let copied = archive::copy(&source.options, &target.options, false, "x", &mut |_| {}).await.unwrap();
+        assert_eq!(copied.target.digest, made.contents.digest);
+        assert_eq!(backup(&target).await.unwrap().0, now);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_rows_travel_too() {
+    for (one, other) in pairs() {
+        let (source, target) = (Database::new(one), Database::new(other));
+        let store = source.open().await;
+        let mut changes = poolkeeper_store::Changes::new();
+        for number in 0..12 {
+            let mut user = rows::user(POOL, &number.to_string());
+            user.username = "\u{1f600}".repeat(100_000);
+            changes.insert(user);
+        }
+        store.commit(changes).await.unwrap();
+        let copied = archive::copy(&source.options, &target.options, false, "x", &mut |_| {}).await.unwrap();
+        assert_eq!(copied.target.rows(), 12);
+        assert_eq!(target.open().await.user(POOL, "7").await.unwrap().unwrap().username.len(), 400_000);
+    }
 }
