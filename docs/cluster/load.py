@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Signs users up and in without a pause, until SIGTERM; then says how that went.
 
-    load.py URL AUTHORITY CLIENT_ID PREFIX ACKNOWLEDGED
+    load.py ADDRESS:PORT NAME AUTHORITY CLIENT_ID PREFIX ACKNOWLEDGED
 
+goes to ADDRESS:PORT, where a certificate for NAME is expected, signed by the authority in a PEM file.
 Four connections sign up PREFIX-…, two sign one of them in, each with one request at a time and without trying anything
 twice. The names of all users whose sign-up was answered with success are written to the file ACKNOWLEDGED, one a line.
 Needs Python 3.9 and nothing else.
@@ -13,12 +14,12 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import socket
 import ssl
 import sys
 import threading
 import time
 from collections import Counter
-from urllib.parse import urlsplit
 
 PASSWORD = "Load-Passw0rd"
 # Seconds. Longer than the server takes at most.
@@ -30,10 +31,19 @@ PAUSE = 0.02
 class Caller:
     """One connection, made anew when it breaks."""
 
-    def __init__(self, url: str, authority: str) -> None:
-        self.address = urlsplit(url)
+    def __init__(self, address: str, name: str, authority: str) -> None:
+        self.host, port = address.rsplit(":", 1)
+        self.port = int(port)
+        self.name = name
         self.tls = ssl.create_default_context(cafile=authority)
-        self.connection: http.client.HTTPSConnection | None = None
+        self.connection: http.client.HTTPConnection | None = None
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection to the address, whatever the name resolves to."""
+        stream = socket.create_connection((self.host, self.port), PATIENCE)
+        connection = http.client.HTTPConnection(self.name, self.port)
+        connection.sock = self.tls.wrap_socket(stream, server_hostname=self.name)
+        return connection
 
     def call(self, operation: str, request: dict) -> str:
         """Sends one request and says what came of it: `ok`, a status with the error's name, or how the connection broke."""
@@ -42,10 +52,9 @@ class Caller:
             "X-Amz-Target": f"AWSCognitoIdentityProviderService.{operation}",
         }
         try:
-            if self.connection is None:
-                self.connection = http.client.HTTPSConnection(
-                    self.address.hostname, self.address.port, timeout=PATIENCE, context=self.tls
-                )
+            # Without a socket, the other side said that it would close.
+            if self.connection is None or self.connection.sock is None:
+                self.connection = self.connect()
             self.connection.request("POST", "/", json.dumps(request), headers)
             answer = self.connection.getresponse()
             body = answer.read()
@@ -95,26 +104,26 @@ class Log:
 
 
 def main() -> None:
-    url, authority, client, prefix, acknowledged_path = sys.argv[1:]
+    address, name, authority, client, prefix, acknowledged_path = sys.argv[1:]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     up, into = Log("sign-ups"), Log("sign-ins")
     acknowledged: list[str] = []
 
     def sign_up(worker: int) -> None:
-        caller, number = Caller(url, authority), 0
+        caller, number = Caller(address, name, authority), 0
         while not stop.is_set():
             number += 1
-            name = f"{prefix}-{worker}-{number}"
+            username = f"{prefix}-{worker}-{number}"
             began = time.monotonic()
-            outcome = caller.call("SignUp", {"ClientId": client, "Username": name, "Password": PASSWORD})
+            outcome = caller.call("SignUp", {"ClientId": client, "Username": username, "Password": PASSWORD})
             if outcome == "ok":
-                acknowledged.append(name)
+                acknowledged.append(username)
             up.note(began, outcome)
             time.sleep(PAUSE)
 
     def sign_in() -> None:
-        caller = Caller(url, authority)
+        caller = Caller(address, name, authority)
         parameters = {"USERNAME": "somebody", "PASSWORD": PASSWORD}
         request = {"ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters}
         while not stop.is_set():
@@ -129,7 +138,7 @@ def main() -> None:
     for thread in threads:
         thread.join()
     with open(acknowledged_path, "a", encoding="ascii") as file:
-        file.writelines(f"{name}\n" for name in acknowledged)
+        file.writelines(f"{username}\n" for username in acknowledged)
     print(f"{prefix}\n  {up.summary()}\n  {into.summary()}", flush=True)
 
 

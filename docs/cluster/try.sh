@@ -1,18 +1,25 @@
 #!/bin/bash
 # The cluster of docs/operations.md, and its drills, on one machine.
 #
-#     docs/cluster/try.sh FOLDER [POOLKEEPER]
+#     docs/cluster/try.sh [--stay] FOLDER [POOLKEEPER]
+#
+# With --stay there are no drills: the cluster stays up until Control-C.
 #
 # FOLDER is made, and must not exist yet; it stays behind, with all data and logs. POOLKEEPER is the binary, by default
 # target/release/poolkeeper. The machines of the page are addresses of the loopback network: 10.0.0.N of the files in
 # this folder becomes 127.0.71.N, port 443 becomes 8443, and /etc, /run and /var/lib become folders of their own for each
 # machine. Needs Debian's packages etcd-server, etcd-client, patroni, python3-etcd, python3-psycopg2, postgresql,
-# pgbouncer, haproxy, openssl and curl. Root's servers run as Debian's user postgres; anybody else's as the caller. All
-# that was started is stopped by its process id at the end, whatever the end is.
+# pgbouncer, haproxy, socat, openssl and curl. Root's servers run as Debian's user postgres, anybody else's as the
+# caller. All that was started is stopped by its process id at the end, whatever the end is.
 set -euo pipefail
 umask 022
 
-[ $# -ge 1 ] && [ $# -le 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+stay=
+if [ "${1:-}" = --stay ]; then
+    stay=yes
+    shift
+fi
+[ $# -ge 1 ] && [ $# -le 2 ] || { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 program=$(readlink -f "${2:-$here/../../target/release/poolkeeper}")
 [ -x "$program" ] || { echo "there is no program at $program: cargo build --release -p poolkeeper" >&2; exit 2; }
@@ -54,7 +61,7 @@ stop() {
     local id=${process[$1]}
     unset "process[$1]"
     kill "-$2" "$id" 2> /dev/null || true
-    wait "$id" 2> /dev/null || true
+    { wait "$id" || true; } 2> /dev/null
 }
 
 # The id of a member's PostgreSQL, which Patroni does not stop when it is killed.
@@ -85,7 +92,7 @@ end() {
         [ -z "$left" ] && break
         sleep 0.2
     done
-    for name in "${!process[@]}"; do kill -KILL "${process[$name]}" 2> /dev/null; done
+    for name in "${!process[@]}"; do stop "$name" KILL; done
     for member in db1 db2; do
         id=$(postmaster $member)
         if [ -n "$id" ]; then kill -QUIT "$id"; fi
@@ -128,7 +135,8 @@ for machine in db1 db2 lb1; do
     place etcd.env $machine /etc/default/etcd
     environment=$folder/$machine/etc/default/etcd
     sed -i -e "s/^ETCD_NAME=.*/ETCD_NAME=$machine/" -e "/_URLS=/s/$network\.1:/$network.$number:/" "$environment"
-    mkdir -p "$folder/$machine/var/lib/etcd" "$folder/$machine/run/postgresql" "$folder/$machine/run/pgbouncer"
+    mkdir -p "$folder/$machine/var/lib/etcd" "$folder/$machine/run/postgresql" \
+        "$folder/$machine/run/pgbouncer" "$folder/$machine/run/haproxy"
 done
 if [ "$(id -u)" = 0 ]; then chown -R postgres:postgres "$folder"; fi
 for machine in db1 db2 lb1; do
@@ -196,7 +204,6 @@ CREATE ROLE poolkeeper LOGIN PASSWORD '$(cat secrets/database.password)';
 ALTER ROLE poolkeeper SET idle_in_transaction_session_timeout = '15s';
 ALTER ROLE poolkeeper SET lock_timeout = '5s';
 CREATE DATABASE poolkeeper OWNER poolkeeper;
-REVOKE CONNECT ON DATABASE poolkeeper FROM PUBLIC;
 SQL
 
 #----------------------------------------------------------------------------------------------------------------------
@@ -236,8 +243,8 @@ wait_for 20 "an answer through lb1" through -f "$endpoint/_poolkeeper/health"
 
 say "an access key, while the nodes work"
 poolkeeper keys create --config "$config" --label try > secrets/access-key.json
-# Out of flat JSON.
-field() { grep -o "\"$1\": *\"[^\"]*\"" | head -1 | sed 's/.*: *"//; s/"$//'; }
+# The first text of this name in JSON; nothing where there is none.
+field() { { grep -o "\"$1\": *\"[^\"]*\"" || true; } | head -1 | sed 's/.*: *"//; s/"$//'; }
 printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:us-east-1:cognito-idp"\n' \
     "$(field AccessKeyId < secrets/access-key.json)" "$(field SecretAccessKey < secrets/access-key.json)" > secrets/curl
 chmod 600 secrets/access-key.json secrets/curl
@@ -257,16 +264,23 @@ echo "pool $pool, client $client"
 say "doctor"
 poolkeeper doctor --config "$config" || fail "doctor found a problem"
 
+if [ -n "$stay" ]; then
+    say "the cluster is up until Control-C"
+    echo "$endpoint is $network.3; its authority is $folder/secrets/authority.pem"
+    echo "the access key is in $folder/secrets/access-key.json"
+    while sleep 1; do :; done
+fi
+
 #----------------------------------------------------------------------------------------------------------------------
-# The load resolves auth.example.com by a file of its own: see load.py's URL.
 load_begins() {
-    (cd "$folder" && exec setsid python3 "$here/load.py" "https://$network.3:8443" "$folder/secrets/load.pem" "$client" \
-        "$1" "$folder/acknowledged") >> "$folder/load.log" 2>&1 < /dev/null &
+    (cd "$folder" && exec setsid python3 "$here/load.py" "$network.3:8443" auth.example.com \
+        "$folder/secrets/authority.pem" "$client" "$1" "$folder/acknowledged") >> "$folder/load.log" 2>&1 < /dev/null &
     process[load]=$!
     sleep 3
 }
 load_ends() {
-    sleep 3
+    for node in node1 node2 node3; do wait_for 60 "$node" ready $node; done
+    sleep 5
     stop load TERM
     tail -3 "$folder/load.log"
     # Everybody whose sign-up was acknowledged is there.
@@ -285,6 +299,18 @@ load_ends() {
     [ "$lost" = 0 ] || fail "acknowledged users are gone"
 }
 
+balancer() { as socat stdio "$folder/lb1/run/haproxy/admin.sock" <<< "$1"; }
+# Restarts a node without anybody noticing: no new requests, an orderly end, and back.
+renew() {
+    balancer "set server ready/$1 state drain" > /dev/null
+    sleep 1
+    stop "$1" TERM
+    serve "$1"
+    wait_for 60 "$1" ready "$1"
+    balancer "set server ready/$1 state ready" > /dev/null
+    sleep 3
+}
+
 say "drill: nothing happens"
 load_begins nothing
 sleep 5
@@ -301,10 +327,7 @@ load_ends
 say "drill: the nodes are restarted one by one, as for an upgrade"
 load_begins upgrade
 for node in node1 node2 node3; do
-    stop $node TERM
-    serve $node
-    wait_for 60 $node ready $node
-    sleep 3
+    renew $node
 done
 load_ends
 
@@ -319,15 +342,17 @@ load_begins leader-killed
 old=$(leader)
 kill_member "$old"
 wait_for 120 "another leader" leader
-sleep 3
 load_ends
 start "patroni-$old" patroni "$folder/$old/etc/patroni/config.yml"
 wait_for 120 "a standby" has_standby
 
 say "drill: the leader's PostgreSQL crashes, its Patroni lives"
 load_begins postgres-crashed
-kill -KILL "$(postmaster "$(leader)")"
-sleep 1
+old=$(leader)
+id=$(postmaster "$old")
+kill -KILL "$id"
+restarted() { [ -n "$(postmaster db1)" ] && [ -n "$(postmaster db2)" ] && [ "$(postmaster "$old")" != "$id" ]; }
+wait_for 120 "another start of PostgreSQL" restarted
 wait_for 120 "a leader" leader
 wait_for 120 "a standby" has_standby
 load_ends
@@ -355,14 +380,24 @@ openssl rand -hex 24 > secrets/database.password
 sql postgres <<< "ALTER ROLE poolkeeper PASSWORD '$(cat secrets/database.password)'"
 for node in node1 node2 node3; do
     configure $node
-    stop $node TERM
-    serve $node
-    wait_for 60 $node ready $node
-    sleep 3
+    renew $node
 done
 load_ends
 
 #----------------------------------------------------------------------------------------------------------------------
+say "drill: the leader's machine dies, and requests may wait for longer than it takes to replace it"
+for node in node1 node2 node3; do
+    sed -i '/^\[store.postgres\]/a patience_seconds = 25' "$folder/$node/etc/poolkeeper/poolkeeper.toml"
+    renew $node
+done
+load_begins leader-killed-patience-25
+old=$(leader)
+kill_member "$old"
+wait_for 120 "another leader" leader
+load_ends
+start "patroni-$old" patroni "$folder/$old/etc/patroni/config.yml"
+wait_for 120 "a standby" has_standby
+
 # The digest in what backup, restore and copy say.
 digest() { grep -o 'sha256:[0-9a-f]*' | sort -u; }
 one() { [ "$(wc -l <<< "$1")" = 1 ] && [ -n "$1" ] || fail "the digests differ: $1"; }
@@ -381,13 +416,6 @@ load_ends
 
 say "drill: restored into an empty database"
 sql postgres -c 'SET synchronous_commit = remote_apply' -c 'CREATE DATABASE restored OWNER poolkeeper'
-sql postgres -c "ALTER SYSTEM RESET ALL" > /dev/null
-for member in db1 db2; do
-    sed -i 's/hostssl poolkeeper poolkeeper/hostssl poolkeeper,restored poolkeeper/' "$folder/$member/etc/patroni/config.yml"
-    kill -HUP "${process[patroni-$member]}"
-done
-reaches() { poolkeeper migrate --dry-run --config "$config" --store "$(url restored)"; }
-wait_for 60 "the way into the new database" reaches
 poolkeeper restore --config "$config" --store "$(url restored)" --input "$folder/monday.poolkeeper" 2> /dev/null \
     | tee "$folder/restore.out"
 one "$(cat "$folder/backup.out" "$folder/restore.out" | digest)"
@@ -413,29 +441,33 @@ sql restored -c "INSERT INTO migrations VALUES (1000, 'of tomorrow', 'x')"
 refused "a newer schema" poolkeeper migrate --config "$config" --store "$(url restored)"
 
 say "drill: PgBouncer between the nodes and the database"
-number=0
-for machine in db1 db2; do
-    number=$((number + 1))
-    place pgbouncer.ini $machine /etc/pgbouncer/pgbouncer.ini
-    pgbouncer=$folder/$machine/etc/pgbouncer
-    sed -i "s/$network\.1/$network.$number/" "$pgbouncer/pgbouncer.ini"
-    cp "$folder/$machine/etc/patroni/"{authority.pem,server.pem,server.key} "$pgbouncer/"
-    printf '"poolkeeper" "%s"\n' "$(cat secrets/database.password)" > "$pgbouncer/userlist.txt"
-    chmod 600 "$pgbouncer/userlist.txt" "$pgbouncer/server.key"
-    if [ "$(id -u)" = 0 ]; then chown -R postgres:postgres "$pgbouncer"; fi
-    start pgbouncer-$machine pgbouncer "$pgbouncer/pgbouncer.ini"
-done
-load_begins pgbouncer
+place pgbouncer.ini lb1 /etc/pgbouncer/pgbouncer.ini
+pgbouncer=$folder/lb1/etc/pgbouncer
+(cd secrets && "$here/certificates.sh" $network.3)
+cp secrets/authority.pem "$pgbouncer/authority.pem"
+cp secrets/$network.3.pem "$pgbouncer/server.pem"
+cp secrets/$network.3.key "$pgbouncer/server.key"
+printf '"poolkeeper" "%s"\n' "$(cat secrets/database.password)" > "$pgbouncer/userlist.txt"
+chmod 600 "$pgbouncer/userlist.txt" "$pgbouncer/server.key"
+if [ "$(id -u)" = 0 ]; then chown -R postgres:postgres "$pgbouncer"; fi
+start pgbouncer pgbouncer "$pgbouncer/pgbouncer.ini"
 for node in node1 node2 node3; do
-    sed -i -e "s#$network\.1,$network\.2#$network.1:6432,$network.2:6432#" \
-        -e '/^\[store.postgres\]/a prepared_statements = false' "$folder/$node/etc/poolkeeper/poolkeeper.toml"
-    stop $node TERM
-    serve $node
-    wait_for 60 $node ready $node
-    sleep 3
+    configure $node
+    sed -i -e "s#$network\.1,$network\.2#$network.3:6432#" -e '/^\[store.postgres\]/a prepared_statements = false' \
+        "$folder/$node/etc/poolkeeper/poolkeeper.toml"
+    renew $node
 done
+poolkeeper doctor --config "$config" || fail "doctor found a problem"
+load_begins pgbouncer
 patronictl switchover --master "$(leader)" --candidate "$(other "$(leader)")" --force poolkeeper | tail -5
 load_ends
+wait_for 120 "a standby" has_standby
+load_begins pgbouncer-leader-killed
+old=$(leader)
+kill_member "$old"
+wait_for 120 "another leader" leader
+load_ends
+echo "connections of Poolkeeper to PostgreSQL:"
 sql postgres -c "SELECT count(*) FROM pg_stat_activity WHERE usename = 'poolkeeper'"
 
 say "all drills passed"

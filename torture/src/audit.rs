@@ -175,8 +175,7 @@ async fn ask(scene: &Scene, chance: &mut Chance, operation: &'static str, body: 
 
 /// Looks at one user; whether there is such a user.
 async fn check_user(scene: &Scene, chance: &mut Chance, user: &mut User) -> bool {
-    let pool = scene.pool(user.pool);
-    let body = json!({"UserPoolId": pool.id, "Username": user.name});
+    let body = scene.pool(user.pool).admin(&user.name);
     let outcome = ask(scene, chance, "AdminGetUser", &body).await;
     user.note(format!("audit: {}", outcome.summary()));
     match &outcome {
@@ -228,8 +227,7 @@ async fn check_present(scene: &Scene, chance: &mut Chance, user: &mut User, answ
 
 /// Whether the address leads to the user.
 async fn check_alias(scene: &Scene, chance: &mut Chance, user: &mut User, answer: &Value) {
-    let pool = scene.pool(user.pool);
-    let body = json!({"UserPoolId": pool.id, "Username": user.email});
+    let body = scene.pool(user.pool).admin(&user.email);
     let outcome = ask(scene, chance, "AdminGetUser", &body).await;
     let own_name = text(answer, "/Username");
     let leads_here = outcome.answer().is_some_and(|found| text(found, "/Username") == own_name);
@@ -241,12 +239,7 @@ async fn check_alias(scene: &Scene, chance: &mut Chance, user: &mut User, answer
 
 async fn check_spent_codes(scene: &Scene, chance: &mut Chance, user: &mut User) {
     let Some(code) = user.spent_codes.last().cloned() else { return };
-    let body = json!({
-        "ClientId": scene.pool(user.pool).client,
-        "Username": user.name,
-        "ConfirmationCode": code,
-        "Password": "Stolen-Passw0rd",
-    });
+    let body = scene.pool(user.pool).reset(&user.name, &code, "Stolen-Passw0rd");
     if ask(scene, chance, "ConfirmForgotPassword", &body).await.is_acknowledged() {
         scene.finding(user, "could use a spent code");
     }
@@ -279,11 +272,7 @@ async fn check_passwords(scene: &Scene, chance: &mut Chance, user: &mut User) {
 /// A sign-in; a lock is waited for.
 async fn sign_in(scene: &Scene, chance: &mut Chance, user: &User, password: &str) -> Outcome {
     let deadline = Instant::now() + LOCK_PATIENCE;
-    let body = json!({
-        "ClientId": scene.pool(user.pool).client,
-        "AuthFlow": "USER_PASSWORD_AUTH",
-        "AuthParameters": {"USERNAME": user.name, "PASSWORD": password},
-    });
+    let body = scene.pool(user.pool).sign_in(&user.name, password);
     loop {
         let outcome = ask(scene, chance, "InitiateAuth", &body).await;
         match &outcome {
@@ -304,11 +293,7 @@ async fn check_tokens(scene: &Scene, chance: &mut Chance, user: &mut User) {
         if !is_revoked && !may_sign_in {
             continue;
         }
-        let refresh = json!({
-            "ClientId": scene.pool(user.pool).client,
-            "AuthFlow": "REFRESH_TOKEN_AUTH",
-            "AuthParameters": {"REFRESH_TOKEN": sign_in.refresh},
-        });
+        let refresh = scene.pool(user.pool).refresh(&sign_in.refresh);
         for (operation, body) in [("GetUser", json!({"AccessToken": sign_in.access})), ("InitiateAuth", refresh)] {
             // Access tokens live for an hour; refresh tokens for a month.
             let outcome = ask(scene, chance, operation, &body).await;

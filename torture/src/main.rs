@@ -70,13 +70,16 @@ struct Arguments {
     /// The server's binary
     #[arg(long, default_value = "target/release/poolkeeper")]
     binary: PathBuf,
+    /// Only faults with this in their names (those of the report)
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Tasks of the load
     #[arg(long, default_value_t = 12)]
     tasks: u64,
     /// Write the report into this file, below what it says before its last report
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Copy the nodes' logs into this folder
+    /// Copy the nodes' logs into this folder, and write there when faults began and ended
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
 }
@@ -100,12 +103,13 @@ async fn main() -> anyhow::Result<ExitCode> {
 
     let began = Instant::now();
     let time = Duration::try_from_secs_f64(arguments.minutes * 60.0).context("--minutes must be a positive number")?;
-    let machines = Nodes { nodes: std::mem::take(&mut world.nodes), links: std::mem::take(&mut world.links) };
-    let run = torture(&scene, machines, world.database, kind, seed, arguments.tasks, time).await?;
+    let (nodes, links) = (std::mem::take(&mut world.nodes), std::mem::take(&mut world.links));
+    let machines = Nodes { nodes, links, target: 0 };
+    let run = torture(&scene, machines, world.database, &arguments, seed, time).await?;
     (world.nodes, world.links, world.database) = (run.machines.nodes, run.machines.links, run.database);
     let duration = began.elapsed();
     if let Some(folder) = &arguments.logs {
-        world.keep_logs(folder)?;
+        world.keep_logs(folder, &record)?;
     }
     if run.was_interrupted {
         bail!("interrupted: nothing was audited");
@@ -115,7 +119,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let (audited, database) = audit::run(&scene, world.database, seed).await?;
     world.database = database;
     if let Some(folder) = &arguments.logs {
-        world.keep_logs(folder)?;
+        world.keep_logs(folder, &record)?;
     }
     let report = Report {
         date,
@@ -155,18 +159,21 @@ async fn torture(
     scene: &Arc<Scene>,
     machines: Nodes,
     database: Database,
-    kind: StoreKind,
+    arguments: &Arguments,
     seed: u64,
-    tasks: u64,
     time: Duration,
 ) -> anyhow::Result<Run> {
     let record = &scene.record;
     // The faults end first, so that the load meets what they leave behind.
     let stop = Arc::new(AtomicBool::new(false));
-    let lane = |number: usize| {
-        let chance = Chance::new(seed, u64::MAX - number as u64);
-        Lane::new(number, record.clone(), stop.clone(), chance)
+    let lane = |number: usize| Lane {
+        number,
+        record: record.clone(),
+        stop: stop.clone(),
+        chance: Chance::new(seed, u64::MAX - number as u64),
+        only: arguments.only.clone().unwrap_or_default(),
     };
+    let (kind, tasks) = (arguments.store, arguments.tasks);
     let [first, second]: [Lane; LANES] = [lane(0), lane(1)];
     let of_nodes = tokio::task::spawn_blocking(move || torture_nodes(first, machines, kind));
     let of_database = tokio::task::spawn_blocking(move || torture_database(second, database));
@@ -233,7 +240,7 @@ async fn watch<A, B>(
         }
         let (requests, (findings, more)) = (record.requests(), record.findings());
         let (rate, findings, faults) = (requests - before, findings.len() + more, record.faults());
-        let message = format!("{requests} requests, {rate}/s, {findings} findings, fault: {faults}");
+        let message = format!("{requests} requests, {rate}/s, {findings} findings, fault {faults}");
         before = requests;
         let seconds = began.elapsed().as_secs();
         if bar.is_hidden() && seconds.is_multiple_of(PLAIN_LINE) {

@@ -57,53 +57,50 @@ impl<T: Clone + Debug + PartialEq> Possible<T> {
 /// How often something was counted: every acknowledged time, and any of those whose outcome is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    least: usize,
-    most: usize,
+    counted: usize,
     unknown: usize,
+    may_be_cleared: bool,
 }
 
 impl Tally {
     /// Counted for certain.
     pub const fn count(&mut self) {
-        self.least += 1;
-        self.most += 1;
+        self.counted += 1;
     }
 
     /// Counted, or not, or later.
     pub const fn doubt(&mut self) {
-        self.most += 1;
         self.unknown += 1;
     }
 
     /// The count has begun again from nothing.
     pub const fn clear(&mut self) {
-        self.least = 0;
-        self.most = self.unknown;
+        self.counted = 0;
     }
 
-    /// The count may have begun again from nothing.
+    /// The count may have begun again from nothing, or may yet.
     pub const fn doubt_clear(&mut self) {
-        self.least = 0;
+        self.may_be_cleared = true;
     }
 
     /// Whether it can be this number.
     pub const fn may_be(&self, count: usize) -> bool {
-        self.least <= count && count <= self.most
+        self.least() <= count && count <= self.most()
     }
 
     /// The number, when there is only one that it can be.
     pub const fn exact(&self) -> Option<usize> {
-        if self.least == self.most { Some(self.most) } else { None }
+        if self.least() == self.most() { Some(self.most()) } else { None }
     }
 
     /// The smallest number that it can be.
     pub const fn least(&self) -> usize {
-        self.least
+        if self.may_be_cleared { 0 } else { self.counted }
     }
 
     /// The largest number that it can be.
     pub const fn most(&self) -> usize {
-        self.most
+        self.counted + self.unknown
     }
 }
 
@@ -241,6 +238,13 @@ impl User {
         self.wrong_passwords.extend(before.into_iter().filter(|old| !self.password.may_be(old)));
     }
 
+    /// A sign-in with the right password has an unknown outcome: a success makes an end of failures, but by the time at
+    /// which it takes place the password may be another one.
+    pub const fn doubt_sign_in(&mut self) {
+        self.failures.doubt_clear();
+        self.failures.doubt();
+    }
+
     /// Every sign-in so far must be refused from now on.
     pub fn revoke_all(&mut self) {
         for sign_in in &mut self.sign_ins {
@@ -319,9 +323,10 @@ mod tests {
         tally.clear();
         assert!(tally.may_be(0) && tally.may_be(1) && !tally.may_be(2), "only the lost one may come late");
         let mut tally = Tally::default();
-        tally.count();
         tally.doubt_clear();
-        assert!(tally.may_be(0) && tally.may_be(1));
+        assert_eq!(tally.exact(), Some(0));
+        tally.count();
+        assert!(tally.may_be(0) && tally.may_be(1), "the lost success may come after this");
     }
 
     #[test]

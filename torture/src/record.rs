@@ -43,6 +43,7 @@ struct State {
     faults: [Option<Fault>; LANES],
     calm_since: Instant,
     changes_seen: Option<(usize, Duration)>,
+    events: Vec<String>,
 }
 
 struct Fault {
@@ -65,6 +66,7 @@ impl Record {
             faults: [const { None }; LANES],
             calm_since: began,
             changes_seen: None,
+            events: Vec::new(),
         };
         Self { began, state: Mutex::new(state) }
     }
@@ -80,8 +82,9 @@ impl Record {
 
     /// Notes that something is wrong.
     pub fn finding(&self, text: &str) {
-        let text = format!("at {:.1} s: {text}", self.seconds());
         let mut state = self.state();
+        let faults = state.faults();
+        let text = format!("at {:.1} s, fault {faults}: {text}", self.seconds());
         if state.findings.len() < MOST_FINDINGS {
             state.findings.push(text);
         } else {
@@ -114,9 +117,21 @@ impl Record {
     /// A fault of that lane begins.
     pub fn fault_begins(&self, lane: usize, name: &'static str) {
         let fault = Fault { name, began: Instant::now(), longest_silence: Duration::ZERO };
-        if let Some(place) = self.state().faults.get_mut(lane) {
+        let mut state = self.state();
+        if let Some(place) = state.faults.get_mut(lane) {
             *place = Some(fault);
         }
+        self.event(&mut state, &format!("{name} begins"));
+    }
+
+    fn event(&self, state: &mut State, text: &str) {
+        let moment = jiff::Timestamp::now().strftime("%FT%T%.3fZ");
+        state.events.push(format!("{moment} {:8.3} s  {text}\n", self.seconds()));
+    }
+
+    /// When faults began and ended, a line each.
+    pub fn events(&self) -> String {
+        self.state().events.concat()
     }
 
     /// The fault of that lane is over: how long it took, and the longest time in it without any success.
@@ -126,15 +141,15 @@ impl Record {
         let last_success = state.last_success;
         state.calm_since = now;
         let Some(fault) = state.faults.get_mut(lane).and_then(Option::take) else { return Default::default() };
-        let silence = now.saturating_duration_since(last_success.max(fault.began));
-        (now.saturating_duration_since(fault.began), fault.longest_silence.max(silence))
+        let silence = fault.longest_silence.max(now.saturating_duration_since(last_success.max(fault.began)));
+        let text = format!("{} is over; {:.1} s without any success", fault.name, silence.as_secs_f64());
+        self.event(&mut state, &text);
+        (now.saturating_duration_since(fault.began), silence)
     }
 
     /// Names of the faults that are on.
     pub fn faults(&self) -> String {
-        let state = self.state();
-        let names: Vec<_> = state.faults.iter().flatten().map(|fault| fault.name).collect();
-        if names.is_empty() { "none".to_owned() } else { names.join(" + ") }
+        self.state().faults()
     }
 
     /// Whether anything has succeeded since that moment.
@@ -182,6 +197,11 @@ impl Record {
 }
 
 impl State {
+    fn faults(&self) -> String {
+        let names: Vec<_> = self.faults.iter().flatten().map(|fault| fault.name).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(" + ") }
+    }
+
     fn succeeded(&mut self, node: usize, now: Instant) {
         for fault in self.faults.iter_mut().flatten() {
             let silence = now.saturating_duration_since(self.last_success.max(fault.began));

@@ -31,6 +31,37 @@ pub struct Pool {
     pub client: String,
 }
 
+impl Pool {
+    /// The body of an InitiateAuth with a password.
+    pub fn sign_in(&self, name: &str, password: &str) -> Value {
+        self.initiate("USER_PASSWORD_AUTH", json!({"USERNAME": name, "PASSWORD": password}))
+    }
+
+    /// The body of an InitiateAuth with a refresh token.
+    pub fn refresh(&self, token: &str) -> Value {
+        self.initiate("REFRESH_TOKEN_AUTH", json!({"REFRESH_TOKEN": token}))
+    }
+
+    fn initiate(&self, flow: &str, parameters: Value) -> Value {
+        json!({"ClientId": self.client, "AuthFlow": flow, "AuthParameters": parameters})
+    }
+
+    /// The body of a ConfirmForgotPassword.
+    pub fn reset(&self, name: &str, code: &str, password: &str) -> Value {
+        json!({"ClientId": self.client, "Username": name, "ConfirmationCode": code, "Password": password})
+    }
+
+    /// The body of a ConfirmSignUp.
+    pub fn confirmation(&self, name: &str, code: &str) -> Value {
+        json!({"ClientId": self.client, "Username": name, "ConfirmationCode": code})
+    }
+
+    /// What an administrator's request about a user has in common.
+    pub fn admin(&self, name: &str) -> Value {
+        json!({"UserPoolId": self.id, "Username": name})
+    }
+}
+
 /// What the load and the audit share.
 pub struct Scene {
     /// Sends requests.

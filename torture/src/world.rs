@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use cluster::{Node, NodeOptions, Patroni, Postgres, PostgresOptions, Proxy, packages, through};
 use serde_json::Value;
 
-use crate::{client::AccessKey, scene::text};
+use crate::{client::AccessKey, record::Record, scene::text};
 
 /// The database of the run.
 const DATABASE: &str = "torture";
@@ -112,9 +112,10 @@ impl World {
         Ok(Self { database, nodes, links, addresses, key, _folder: folder })
     }
 
-    /// Copies the logs of the nodes into a folder.
-    pub fn keep_logs(&self, folder: &Path) -> Result<()> {
+    /// Copies the logs of the nodes into a folder, and adds that of the faults.
+    pub fn keep_logs(&self, folder: &Path, record: &Record) -> Result<()> {
         std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join("faults.log"), record.events())?;
         for (number, node) in self.nodes.iter().enumerate() {
             std::fs::copy(node.folder().join("node.log"), folder.join(format!("node-{number}.log")))?;
         }

@@ -14,6 +14,12 @@ const COPY_EXAMPLES: &str = "Examples:
   POOLKEEPER_COPY_TO=postgres://keeper:PASSWORD@db.example.com/poolkeeper \\
     poolkeeper copy --from sqlite:data/poolkeeper.db
   poolkeeper copy --from postgres://keeper@localhost/poolkeeper --to sqlite:data/poolkeeper.db";
+const DOCTOR_EXAMPLES: &str = "Examples:
+  poolkeeper doctor --config poolkeeper.toml
+  poolkeeper doctor --config poolkeeper.toml --json | jq '.checks[] | select(.status != \"ok\")'";
+const MIGRATE_EXAMPLES: &str = "Examples:
+  poolkeeper migrate --dry-run --config poolkeeper.toml
+  poolkeeper migrate --config poolkeeper.toml";
 
 /// Self-hosted, wire-compatible Amazon Cognito user pools server.
 #[derive(Debug, Parser)]
@@ -93,6 +99,33 @@ pub enum Command {
         /// Configuration file (TOML), of which [store.postgres] is used
         #[arg(long, env = "POOLKEEPER_CONFIG", hide_env_values = true, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+    /// Check everything that a server needs, and say what to do about what is not in order
+    ///
+    /// Looks at the configuration as `serve` would use it, at the master key, the database, what is in it, and the mail
+    /// server. Nothing is changed and no mail is sent; servers may be at work. One line for each check: `ok`, `warning`,
+    /// `problem` or `skipped`, what was found, and what to do. Fails when there is a problem.
+    #[command(after_long_help = DOCTOR_EXAMPLES)]
+    Doctor {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        /// As for the server.
+        #[command(flatten)]
+        run: RunOptions,
+    },
+    /// Bring the database's schema up to date, as the start of a server does
+    ///
+    /// Several may be started at once: one of them does it, the others wait. Servers of the version before go on working
+    /// meanwhile and afterwards, on a database that they share.
+    #[command(after_long_help = MIGRATE_EXAMPLES)]
+    Migrate {
+        /// Print what is missing as SQL, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
     },
     /// Check a configuration file, or print what one may contain
     Config {

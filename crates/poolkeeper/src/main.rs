@@ -6,8 +6,10 @@ mod backup;
 mod banner;
 mod configuration;
 mod copy;
+mod doctor;
 mod logs;
 mod master_key;
+mod migrate;
 mod mode;
 mod opening;
 mod progress;
@@ -67,6 +69,11 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Copy { from, to, replace, config }) => {
             let configuration = Configuration::for_store(&StoreOptions { config, ..StoreOptions::default() })?;
             runtime()?.block_on(copy::run(&configuration, &from, &to, replace))
+        }
+        Some(Command::Doctor { json, run }) => runtime()?.block_on(doctor::run(&run, json)),
+        Some(Command::Migrate { dry_run, store }) => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(migrate::run(&configuration, dry_run))
         }
         Some(Command::Config { command: ConfigCommand::Reference }) => print(reference::text().trim_end()),
         Some(Command::Config { command: ConfigCommand::Check(options) }) => {

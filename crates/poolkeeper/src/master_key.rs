@@ -34,8 +34,33 @@ pub fn generate() -> String {
 pub fn read(path: &Path) -> anyhow::Result<KeyRing> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read the master key {}", path.display()))?;
-    warn_if_others_can_read(path);
+    if others_can_read(path) {
+        tracing::warn!(path = %path.display(), "other users can read the master key; chmod 600 it");
+    }
     KeyRing::parse(&text).with_context(|| format!("the master key {} cannot be used", path.display()))
+}
+
+/// Where a ring comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The environment holds the keys themselves.
+    Environment,
+    /// A file does.
+    File(PathBuf),
+}
+
+impl Source {
+    /// # Errors
+    /// When the keys cannot be read or used. No key stands in the error.
+    pub fn read(&self) -> anyhow::Result<KeyRing> {
+        match self {
+            Self::Environment => {
+                let text = variable(VARIABLE).unwrap_or_default();
+                KeyRing::parse(&text).with_context(|| format!("{VARIABLE} cannot be used"))
+            }
+            Self::File(path) => read(path),
+        }
+    }
 }
 
 /// The ring of the server: from the environment, from the file that the environment or the configuration names, and in
@@ -44,8 +69,8 @@ pub fn read(path: &Path) -> anyhow::Result<KeyRing> {
 /// # Errors
 /// When there is none, with how to make one.
 pub fn for_running(mode: Mode, configuration: &Configuration) -> anyhow::Result<KeyRing> {
-    if let Some(ring) = given(configuration)? {
-        return Ok(ring);
+    if let Some(source) = given(configuration) {
+        return source.read();
     }
     match (mode, configuration.store.folder()?) {
         (Mode::Serve, _) => bail!(missing()),
@@ -59,11 +84,19 @@ pub fn for_running(mode: Mode, configuration: &Configuration) -> anyhow::Result<
 /// # Errors
 /// When there is none, with how to make one.
 pub fn for_keys(configuration: &Configuration) -> anyhow::Result<KeyRing> {
-    if let Some(ring) = given(configuration)? {
-        return Ok(ring);
+    source(configuration)?.read()
+}
+
+/// Where [`for_keys`] finds the ring.
+///
+/// # Errors
+/// When there is none, with how to make one.
+pub fn source(configuration: &Configuration) -> anyhow::Result<Source> {
+    if let Some(source) = given(configuration) {
+        return Ok(source);
     }
     match configuration.store.folder()?.map(|folder| folder.join(FILE_NAME)) {
-        Some(path) if path.exists() => read(&path),
+        Some(path) if path.exists() => Ok(Source::File(path)),
         _ => bail!(missing()),
     }
 }
@@ -80,6 +113,21 @@ pub async fn check(store: &Store, ring: &KeyRing) -> anyhow::Result<()> {
             store.set_meta_if_absent(CHECK, &sealed.0).await?
         }
     };
+    belongs(ring, text)
+}
+
+/// The same without a change; false when the database has not been opened with a ring yet.
+///
+/// # Errors
+/// When it is another one.
+pub async fn recognise(store: &Store, ring: &KeyRing) -> anyhow::Result<bool> {
+    match store.get_meta(CHECK).await? {
+        Some(text) => belongs(ring, text).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+fn belongs(ring: &KeyRing, text: String) -> anyhow::Result<()> {
     match ring.open(Purpose::MasterKeyCheck, CHECK, &Sealed(text)) {
         Ok(opened) if opened.as_slice() == CHECK_TEXT => Ok(()),
         _ => bail!(
@@ -89,12 +137,12 @@ pub async fn check(store: &Store, ring: &KeyRing) -> anyhow::Result<()> {
     }
 }
 
-fn given(configuration: &Configuration) -> anyhow::Result<Option<KeyRing>> {
-    if let Some(text) = variable(VARIABLE) {
-        return KeyRing::parse(&text).map(Some).with_context(|| format!("{VARIABLE} cannot be used"));
+fn given(configuration: &Configuration) -> Option<Source> {
+    if variable(VARIABLE).is_some() {
+        return Some(Source::Environment);
     }
     let path = variable(FILE_VARIABLE).map(PathBuf::from).or_else(|| configuration.keys.master_key_file.clone());
-    path.map(|path| read(&path)).transpose()
+    path.map(Source::File)
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -142,18 +190,19 @@ fn create(path: &Path, text: &str) -> std::io::Result<()> {
     }
 }
 
+/// Whether other users of the machine can read a file.
 #[cfg(unix)]
-fn warn_if_others_can_read(path: &Path) {
+pub fn others_can_read(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
 
-    let mode = std::fs::metadata(path).map(|found| found.permissions().mode());
-    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
-        tracing::warn!(path = %path.display(), "other users can read the master key; chmod 600 it");
-    }
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
 }
 
+/// Not known here.
 #[cfg(not(unix))]
-const fn warn_if_others_can_read(_path: &Path) {}
+pub const fn others_can_read(_path: &Path) -> bool {
+    false
+}
 
 #[cfg(test)]
 mod tests {

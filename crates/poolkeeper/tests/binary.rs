@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "another process is waited for, in real time")]
 
+#[path = "binary/doctor.rs"]
+mod doctor;
 #[path = "binary/moving.rs"]
 mod moving;
 mod support;

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use crypto::seal::KeyRing;
@@ -13,13 +14,24 @@ use domain::{Client, Entropy, Pool};
 use quick_cache::sync::Cache;
 use store::{Change, Changes, CommitError, Key, Row, Store, Stored};
 use tokio::sync::{Mutex, MutexGuard};
+use wire::ErrorKind;
+use wire::Timestamp;
 
-use crate::{Clock, Metrics, Settings, memory::Freshness, messages::Outbox, tokens::Tokens};
+use crate::{
+    ApiError, Clock, Metrics, Settings,
+    memory::{self, Freshness},
+    messages::Outbox,
+    tokens::Tokens,
+};
 
 /// How many pools and clients are kept in memory.
 const CACHED: usize = 1_000;
 /// Stripes of the guard that lets one password attempt per user through at a time.
 const STRIPES: usize = 1_024;
+
+/// How long a request waits for others that check a secret of the same user. While the database is away, each of those
+/// takes as long as its patience, and a queue of them would take that many times longer.
+const LONGEST_TURN: Duration = Duration::from_secs(20);
 
 /// The running server's parts. There is one, shared by all requests.
 pub struct App {
@@ -39,6 +51,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Counters.
     pub metrics: Metrics,
+    /// When the server began.
+    pub started_at: Timestamp,
     /// Key of the hashes of one-time codes.
     pub code_key: [u8; 32],
     /// Key from which stand-ins for unknown users are derived.
@@ -70,6 +84,7 @@ impl App {
             settings,
             store,
             ring,
+            started_at: clock.now(),
             clock,
             entropy,
             outbox,
@@ -96,11 +111,7 @@ impl App {
         }
         let generation = self.generation.load(Ordering::SeqCst);
         let Some(pool) = self.store.pool(id).await?.map(Arc::new) else { return Ok(None) };
-        self.pools.insert(id.to_owned(), pool.clone());
-        if self.generation.load(Ordering::SeqCst) != generation {
-            // Something changed while it was read; it may be this.
-            self.pools.remove(id);
-        }
+        memory::keep(&self.pools, id, &pool, &self.generation, generation);
         Ok(Some(pool))
     }
 
@@ -116,10 +127,7 @@ impl App {
         }
         let generation = self.generation.load(Ordering::SeqCst);
         let Some(client) = self.store.client(id).await?.map(Arc::new) else { return Ok(None) };
-        self.clients.insert(id.to_owned(), client.clone());
-        if self.generation.load(Ordering::SeqCst) != generation {
-            self.clients.remove(id);
-        }
+        memory::keep(&self.clients, id, &client, &self.generation, generation);
         Ok(Some(client))
     }
 
@@ -177,13 +185,23 @@ impl App {
     /// Waits until no other request of this process is checking a secret of this user. It spares the work of guesses
     /// that could not be counted any more; what keeps a burst of them from getting ahead of their count, on one server
     /// or on several, is that each commits against the count that it has seen.
-    pub async fn one_at_a_time(&self, pool_id: &str, sub: &str) -> MutexGuard<'_, ()> {
+    ///
+    /// # Errors
+    /// `TooManyRequestsException` after twenty seconds.
+    pub async fn one_at_a_time(&self, pool_id: &str, sub: &str) -> Result<MutexGuard<'_, ()>, ApiError> {
         // Keyed by the process, so that nobody can choose names that share somebody's stripe.
         let hash = self.stripe_hasher.hash_one((pool_id, sub));
         let index = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
         #[expect(clippy::indexing_slicing, reason = "the index is below the number of stripes")]
-        self.stripes[index].lock().await
+        turn_within(&self.stripes[index], LONGEST_TURN).await
     }
+}
+
+/// Waits for a turn, but not for longer than this.
+async fn turn_within(stripe: &Mutex<()>, longest: Duration) -> Result<MutexGuard<'_, ()>, ApiError> {
+    tokio::time::timeout(longest, stripe.lock()).await.map_err(|_elapsed| {
+        ApiError::new(ErrorKind::TooManyRequests, "Too many requests for the same user. Please try again.")
+    })
 }
 
 /// What a change makes stale in memory.
@@ -198,5 +216,30 @@ fn cached(change: &Change) -> Option<Key> {
             Some(key.clone())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{sync::Mutex, time::Instant};
+    use wire::ErrorKind;
+
+    use super::turn_within;
+
+    /// While the database is away, whoever has the turn keeps it for long.
+    #[tokio::test]
+    async fn nobody_waits_for_a_turn_for_ever() {
+        let (stripe, longest) = (Mutex::new(()), Duration::from_millis(200));
+        let turn = turn_within(&stripe, longest).await.unwrap();
+        let began = Instant::now();
+        let (one, two) = tokio::join!(turn_within(&stripe, longest), turn_within(&stripe, longest));
+        for refused in [one.err(), two.err()] {
+            assert_eq!(refused.unwrap().kind, ErrorKind::TooManyRequests);
+        }
+        assert!(began.elapsed() >= longest);
+        drop(turn);
+        drop(turn_within(&stripe, longest).await.unwrap());
     }
 }

@@ -2,10 +2,14 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use domain::Entropy;
+use domain::{Entropy, time};
 use wire::Timestamp;
 
 use crate::App;
+
+/// How far the clocks of servers that share a database may be apart, in milliseconds: far more than those are that
+/// follow a time server.
+const CLOCKS_APART: i64 = 2 * time::SECOND;
 
 /// Everything that an operation may know beside its input.
 pub struct Ctx {
@@ -42,6 +46,12 @@ impl Ctx {
     #[must_use]
     pub fn entropy(&self) -> &dyn Entropy {
         &*self.app.entropy
+    }
+
+    /// The latest moment that the clock of any server may show by now.
+    #[must_use]
+    pub fn latest_now(&self) -> Timestamp {
+        if self.app.store.is_shared() { self.now.plus(CLOCKS_APART) } else { self.now }
     }
 
     /// A random UUID.

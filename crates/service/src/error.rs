@@ -148,3 +148,39 @@ impl From<serde_json::Error> for ApiError {
         Self::internal(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use store::{CommitError, Error, Taken};
+    use wire::ErrorKind;
+
+    use super::ApiError;
+
+    /// Clients of the service repeat a request that was answered 500, and one that was throttled.
+    #[test]
+    fn whatever_the_database_says_clients_try_again_and_learn_nothing() {
+        let text = || "db-1.internal: no route to host".to_owned();
+        for error in [
+            Error::Busy,
+            Error::Full,
+            Error::Closed,
+            Error::Unanswered,
+            Error::Unavailable(text()),
+            Error::Refused(text()),
+            Error::Unconfirmed(text()),
+            Error::Damaged(text()),
+            Error::Engine(text()),
+            Error::Corrupt { table: "users", key: text() },
+        ] {
+            let words = error.to_string();
+            let answer = ApiError::from(CommitError::Store(error));
+            assert_eq!(answer.kind, ErrorKind::InternalError);
+            assert_eq!(answer.message, "Something went wrong on the server. Please try again.");
+            assert!(!answer.is_conflict, "{words}");
+            assert_eq!(answer.cause.unwrap().to_string(), words, "the log learns it");
+        }
+        assert!(ApiError::from(CommitError::Conflict).is_conflict);
+        let taken = ApiError::from(CommitError::Taken(Taken::Spent { id: String::new() }));
+        assert!(!taken.is_conflict, "deciding again would not help");
+    }
+}

@@ -31,5 +31,5 @@ pub use app::App;
 pub use clock::{Clock, Reading};
 pub use ctx::{Caller, Ctx};
 pub use error::ApiError;
-pub use metrics::{Metrics, OperationLabels, RequestLabels};
+pub use metrics::{LeaseLabels, Metrics, OperationLabels, RequestLabels, scrape};
 pub use settings::Settings;

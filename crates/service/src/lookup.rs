@@ -14,7 +14,16 @@ use crate::{ApiError, Ctx};
 /// # Errors
 /// `ResourceNotFoundException`.
 pub async fn pool(ctx: &Ctx, id: &str) -> Result<Arc<Stored<Pool>>, ApiError> {
-    ctx.app.pool(id).await?.ok_or_else(|| ApiError::not_found(format!("User pool {id} does not exist.")))
+    ctx.app.pool(id).await?.ok_or_else(|| no_such_pool(id))
+}
+
+/// The pool of that id as it is at this moment, for operations that show or change it. [`pool`] may be a second behind
+/// what another server has changed, and an administrator's next request may come to any server.
+///
+/// # Errors
+/// `ResourceNotFoundException`.
+pub async fn current_pool(ctx: &Ctx, id: &str) -> Result<Stored<Pool>, ApiError> {
+    ctx.app.store.pool(id).await?.ok_or_else(|| no_such_pool(id))
 }
 
 /// The client of that id.
@@ -50,6 +59,24 @@ pub async fn client_of_pool(
         return Err(no_such_client(id));
     }
     Ok((client, pool))
+}
+
+/// [`client_of_pool`] as both are at this moment; see [`current_pool`].
+///
+/// # Errors
+/// `ResourceNotFoundException`.
+pub async fn current_client_of_pool(
+    ctx: &Ctx,
+    pool_id: &str,
+    id: &str,
+) -> Result<(Stored<Client>, Stored<Pool>), ApiError> {
+    let pool = current_pool(ctx, pool_id).await?;
+    let client = ctx.app.store.client(id).await?.filter(|client| client.pool_id == pool.id);
+    Ok((client.ok_or_else(|| no_such_client(id))?, pool))
+}
+
+fn no_such_pool(id: &str) -> ApiError {
+    ApiError::not_found(format!("User pool {id} does not exist."))
 }
 
 fn no_such_client(id: &str) -> ApiError {
@@ -88,9 +115,9 @@ pub fn subject(ctx: &Ctx, pool: &Pool, username: &str, user: Option<&User>) -> S
 /// one at a time, so that a burst of guesses cannot get ahead of their count.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// When the store cannot be read; `TooManyRequestsException` when too many others wait.
 pub async fn turn<'a>(ctx: &'a Ctx, pool: &Pool, username: &str) -> Result<MutexGuard<'a, ()>, ApiError> {
     let user = user(ctx, pool, username).await?;
     let sub = subject(ctx, pool, username, user.as_deref());
-    Ok(ctx.app.one_at_a_time(&pool.id, &sub).await)
+    ctx.app.one_at_a_time(&pool.id, &sub).await
 }

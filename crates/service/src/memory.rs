@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use quick_cache::sync::Cache;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +58,18 @@ impl Freshness {
     }
 }
 
+/// Keeps what was read when the generation was `read_at`, unless something has changed since: it may be this.
+pub(crate) fn keep<T>(cache: &Cache<String, Arc<T>>, id: &str, value: &Arc<T>, generation: &AtomicU64, read_at: u64) {
+    let is_current = || generation.load(Ordering::SeqCst) == read_at;
+    if is_current() {
+        cache.insert(id.to_owned(), value.clone());
+        // Once more, because it may have changed in between.
+        if !is_current() {
+            cache.remove(id);
+        }
+    }
+}
+
 /// Looks at the epoch until `shutdown`.
 pub async fn follow(app: Arc<App>, shutdown: CancellationToken) {
     if !app.store.is_shared() {
@@ -78,6 +91,9 @@ pub(crate) async fn look(app: &App) {
             }
             app.freshness.extend(looked);
         }
-        Err(error) => tracing::debug!(%error, "what others have changed is not known"),
+        Err(error) => {
+            app.metrics.epoch_looks_failed.inc();
+            tracing::debug!(%error, "what others have changed is not known");
+        }
     }
 }

@@ -1,17 +1,25 @@
-//! Counters for operators, in Prometheus text on the admin listener.
+//! What operators watch: counters that are kept, and what is read when somebody looks, as OpenMetrics text. A test
+//! holds docs/metrics.md against all of them.
+
+mod observed;
+mod process;
+mod queues;
 
 use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
+
+use self::{observed::Observed, process::Process, queues::Queues};
+use crate::App;
 
 /// Labels of a finished request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
     /// Operation name.
     pub operation: &'static str,
-    /// `ok` or the error's name.
+    /// `ok`, the error's name, or `abandoned`.
     pub outcome: &'static str,
 }
 
@@ -22,9 +30,16 @@ pub struct OperationLabels {
     pub operation: &'static str,
 }
 
-/// Upper bounds of the histogram's buckets.
-const SECONDS: [f64; 15] =
-    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+/// Labels of a job that one server at a time does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LeaseLabels {
+    /// The job.
+    pub lease: String,
+}
+
+/// Upper bounds of the histogram's buckets, in seconds: from a read in memory to the longest that a request may take.
+const SECONDS: [f64; 17] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Everything that is counted.
 pub struct Metrics {
@@ -32,12 +47,19 @@ pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
     /// Seconds per request.
     pub seconds: Family<OperationLabels, Histogram>,
+    /// Requests that have begun and not ended.
+    pub in_flight: Gauge,
     /// Decisions taken again because what was read had changed.
     pub conflicts: Counter,
     /// Messages handed over.
     pub messages_sent: Counter,
     /// Failed tries to hand a message over.
     pub messages_failed: Counter,
+    /// 1 for the jobs that this server does now, 0 for those that another one does.
+    pub leases: Family<LeaseLabels, Gauge>,
+    /// Looks for changes of other servers that failed.
+    pub epoch_looks_failed: Counter,
+    queues: Queues,
     registry: Registry,
 }
 
@@ -46,30 +68,174 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("poolkeeper");
-        let requests = Family::<RequestLabels, Counter>::default();
-        let seconds = Family::<OperationLabels, Histogram>::new_with_constructor(|| Histogram::new(SECONDS));
-        let (conflicts, messages_sent, messages_failed) = (Counter::default(), Counter::default(), Counter::default());
-        registry.register("requests", "Finished requests by operation and outcome", requests.clone());
-        registry.register("request_seconds", "Seconds per request by operation", seconds.clone());
-        registry.register("conflicts", "Decisions taken again because what was read had changed", conflicts.clone());
-        registry.register("messages_sent", "Messages handed over to their sender", messages_sent.clone());
-        registry.register("messages_failed", "Failed tries to hand a message over", messages_failed.clone());
-        Self { requests, seconds, conflicts, messages_sent, messages_failed, registry }
+        let metrics = Self {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            in_flight: Gauge::default(),
+            conflicts: Counter::default(),
+            messages_sent: Counter::default(),
+            messages_failed: Counter::default(),
+            leases: Family::default(),
+            epoch_looks_failed: Counter::default(),
+            queues: Queues::default(),
+            registry: Registry::default(),
+        };
+        registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register("requests", "Finished requests by operation and outcome", metrics.requests.clone());
+        registry.register("request_seconds", "Seconds per request by operation", metrics.seconds.clone());
+        registry.register("requests_in_flight", "Requests that have begun and not ended", metrics.in_flight.clone());
+        let help = "Decisions taken again because what was read had changed";
+        registry.register("conflicts", help, metrics.conflicts.clone());
+        registry.register("messages_sent", "Messages handed over to their sender", metrics.messages_sent.clone());
+        registry.register("messages_failed", "Failed tries to hand a message over", metrics.messages_failed.clone());
+        let help = "1 for each job that this server does now, 0 for those that are another one's";
+        registry.register("lease_held", help, metrics.leases.clone());
+        let help = "Looks for what other servers have changed that failed";
+        registry.register("epoch_looks_failed", help, metrics.epoch_looks_failed.clone());
+        Self { registry, ..metrics }
     }
 
-    /// The counters in Prometheus text form.
+    /// What is counted, as text. What is read when somebody looks is in [`scrape`] only.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
-            Ok(()) => text,
-            Err(std::fmt::Error) => String::new(),
-        }
+        encoded(&[&self.registry])
     }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// All metrics as OpenMetrics text. Reads the outbox, but not more often than every ten seconds, and for two seconds at
+/// most: its numbers are left out when the database does not answer.
+pub async fn scrape(app: &App) -> String {
+    let now = app.clock.now();
+    let observed = Observed {
+        store: app.store.statistics(),
+        queues: app.metrics.queues.read(&app.store).await,
+        process: Process::read(app.started_at),
+    };
+    let [of_poolkeeper, of_the_process] = observed.registries(now);
+    encoded(&[&app.metrics.registry, &of_poolkeeper, &of_the_process])
+}
+
+fn encoded(registries: &[&Registry]) -> String {
+    let mut out = String::new();
+    let written = registries.iter().try_for_each(|registry| text::encode_registry(&mut out, registry));
+    // Writing to a string cannot fail.
+    match written.and_then(|()| text::encode_eof(&mut out)) {
+        Ok(()) => out,
+        Err(std::fmt::Error) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use store::{PoolUse, Queue, Statistics};
+    use wire::Timestamp;
+
+    use super::{
+        LeaseLabels, Metrics, OperationLabels, RequestLabels, encoded, observed::Observed, process::Process,
+        queues::Waiting,
+    };
+
+    /// A text with every metric in it.
+    fn everything(pool: Option<PoolUse>) -> String {
+        let metrics = Metrics::new();
+        metrics.requests.get_or_create(&RequestLabels { operation: "GetUser", outcome: "ok" }).inc();
+        metrics.seconds.get_or_create(&OperationLabels { operation: "GetUser" }).observe(0.1);
+        metrics.leases.get_or_create(&LeaseLabels { lease: "sweep".to_owned() }).set(1);
+        let queue = Queue { messages: 3, oldest: Some(Timestamp(1_000)) };
+        let observed = Observed {
+            store: Statistics { pool, ..Statistics::default() },
+            queues: Some(Waiting { pending: queue, dead: queue }),
+            process: Process {
+                started_at: Timestamp(0),
+                resident_bytes: Some(1),
+                open_files: Some(1),
+                most_open_files: Some(1),
+            },
+        };
+        let [of_poolkeeper, of_the_process] = observed.registries(Timestamp(2_500));
+        encoded(&[&metrics.registry, &of_poolkeeper, &of_the_process])
+    }
+
+    /// The first cells of each metric's row in the documentation, from the text of a scrape.
+    fn rows(text: &str) -> BTreeMap<String, String> {
+        let mut rows = BTreeMap::new();
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) else {
+                continue;
+            };
+            let kind = lines[at + 1].strip_prefix(&format!("# TYPE {name} ")).unwrap();
+            let shown = match kind {
+                "counter" => format!("{name}_total"),
+                "info" => format!("{name}_info"),
+                _ => name.to_owned(),
+            };
+            let samples = lines[at + 2..].iter().take_while(|line| !line.starts_with('#'));
+            let mut labels = BTreeSet::new();
+            for sample in samples {
+                assert!(sample.starts_with(&shown), "{sample}");
+                let inside =
+                    sample.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("", |(all, _)| all);
+                let names = inside.split(',').filter_map(|label| label.split_once('=')).map(|(name, _)| name);
+                labels.extend(names.filter(|name| *name != "le"));
+            }
+            let labels: Vec<_> = labels.into_iter().collect();
+            rows.insert(shown.clone(), format!("| `{shown}` | {kind} | {} | {help} |", labels.join(", ")));
+        }
+        rows
+    }
+
+    #[test]
+    fn every_metric_is_documented_and_nothing_else() {
+        let pool = PoolUse { most: 16, open: 3, idle: 1, waiting: 0 };
+        let mut expected = rows(&everything(None));
+        expected.extend(rows(&everything(Some(pool))));
+        let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md")).unwrap();
+        let found: Vec<&str> = document.lines().filter(|line| line.starts_with("| `")).collect();
+        let wanted = || expected.values().cloned().collect::<Vec<_>>().join("\n");
+        for row in expected.values() {
+            assert!(found.iter().any(|line| line.starts_with(row)), "docs/metrics.md lacks\n{row}\nAll:\n{}", wanted());
+        }
+        assert_eq!(found.len(), expected.len(), "docs/metrics.md has other metrics than there are:\n{}", wanted());
+    }
+
+    #[test]
+    fn help_and_type_come_once_before_the_samples_of_each() {
+        let text = everything(None);
+        let mut seen = BTreeSet::new();
+        for line in text.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+            let name = line.split(' ').next().unwrap();
+            assert!(seen.insert(name.to_owned()), "{name} comes twice");
+            assert!(text.contains(&format!("\n# TYPE {name} ")), "{name}");
+            assert!(line.ends_with('.'), "{line}");
+        }
+        assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
+    }
+
+    #[test]
+    fn what_is_observed_is_told() {
+        let pool = PoolUse { most: 16, open: 3, idle: 1, waiting: 7 };
+        let text = everything(Some(pool));
+        for line in [
+            "poolkeeper_messages_pending 3\n",
+            "poolkeeper_messages_dead 3\n",
+            "poolkeeper_messages_oldest_pending_seconds 1.5\n",
+            "poolkeeper_store_connections{state=\"idle\"} 1\n",
+            "poolkeeper_store_connections{state=\"in_use\"} 2\n",
+            "poolkeeper_store_connections_limit 16\n",
+            "poolkeeper_store_connection_waiters 7\n",
+            "poolkeeper_lease_held{lease=\"sweep\"} 1\n",
+            "process_start_time_seconds 0",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
     }
 }

@@ -29,3 +29,49 @@ where
         "Too many concurrent changes to the same resource. Please try again.",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use store::CommitError;
+    use wire::ErrorKind;
+
+    use super::{MOST_TRIES, on_conflict};
+    use crate::{
+        ApiError,
+        messages::{
+            Sender,
+            testing::{app, ctx},
+        },
+    };
+
+    #[tokio::test]
+    async fn decisions_are_taken_again_until_it_is_enough() {
+        let app = app(Sender::Inbox, true).await;
+        let ctx = ctx(&app);
+        let tries = AtomicUsize::new(0);
+        let succeeds_at = |number: usize| {
+            let tries = &tries;
+            tries.store(0, Ordering::SeqCst);
+            move || async move {
+                let succeeds = tries.fetch_add(1, Ordering::SeqCst) + 1 == number;
+                if succeeds { Ok(number) } else { Err(ApiError::from(CommitError::Conflict)) }
+            }
+        };
+        assert_eq!(on_conflict(&ctx, succeeds_at(MOST_TRIES)).await.unwrap(), MOST_TRIES);
+        let refused = on_conflict(&ctx, succeeds_at(MOST_TRIES + 1)).await.unwrap_err();
+        // Clients take this for throttling: they try again, after a while.
+        assert_eq!(refused.kind, ErrorKind::TooManyRequests);
+        assert!(!refused.is_conflict);
+        assert_eq!(tries.load(Ordering::SeqCst), MOST_TRIES);
+        // Anything else is answered at once.
+        tries.store(0, Ordering::SeqCst);
+        let failing = || async {
+            tries.fetch_add(1, Ordering::SeqCst);
+            Err::<(), _>(ApiError::attempt_limit())
+        };
+        assert_eq!(on_conflict(&ctx, failing).await.unwrap_err().kind, ErrorKind::LimitExceeded);
+        assert_eq!(tries.load(Ordering::SeqCst), 1);
+    }
+}

@@ -7,7 +7,7 @@
 //!
 //! Inside: `changes` (what may be asked) → `compile` (steps: SQL, values, expected rows) → an engine that runs steps;
 //! `sql` holds every statement; `read` says what rows mean; `migrations` is the schema; `sweep` clears away what
-//! has expired or belonged to deleted pools.
+//! has expired or belonged to deleted pools; `archive` moves everything into a file, from one, or into another database.
 
 pub mod archive;
 mod changes;
@@ -30,7 +30,7 @@ pub use error::{CommitError, Error, Taken};
 pub use lease::Lease;
 pub use migrations::PlannedMigration;
 pub use options::{Durability, Location, Options};
-pub use postgres::{Address, Facts, Isolation, Kept, PostgresOptions, PostgresStore, is_url};
+pub use postgres::{Address, Facts, Isolation, PostgresOptions, PostgresStore, Prepared, is_url};
 pub use read::{Queue, RecoverySnapshot, SignInSnapshot, Stored, TokenSnapshot};
 pub use sqlite::SqliteStore;
 pub use statistics::{PoolUse, Retries, Statistics};

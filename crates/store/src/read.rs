@@ -127,11 +127,8 @@ pub(crate) const DELETED_POOL: Query<String> = Query { table: "pools", sql: sql:
 pub(crate) const ESTIMATED_USERS: Query<i64> =
     Query { table: "user_counts", sql: sql::ESTIMATED_USERS, decode: |row| row.integer(0) };
 
-pub(crate) const QUEUE: Query<(i64, Timestamp)> = Query {
-    table: "messages",
-    sql: sql::QUEUE,
-    decode: |row| Some((row.integer(0)?, Timestamp(row.integer(1)?))),
-};
+pub(crate) const QUEUE: Query<(i64, Timestamp)> =
+    Query { table: "messages", sql: sql::QUEUE, decode: |row| Some((row.integer(0)?, Timestamp(row.integer(1)?))) };
 
 pub(crate) const EPOCH: Query<i64> = Query { table: "epochs", sql: sql::EPOCH, decode: |row| row.integer(0) };
 pub(crate) const LEASE: Query<(String, i64)> =

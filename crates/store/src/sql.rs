@@ -140,7 +140,8 @@ pub(crate) const SET_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2
 // What several servers on one database need. A stamp says that a transaction was kept (fence 0) or that it must not
 // be kept any more (fence 1); the epoch grows with every change of what servers keep in memory.
 pub(crate) const STAMP: &str = "INSERT INTO stamps (id, fence, expires_at) VALUES ($1, $2, $3)";
-pub(crate) const FENCE: &str = "INSERT INTO stamps (id, fence, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+pub(crate) const FENCE: &str = "INSERT INTO stamps (id, fence, expires_at) VALUES ($1, $2, $3) \
+     ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at";
 pub(crate) const SETTLED: &str = "SELECT fence FROM stamps WHERE id = $1";
 pub(crate) const NEXT_EPOCH: &str = "INSERT INTO epochs (shard, epoch) VALUES ($1, 1) \
      ON CONFLICT (shard) DO UPDATE SET epoch = epochs.epoch + 1";

@@ -17,6 +17,8 @@ pub struct Statistics {
     pub failures: u64,
     /// Groups made durable together.
     pub groups: u64,
+    /// Changesets in all groups, however they ended: with the number of groups, the average size.
+    pub grouped: u64,
     /// Changesets in the largest group so far.
     pub largest_group: u64,
     /// What was tried again, by cause.
@@ -66,8 +68,9 @@ pub(crate) struct Counters {
     pub conflicts: AtomicU64,
     pub taken: AtomicU64,
     pub failures: AtomicU64,
-    pub groups: AtomicU64,
-    pub largest_group: AtomicU64,
+    groups: AtomicU64,
+    grouped: AtomicU64,
+    largest_group: AtomicU64,
     serialization: AtomicU64,
     deadlock: AtomicU64,
     connection: AtomicU64,
@@ -92,6 +95,14 @@ impl Counters {
             Err(CommitError::Taken(_)) => &self.taken,
             Err(CommitError::Store(_)) => &self.failures,
         });
+    }
+
+    /// Counts a group of so many changesets.
+    pub(crate) fn count_group(&self, size: usize) {
+        let size = u64::try_from(size).unwrap_or(u64::MAX);
+        Self::count(&self.groups);
+        self.grouped.fetch_add(size, Ordering::Relaxed);
+        self.largest_group.fetch_max(size, Ordering::Relaxed);
     }
 
     /// Counts that something is tried again.
@@ -124,6 +135,7 @@ impl Counters {
             taken: read(&self.taken),
             failures: read(&self.failures),
             groups: read(&self.groups),
+            grouped: read(&self.grouped),
             largest_group: read(&self.largest_group),
             retries: Retries {
                 serialization: read(&self.serialization),

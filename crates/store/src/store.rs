@@ -9,8 +9,8 @@ use domain::{
 };
 
 use crate::{
-    Change, Changes, CommitError, Error, Lease, Location, Options, PlannedMigration, PostgresStore, Queue, RecoverySnapshot,
-    SignInSnapshot, SqliteStore, Statistics, Stored, TokenSnapshot,
+    Change, Changes, CommitError, Error, Lease, Location, Options, PlannedMigration, PostgresStore, Queue,
+    RecoverySnapshot, SignInSnapshot, SqliteStore, Statistics, Stored, TokenSnapshot,
     compile::{Param, Step, compile, next_epoch},
     postgres,
     read::{self, Parts, Query},
@@ -48,7 +48,8 @@ impl Store {
     }
 
     /// Opens a database as it is, to look at it beside servers that may be at work: without the lock on the data
-    /// directory and without bringing the schema up to date. In a SQLite file nothing can be changed through it.
+    /// directory and without bringing the schema up to date. In a SQLite file nothing can be changed through it; an empty
+    /// log may stay beside the file, as after a crash.
     ///
     /// # Errors
     /// When a file cannot be opened. A database across a network is asked by the first request.

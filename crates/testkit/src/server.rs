@@ -79,6 +79,8 @@ struct Jobs {
 /// The environment variable that says on which engine servers run whose test does not care: `memory` (the usual one),
 /// `file`, `postgres` or `postgres-serializable`; the last two on the server that [`cluster::scratch::VARIABLE`] names.
 const ENGINE: &str = "POOLKEEPER_TEST_ENGINE";
+/// The engine with the strictest isolation.
+const SERIALIZABLE: &str = "postgres-serializable";
 
 impl Builder {
     /// Changes settings.
@@ -118,7 +120,8 @@ impl Builder {
     #[must_use]
     pub fn on_postgres(mut self) -> Option<Self> {
         self.is_recorded = false;
-        self.in_a_database(Isolation::ReadCommitted)
+        let is_strict = std::env::var(ENGINE).as_deref() == Ok(SERIALIZABLE);
+        self.in_a_database(if is_strict { Isolation::Serializable } else { Isolation::ReadCommitted })
     }
 
     /// Keeps the data in a new database; nothing where there is no server that makes one.
@@ -146,7 +149,7 @@ impl Builder {
             Err(_) | Ok("" | "memory") => return self,
             Ok("file") => return self.in_a_file(),
             Ok("postgres") => Isolation::ReadCommitted,
-            Ok("postgres-serializable") => Isolation::Serializable,
+            Ok(SERIALIZABLE) => Isolation::Serializable,
             Ok(other) => panic!("{ENGINE}={other} is no engine"),
         };
         self.in_a_database(isolation).expect("a server is named")
@@ -161,7 +164,8 @@ impl Builder {
     async fn start_there(self) -> Server {
         let is_first = self.seed == SEED;
         let entropy = Arc::new(SeededEntropy::new(self.seed));
-        let master = if is_first { MasterKey::generate(&*entropy) } else { MasterKey::generate(&SeededEntropy::new(SEED)) };
+        let master =
+            if is_first { MasterKey::generate(&*entropy) } else { MasterKey::generate(&SeededEntropy::new(SEED)) };
         let ring = KeyRing::new(vec![master]).expect("one key makes a ring");
         let options = store::Options {
             location: self.location.clone(),

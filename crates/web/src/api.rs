@@ -15,7 +15,6 @@ use http::{
     request::Parts,
 };
 use service::{ApiError, Caller, Ctx, RequestLabels, access_keys, settings::Signatures};
-use tokio::time::Instant;
 use tracing::Instrument;
 use wire::{ErrorKind, Operation};
 
@@ -34,12 +33,12 @@ const LONGEST_ECHO: usize = 2_048;
 /// `POST /`.
 pub(crate) async fn post(State(web): State<Web>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let began = Instant::now();
     let mut ctx = web.context(&parts);
     let operation = match operation(&parts.headers) {
         Ok(operation) => operation,
         Err(error) => return refused(&ctx, &error),
     };
+    let mut in_flight = web.shared.meters.begin(&web.app.metrics, operation);
     let outcome = match body_of(&web, &parts, body).await {
         Ok(body) => {
             // For those who look closely only: it would cost every request more than its counters do. What is logged
@@ -55,8 +54,7 @@ pub(crate) async fn post(State(web): State<Web>, request: Request) -> Response {
         }
     };
     let error = outcome.as_ref().err().map(|error| error.kind);
-    let seconds = began.elapsed().as_secs_f64();
-    web.shared.meters.count(&web.app.metrics, operation, error, seconds);
+    let seconds = in_flight.answered(error);
     let (id, operation) = (&ctx.request_id, operation.name());
     match outcome {
         Ok(body) => {

@@ -22,6 +22,7 @@ mod options;
 mod own_host;
 mod page;
 mod panics;
+mod readiness;
 mod routes;
 mod same_origin;
 mod state;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use service::{App, Caller, Ctx};
 
-use crate::{Options, bodies::Bodies, client_address, meters::Meters};
+use crate::{Options, bodies::Bodies, client_address, meters::Meters, readiness::Readiness};
 
 /// The server and how its routes were set up.
 #[derive(Clone)]
@@ -18,13 +18,17 @@ pub(crate) struct Shared {
     pub options: Options,
     pub bodies: Bodies,
     pub meters: Meters,
+    pub readiness: Readiness,
 }
 
 impl Web {
     /// Routes set up in this way.
     pub(crate) fn new(app: Arc<App>, options: Options) -> Self {
         let bodies = Bodies::new(options.max_body_bytes, options.max_bytes_of_all_bodies);
-        Self { app, shared: Arc::new(Shared { options, bodies, meters: Meters::new() }) }
+        Self {
+            app,
+            shared: Arc::new(Shared { options, bodies, meters: Meters::new(), readiness: Readiness::default() }),
+        }
     }
 
     /// The context of a request that carries no credentials: its moment, its id, its client.

@@ -10,6 +10,9 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+use wire::Timestamp;
+
+mod validity;
 
 /// Why there is no TLS: one line with the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -37,19 +40,23 @@ pub enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
+/// From when to when every certificate of a chain is good; `None` when that cannot be read.
+///
+/// # Errors
+/// Names the file that cannot be used.
+pub fn validity(certificate: &Path) -> Result<Option<[Timestamp; 2]>, TlsError> {
+    let each = chain(certificate)?.iter().map(|certificate| validity::of(certificate)).collect::<Option<Vec<_>>>();
+    let begins = |each: &Vec<[Timestamp; 2]>| each.iter().map(|[begin, _]| *begin).max();
+    let ends = |each: &Vec<[Timestamp; 2]>| each.iter().map(|[_, end]| *end).min();
+    Ok(each.and_then(|each| Some([begins(&each)?, ends(&each)?])))
+}
+
 /// Reads certificate chain and key.
 ///
 /// # Errors
 /// Names the file that cannot be used.
 pub fn configuration(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let unreadable = |reason: String| TlsError::Certificate { path: certificate.to_owned(), reason };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
-        .map_err(|error| unreadable(error.to_string()))?
-        .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(error.to_string()))?;
-    if chain.is_empty() {
-        return Err(unreadable("there is no certificate in it".to_owned()));
-    }
+    let chain = chain(certificate)?;
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| TlsError::Key { path: key.to_owned(), reason: error.to_string() })?;
     let mut configuration = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -58,6 +65,18 @@ pub fn configuration(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
         .with_single_cert(chain, private)?;
     configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(configuration))
+}
+
+fn chain(certificate: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable = |reason: String| TlsError::Certificate { path: certificate.to_owned(), reason };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+        .map_err(|error| unreadable(error.to_string()))?
+        .collect::<Result<_, _>>()
+        .map_err(|error| unreadable(error.to_string()))?;
+    if chain.is_empty() {
+        return Err(unreadable("there is no certificate in it".to_owned()));
+    }
+    Ok(chain)
 }
 
 #[cfg(test)]

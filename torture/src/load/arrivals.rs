@@ -77,7 +77,7 @@ async fn register(actor: &mut Actor, user: &mut User) -> anyhow::Result<()> {
 /// The code from the mail confirms the user; half of the time it is sent to two nodes at once.
 pub(super) async fn confirm(actor: &mut Actor, user: &mut User) -> anyhow::Result<()> {
     let Some(code) = actor.code(user).await else { return Ok(()) };
-    let body = json!({"ClientId": actor.pool(user).client, "Username": user.name, "ConfirmationCode": code});
+    let body = actor.pool(user).confirmation(&user.name, &code);
     let copies = if actor.chance.percent(50) { 2 } else { 1 };
     let outcomes = actor.race(user, "ConfirmSignUp", vec![body; copies]).await?;
     let successes = outcomes.iter().filter(|outcome| outcome.is_acknowledged()).count();
@@ -154,7 +154,7 @@ pub(super) fn create_body(actor: &Actor, user: &User, is_mailed: bool) -> Value 
         "TemporaryPassword": user.password.all().first(),
         "UserAttributes": attributes.map(|(name, value)| json!({"Name": name, "Value": value})),
     });
-    merged(merged(actor.admin_body(user), body), message)
+    merged(merged(actor.pool(user).admin(&user.name), body), message)
 }
 
 /// Writes down that an AdminCreateUser was acknowledged.
@@ -171,7 +171,7 @@ pub(super) fn created(user: &mut User, answer: &Value) {
 async fn replace_temporary_password(actor: &mut Actor, user: &mut User) -> anyhow::Result<()> {
     let Some(temporary) = user.password.certain().cloned() else { return Ok(()) };
     let node = actor.node();
-    let body = actor.sign_in_body(user, &user.name, &temporary);
+    let body = actor.pool(user).sign_in(&user.name, &temporary);
     let outcome = actor.call(user, node, "InitiateAuth", &body).await;
     let session = match &outcome {
         Outcome::Acknowledged(answer) => text(answer, "/Session"),
@@ -179,7 +179,10 @@ async fn replace_temporary_password(actor: &mut Actor, user: &mut User) -> anyho
             actor.finding(user, &format!("cannot sign in with the temporary password: {}", outcome.summary()));
             return Ok(());
         }
-        Outcome::Unknown { .. } => return Ok(()),
+        Outcome::Unknown { .. } => {
+            user.doubt_sign_in();
+            return Ok(());
+        }
     };
     let Some(session) = session else {
         actor.finding(user, "is not asked for a new password");
@@ -213,7 +216,7 @@ async fn replace_temporary_password(actor: &mut Actor, user: &mut User) -> anyho
 
 /// A user is deleted, and at once nobody knows it any more. Often somebody takes the name after that.
 pub(super) async fn delete(actor: &mut Actor, user: &mut User) -> anyhow::Result<()> {
-    let body = actor.admin_body(user);
+    let body = actor.pool(user).admin(&user.name);
     let (outcome, node, was_unknown) = actor.insist(user, "AdminDeleteUser", &body).await;
     user.is_spoilt = was_unknown;
     match &outcome {
@@ -241,12 +244,17 @@ pub(super) async fn delete(actor: &mut Actor, user: &mut User) -> anyhow::Result
     tokens::check_revoked(actor, user).await;
     if let Some(password) = user.password.certain().cloned() {
         let node = actor.other(node);
-        let body = actor.sign_in_body(user, &user.name, &password);
-        if actor.call(user, node, "InitiateAuth", &body).await.is_acknowledged() {
+        let body = actor.pool(user).sign_in(&user.name, &password);
+        let outcome = actor.call(user, node, "InitiateAuth", &body).await;
+        if outcome.is_acknowledged() {
             actor.finding(user, "can sign in after its deletion");
+        } else if outcome.is_unknown() {
+            user.doubt_sign_in();
         }
     }
-    if !user.is_spoilt && user.password.certain().is_some() && actor.chance.percent(60) {
+    // A lost request about the old user could meet the new one.
+    let is_exact = [user.failures, user.wrong_codes, user.reset_requests].iter().all(|tally| tally.exact().is_some());
+    if !user.is_spoilt && is_exact && actor.chance.percent(60) {
         return come_back(actor, user).await;
     }
     Ok(())

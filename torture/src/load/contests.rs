@@ -101,14 +101,7 @@ pub(super) async fn alias(actor: &mut Actor) -> anyhow::Result<()> {
     }
     let mut witness = arrivals::stranger(actor, PoolKind::Aliases, Status::Unconfirmed);
     witness.name = address.clone();
-    let bodies = rivals.iter().map(|(user, code)| {
-        serde_json::json!({
-            "ClientId": actor.pool(user).client,
-            "Username": user.name,
-            "ConfirmationCode": code,
-        })
-    });
-    let bodies: Vec<_> = bodies.collect();
+    let bodies: Vec<_> = rivals.iter().map(|(user, code)| actor.pool(user).confirmation(&user.name, code)).collect();
     if bodies.len() < 2 {
         rivals.into_iter().for_each(|(user, _)| actor.scene.keep(user));
         return Ok(());

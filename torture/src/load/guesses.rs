@@ -29,7 +29,7 @@ pub(super) async fn wrong_codes(actor: &mut Actor, user: &mut User) -> anyhow::R
     let right: u32 = code.parse()?;
     let password = actor.new_password();
     let wrong = (1..=CODES).map(|step| format!("{:06}", (right + step * 77_777) % 1_000_000));
-    let bodies = wrong.map(|code| passwords::confirmation(actor, user, &code, &password)).collect();
+    let bodies = wrong.map(|code| actor.pool(user).reset(&user.name, &code, &password)).collect();
     let outcomes = actor.race(user, "ConfirmForgotPassword", bodies).await?;
     user.is_spoilt = true;
     let mut is_locked_out = false;
@@ -55,7 +55,7 @@ pub(super) async fn wrong_codes(actor: &mut Actor, user: &mut User) -> anyhow::R
         actor.finding(user, &format!("was locked out after {checked} wrong codes"));
     }
     let node = actor.node();
-    let body = passwords::confirmation(actor, user, &code, &password);
+    let body = actor.pool(user).reset(&user.name, &code, &password);
     let outcome = actor.call(user, node, "ConfirmForgotPassword", &body).await;
     let must_fail = is_locked_out || checked >= MOST_WRONG_CODES;
     match &outcome {
@@ -85,7 +85,7 @@ pub(super) async fn wrong_codes(actor: &mut Actor, user: &mut User) -> anyhow::R
 /// Wrong passwords: five are looked at, and then one after each pause, which doubles.
 pub(super) async fn wrong_passwords(actor: &mut Actor, user: &mut User) -> anyhow::Result<()> {
     let (Some(right), Some(0)) = (user.password.certain().cloned(), user.failures.exact()) else { return Ok(()) };
-    let bodies = (0..PASSWORDS).map(|_| actor.sign_in_body(user, &user.name, &actor.new_password())).collect();
+    let bodies = (0..PASSWORDS).map(|_| actor.pool(user).sign_in(&user.name, &actor.new_password())).collect();
     let started = Instant::now();
     let outcomes = actor.race(user, "InitiateAuth", bodies).await?;
     let seconds = started.elapsed().as_secs_f64();
@@ -107,7 +107,7 @@ pub(super) async fn wrong_passwords(actor: &mut Actor, user: &mut User) -> anyho
     }
     let is_locked = checked >= most_password_checks(0.0);
     let node = actor.node();
-    let body = actor.sign_in_body(user, &user.name, &right);
+    let body = actor.pool(user).sign_in(&user.name, &right);
     let outcome = actor.call(user, node, "InitiateAuth", &body).await;
     match &outcome {
         Outcome::Acknowledged(_) => {
@@ -116,7 +116,7 @@ pub(super) async fn wrong_passwords(actor: &mut Actor, user: &mut User) -> anyho
                 actor.finding(user, "could sign in while locked");
             }
         }
-        Outcome::Unknown { .. } => user.failures.doubt_clear(),
+        Outcome::Unknown { .. } => user.doubt_sign_in(),
         Outcome::Refused { message, .. } if is_lock(message) && user.failures.most() >= 5 => {}
         Outcome::Refused { .. } => {
             actor.finding(user, &format!("cannot sign in with the right password: {}", outcome.summary()));

@@ -13,7 +13,7 @@ mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use settings::keep_changing as keep_changing_settings;
 
@@ -255,7 +255,8 @@ impl Actor {
 
     /// Signs in with a password that must be right, at a node; the place of the tokens among the user's.
     async fn sign_in(&self, user: &mut User, node: usize, name: &str, password: &str) -> Option<usize> {
-        let outcome = self.call(user, node, "InitiateAuth", &self.sign_in_body(user, name, password)).await;
+        let body = self.pool(user).sign_in(name, password);
+        let outcome = self.call(user, node, "InitiateAuth", &body).await;
         match &outcome {
             Outcome::Acknowledged(answer) => {
                 user.failures.clear();
@@ -277,7 +278,7 @@ impl Actor {
                 None
             }
             Outcome::Unknown { .. } => {
-                user.failures.doubt_clear();
+                user.doubt_sign_in();
                 None
             }
         }
@@ -295,7 +296,7 @@ impl Actor {
         if user.failures.most() >= 4 {
             return;
         }
-        let body = self.sign_in_body(user, &user.name, password);
+        let body = self.pool(user).sign_in(&user.name, password);
         let outcome = self.call(user, node, "InitiateAuth", &body).await;
         match &outcome {
             Outcome::Acknowledged(_) => self.finding(user, "can sign in with a password that is not right (any more)"),
@@ -305,19 +306,6 @@ impl Actor {
             }
             Outcome::Unknown { .. } => user.failures.doubt(),
         }
-    }
-
-    fn sign_in_body(&self, user: &User, name: &str, password: &str) -> Value {
-        json!({
-            "ClientId": self.pool(user).client,
-            "AuthFlow": "USER_PASSWORD_AUTH",
-            "AuthParameters": {"USERNAME": name, "PASSWORD": password},
-        })
-    }
-
-    /// What an administrator's request about a user has in common.
-    fn admin_body(&self, user: &User) -> Value {
-        json!({"UserPoolId": self.pool(user).id, "Username": user.name})
     }
 
     /// Whether the user has a reset code's worth of requests left, and it is certain which message will be the next.

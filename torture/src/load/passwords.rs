@@ -12,7 +12,7 @@ use crate::{
 /// An administrator sets a lasting password; it works at once at another node, and the old one does not.
 pub(super) async fn set(actor: &mut Actor, user: &mut User) {
     let password = actor.new_password();
-    let body = merged(actor.admin_body(user), json!({"Password": password, "Permanent": true}));
+    let body = merged(actor.pool(user).admin(&user.name), json!({"Password": password, "Permanent": true}));
     let (outcome, node, was_unknown) = actor.insist(user, "AdminSetUserPassword", &body).await;
     if was_unknown {
         user.password.doubt(password.clone());
@@ -94,7 +94,7 @@ pub(super) async fn reset(actor: &mut Actor, user: &mut User) -> anyhow::Result<
     let Some(code) = forgot(actor, user).await else { return Ok(()) };
     let copies = if actor.chance.percent(60) { 2 } else { 1 };
     let wanted: Vec<String> = (0..copies).map(|_| actor.new_password()).collect();
-    let bodies = wanted.iter().map(|password| confirmation(actor, user, &code, password)).collect();
+    let bodies = wanted.iter().map(|password| actor.pool(user).reset(&user.name, &code, password)).collect();
     let outcomes = actor.race(user, "ConfirmForgotPassword", bodies).await?;
     let Some(_) = judge(actor, user, "reset code", &wanted, &outcomes, &["ExpiredCodeException"]) else {
         return Ok(());
@@ -105,7 +105,7 @@ pub(super) async fn reset(actor: &mut Actor, user: &mut User) -> anyhow::Result<
     check(actor, user).await;
     if actor.chance.percent(30) {
         let (node, password) = (actor.node(), actor.new_password());
-        let body = confirmation(actor, user, &code, &password);
+        let body = actor.pool(user).reset(&user.name, &code, &password);
         let outcome = actor.call(user, node, "ConfirmForgotPassword", &body).await;
         match &outcome {
             Outcome::Acknowledged(_) => {
@@ -119,16 +119,6 @@ pub(super) async fn reset(actor: &mut Actor, user: &mut User) -> anyhow::Result<
         }
     }
     Ok(())
-}
-
-/// The body of a ConfirmForgotPassword.
-pub(super) fn confirmation(actor: &Actor, user: &User, code: &str, password: &str) -> serde_json::Value {
-    json!({
-        "ClientId": actor.pool(user).client,
-        "Username": user.name,
-        "ConfirmationCode": code,
-        "Password": password,
-    })
 }
 
 /// What came of something that is good for one use and was used several times at once, each time with another password:

@@ -27,7 +27,7 @@ async fn live(actor: &mut Actor, user: &mut User) -> Option<usize> {
 async fn check_live(actor: &mut Actor, user: &mut User, place: usize) {
     let Some(sign_in) = user.sign_ins.get(place).cloned() else { return };
     let node = actor.node();
-    let body = refresh_body(actor, user, &sign_in.refresh);
+    let body = actor.pool(user).refresh(&sign_in.refresh);
     let outcome = actor.call(user, node, "InitiateAuth", &body).await;
     let mut access = sign_in.access;
     match &outcome {
@@ -58,15 +58,6 @@ async fn check_live(actor: &mut Actor, user: &mut User, place: usize) {
     }
 }
 
-/// The body of an InitiateAuth with a refresh token.
-pub fn refresh_body(actor: &Actor, user: &User, token: &str) -> Value {
-    json!({
-        "ClientId": actor.pool(user).client,
-        "AuthFlow": "REFRESH_TOKEN_AUTH",
-        "AuthParameters": {"REFRESH_TOKEN": token},
-    })
-}
-
 /// The newest sign-ins that were revoked are refused, at any node.
 pub(super) async fn check_revoked(actor: &mut Actor, user: &mut User) {
     let revoked = user.sign_ins.iter().rev().filter(|sign_in| sign_in.is_revoked.is(&true)).take(TRIED);
@@ -74,7 +65,7 @@ pub(super) async fn check_revoked(actor: &mut Actor, user: &mut User) {
     for sign_in in revoked {
         let requests = [
             ("GetUser", json!({"AccessToken": sign_in.access})),
-            ("InitiateAuth", refresh_body(actor, user, &sign_in.refresh)),
+            ("InitiateAuth", actor.pool(user).refresh(&sign_in.refresh)),
         ];
         for (operation, body) in requests {
             let node = actor.node();
@@ -103,7 +94,7 @@ pub(super) async fn admin_sign_out(actor: &mut Actor, user: &mut User) {
     if live(actor, user).await.is_none() {
         return;
     }
-    let body = actor.admin_body(user);
+    let body = actor.pool(user).admin(&user.name);
     let (outcome, _, was_unknown) = actor.insist(user, "AdminUserGlobalSignOut", &body).await;
     ended(actor, user, &outcome, was_unknown).await;
 }
@@ -162,7 +153,7 @@ pub(super) async fn disable(actor: &mut Actor, user: &mut User) {
     if actor.sign_in_again(user).await.is_none() {
         return;
     }
-    let body = actor.admin_body(user);
+    let body = actor.pool(user).admin(&user.name);
     let (outcome, node, was_unknown) = actor.insist(user, "AdminDisableUser", &body).await;
     user.is_spoilt |= was_unknown;
     match &outcome {
@@ -181,9 +172,11 @@ pub(super) async fn disable(actor: &mut Actor, user: &mut User) {
     user.revoke_all();
     if let Some(password) = user.password.certain().cloned() {
         let node = actor.other(node);
-        let sign_in = actor.sign_in_body(user, &user.name, &password);
+        let sign_in = actor.pool(user).sign_in(&user.name, &password);
         let outcome = actor.call(user, node, "InitiateAuth", &sign_in).await;
-        if !outcome.is_unknown() && !outcome.is_refused_as("NotAuthorizedException") {
+        if outcome.is_unknown() {
+            user.doubt_sign_in();
+        } else if !outcome.is_refused_as("NotAuthorizedException") {
             actor.finding(user, &format!("is disabled and signs in: {}", outcome.summary()));
         }
     }

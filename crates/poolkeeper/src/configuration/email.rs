@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use domain::Secret;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error};
 use service::messages::{Encryption, Sender, SmtpSender, SmtpSettings};
 
 use crate::mode::Mode;
@@ -69,7 +69,10 @@ pub enum EncryptionChoice {
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<String>>, D::Error> {
-    Ok(Some(Secret::new(String::deserialize(deserializer)?)))
+    // The usual words would repeat a password that is written as a number.
+    let text =
+        String::deserialize(deserializer).map_err(|_error| D::Error::custom("a password is a text in quotes"))?;
+    Ok(Some(Secret::new(text)))
 }
 
 impl EmailSection {
@@ -167,5 +170,7 @@ mod tests {
     fn the_password_is_not_printed() {
         let text = "[email.smtp]\nhost = \"h\"\npassword = \"hunter2\"\n";
         assert!(!format!("{:?}", Configuration::parse(text).unwrap()).contains("hunter2"));
+        let (line, reason) = Configuration::parse("[email.smtp]\nhost = \"h\"\npassword = 424242\n").unwrap_err();
+        assert!(line == 3 && reason.contains("in quotes") && !reason.contains("424242"), "{line} {reason}");
     }
 }

@@ -14,7 +14,7 @@ mod outbox;
 mod render;
 mod smtp;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod worker;
 mod write;
 

@@ -26,8 +26,9 @@ pub enum Sender {
 /// thousand bytes.
 pub(super) const MOST_PENDING: usize = 100_000;
 
-/// What is known about the rows without reading them. It is right once the worker has counted them, and then drifts a
-/// little: messages whose commit failed are in it, and those that went with their pool. Counting again corrects it.
+/// What is known about the rows without reading them. It is right once the worker has counted them, and then drifts:
+/// messages whose commit failed are in it, those that went with their pool, and those that another server has handed
+/// over. Counting again corrects it.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     /// Messages on their way.

@@ -118,6 +118,19 @@ impl SmtpSender {
         Ok(Self { transport: Box::new(builder.build()), from, timeout })
     }
 
+    /// Connects, encrypts and says who we are, as for a mail, and sends none.
+    ///
+    /// # Errors
+    /// What stands in the way, in words for the operator.
+    pub async fn greet(&self) -> Result<(), String> {
+        match tokio::time::timeout(self.timeout, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err("the mail server took the greeting and nothing else".to_owned()),
+            Ok(Err(error)) => Err(judge(&error).reason),
+            Err(_) => Err("the mail server did not answer in time".to_owned()),
+        }
+    }
+
     /// Hands a mail over. When this answers `Ok`, the server has taken responsibility for it.
     pub(super) async fn send(&self, message: &Message, content: &MessageContent) -> Result<(), Failure> {
         let mail = mail::build(&message.id, message.created_at, content, &self.from)

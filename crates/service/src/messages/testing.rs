@@ -80,10 +80,7 @@ pub fn user(username: &str, attributes: &[(&str, &str)]) -> User {
 /// An app in memory whose clock stands at [`START`].
 pub async fn app(sender: Sender, keep_sent_messages: bool) -> Arc<App> {
     let entropy: Arc<dyn Entropy> = Arc::new(Counter(AtomicU64::new(1)));
-    let ring = KeyRing::new(vec![MasterKey::generate(&*entropy)]).unwrap();
     let store = Store::open(&Options::memory()).await.unwrap();
-    let clock = Clock::new(|| START);
-    clock.freeze(true);
     let settings = Settings {
         base_url: "http://127.0.0.1:9229".to_owned(),
         issuer: Issuer::Server,
@@ -95,7 +92,25 @@ pub async fn app(sender: Sender, keep_sent_messages: bool) -> Arc<App> {
         key_stock: 0,
         keep_sent_messages,
     };
-    Arc::new(App::new(settings, store, ring, clock, entropy, Outbox::new(sender)))
+    Arc::new(App::new(settings, store, ring(), clock(), entropy, Outbox::new(sender)))
+}
+
+/// Another app on the same data with the same master key, as on another server.
+pub fn sibling(app: &App, sender: Sender) -> Arc<App> {
+    let (settings, store, entropy) = (app.settings.clone(), app.store.clone(), app.entropy.clone());
+    Arc::new(App::new(settings, store, ring(), clock(), entropy, Outbox::new(sender)))
+}
+
+/// Always the same ring.
+fn ring() -> KeyRing {
+    KeyRing::new(vec![MasterKey::generate(&Counter(AtomicU64::new(1)))]).unwrap()
+}
+
+/// A clock that stands at [`START`].
+fn clock() -> Clock {
+    let clock = Clock::new(|| START);
+    clock.freeze(true);
+    clock
 }
 
 /// A request at the app's present moment.

@@ -22,7 +22,10 @@ const LEASE: i64 = time::MINUTE;
 const LIFETIME: i64 = time::DAY;
 /// The longest time until due messages are looked for again.
 const POLL: Duration = Duration::from_secs(1);
-/// How long a count of all messages holds while new ones are refused because of it.
+/// From how many messages on their way they are counted again, long before new ones are refused: what other servers
+/// hand over of what this one has written is not known here.
+const COUNT_FROM: usize = MOST_PENDING / 2;
+/// How long such a count holds.
 const COUNT_AGAIN: Duration = Duration::from_secs(30);
 /// How often the outcome of a try is written again when the store fails.
 const SETTLING_TRIES: u32 = 5;
@@ -57,12 +60,12 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     while in_hand.join_next().await.is_some() {}
 }
 
-/// Counts the messages after a start, and again, but not all the time, while too many seem to be on their way; trims
+/// Counts the messages after a start, and again, but not all the time, while many seem to be on their way; trims
 /// the outbox when it is full.
 async fn look_after(app: &Arc<App>, last_count: &mut Option<Instant>) -> Result<(), store::Error> {
     let is_due = match last_count {
         None => true,
-        Some(moment) => app.outbox.book().pending >= MOST_PENDING && moment.elapsed() >= COUNT_AGAIN,
+        Some(moment) => app.outbox.book().pending >= COUNT_FROM && moment.elapsed() >= COUNT_AGAIN,
     };
     if is_due {
         inbox::count(app).await?;

@@ -38,7 +38,7 @@ pub(super) trait Proof {
 /// See auth-flows.md §8 and §9.
 pub(super) async fn prove(ctx: &Ctx, request: &Request, sub: &str, proof: &impl Proof) -> Result<Proven, ApiError> {
     let pool = &request.pool;
-    let _turn = ctx.app.one_at_a_time(&pool.id, sub).await;
+    let _turn = ctx.app.one_at_a_time(&pool.id, sub).await?;
     retry::on_conflict(ctx, || async {
         let snapshot = ctx.app.store.sign_in_snapshot(&pool.id, sub).await?;
         let hides = request.client.hides_unknown_users();

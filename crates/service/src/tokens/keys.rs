@@ -9,7 +9,7 @@ use crypto::{
 use domain::{SigningKeyRecord, SigningKeyState, SigningKeyUse};
 
 use super::Tokens;
-use crate::{ApiError, App};
+use crate::{ApiError, App, memory};
 
 /// What a pool signs with and what its tokens are checked with.
 pub struct PoolKeys {
@@ -61,10 +61,7 @@ impl Tokens {
         let generation = self.generation.load(Ordering::SeqCst);
         let records: Vec<_> = app.store.signing_keys(pool_id).await?.into_iter().map(|record| record.value).collect();
         let keys = Arc::new(PoolKeys::open(app, &records)?);
-        self.pools.insert(pool_id.to_owned(), keys.clone());
-        if self.generation.load(Ordering::SeqCst) != generation {
-            self.pools.remove(pool_id);
-        }
+        memory::keep(&self.pools, pool_id, &keys, &self.generation, generation);
         Ok(keys)
     }
 }

@@ -18,10 +18,10 @@ const OLDEST: Duration = Duration::from_secs(30 * 60);
 /// How long one try to get a connection may take: waiting for a free one, and making one.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What is said to every new connection. A transaction of ours is never idle for longer than a round trip; when this
-/// server is cut off in the middle of one, the database must not keep its locks until it learns of it, and nobody
-/// waits for a lock longer than a request waits for an answer. Engines that do not know these settings go without.
-const SESSION: &str = "SET idle_in_transaction_session_timeout = '15s'; SET lock_timeout = '5s'";
+/// What is said to every new connection: nobody waits for a lock longer than a request waits for an answer, or the
+/// database would go on waiting for those who have left. An engine that does not know this goes without. (How long a
+/// transaction may stand still is said with BEGIN, because that of a backup may, when nobody takes what it writes.)
+const SESSION: &str = "SET lock_timeout = '5s'";
 
 /// Connects to whichever host of an address is ready first.
 struct Connector {
@@ -59,7 +59,7 @@ async fn connect(
         if error.as_db_error().is_none() {
             return Err(error);
         }
-        tracing::debug!(reason = failure::told(&error), "the database does not know our limits for sessions");
+        tracing::debug!(reason = failure::told(&error), "the database does not know our limit for locks");
     }
     Ok((client, driver))
 }

@@ -83,6 +83,10 @@ pub(super) fn of(error: &tokio_postgres::Error) -> Failure {
                  store.postgres.prepared_statements = false"
             )))
         }
+        // The schema has changed under a prepared statement, whose rows would not be what they were.
+        SqlState::FEATURE_NOT_SUPPORTED if routine(error) == Some("RevalidateCachedQuery") => {
+            Failure::Again(Cause::Connection, text)
+        }
         _ => match code.code().get(..2) {
             // Lost connections; operators and their limits: shutdown, start, cancelled statements, idle sessions.
             Some("08" | "57") => Failure::Again(Cause::Connection, text),
@@ -91,6 +95,11 @@ pub(super) fn of(error: &tokio_postgres::Error) -> Failure {
             _ => Failure::Final(Error::Engine(text)),
         },
     }
+}
+
+/// Where in the server an error comes from, which, unlike its text, is the same in every language.
+fn routine(error: &tokio_postgres::Error) -> Option<&str> {
+    error.as_db_error().and_then(tokio_postgres::error::DbError::routine)
 }
 
 /// Whether a server takes no writes.

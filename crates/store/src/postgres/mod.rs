@@ -4,11 +4,14 @@
 //! one of them did what was expected, COMMIT. Each statement names the versions that it was decided on, so the outcome
 //! is right from READ COMMITTED upwards. What the database turns down for its own reasons is tried again with the same
 //! data, for as long as the server's patience lasts. A COMMIT without an answer is settled by its stamp (see `settle`).
+//! Changesets that wait at the same time share a transaction (see `group`).
 //!
 //! Reads are single statements, each of which sees one moment, so they need no transaction and one round trip.
 
 mod connect;
+mod facts;
 pub(crate) mod failure;
+mod group;
 mod migrate;
 mod options;
 mod pipeline;
@@ -17,10 +20,7 @@ pub(crate) mod sqltypes;
 mod transact;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -29,11 +29,14 @@ use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
 
 pub(crate) use self::migrate::planned;
-pub use self::options::{Address, Isolation, PostgresOptions, is_url};
 use self::{
     connect::Session,
     failure::{Cause, Failure},
-    transact::Outcome,
+    group::Queue,
+};
+pub use self::{
+    facts::{Facts, Prepared},
+    options::{Address, Isolation, PostgresOptions, is_url},
 };
 use crate::{
     CommitError, Error, Statistics,
@@ -54,6 +57,7 @@ pub struct PostgresStore {
     options: PostgresOptions,
     pool: Pool,
     replica: Option<Pool>,
+    queue: Queue,
     counters: Counters,
     shard: AtomicU64,
     progress: tokio::sync::Mutex<Progress>,
@@ -63,11 +67,17 @@ pub struct PostgresStore {
 struct Patience {
     until: Instant,
     tries: u32,
+    /// When the try began that is under way.
+    since: Instant,
 }
 
 impl Patience {
     fn new(length: Duration) -> Self {
-        Self { until: Instant::now() + length, tries: 0 }
+        Self::until(Instant::now() + length)
+    }
+
+    fn until(until: Instant) -> Self {
+        Self { until, tries: 0, since: Instant::now() }
     }
 
     /// When the next answer must be there.
@@ -86,6 +96,7 @@ impl Patience {
             return false;
         }
         tokio::time::sleep(pause).await;
+        self.since = Instant::now();
         true
     }
 }
@@ -102,7 +113,7 @@ fn random_bytes() -> [u8; 16] {
 }
 
 /// A name that nobody else has.
-pub(super) fn unique() -> String {
+pub(crate) fn unique() -> String {
     format!("{:032x}", u128::from_le_bytes(random_bytes()))
 }
 
@@ -126,41 +137,11 @@ impl PostgresStore {
             options: options.clone(),
             pool,
             replica,
+            queue: Queue::default(),
             counters: Counters::default(),
             shard: AtomicU64::new(start.into()),
             progress: tokio::sync::Mutex::default(),
         })
-    }
-
-    /// Applies steps, all or nothing, and says how many rows changed in steps that may change any number.
-    ///
-    /// It goes on in a task of its own: a caller who goes away must not leave a transaction half done.
-    pub(crate) async fn apply(self: &Arc<Self>, steps: Vec<Step>) -> Result<u64, CommitError> {
-        let store = self.clone();
-        let task = tokio::spawn(async move {
-            let answer = store.apply_here(&steps).await;
-            store.counters.count_answer(&answer);
-            answer
-        });
-        task.await.unwrap_or(Err(CommitError::Store(Error::Unanswered)))
-    }
-
-    async fn apply_here(&self, steps: &[Step]) -> Result<u64, CommitError> {
-        let mut patience = Patience::new(self.options.patience);
-        loop {
-            let stamp = unique();
-            let failure = match self.transact(steps, &stamp, &patience).await {
-                Outcome::Applied(changed) => return Ok(changed),
-                Outcome::Lost(None) => return Err(CommitError::Conflict),
-                Outcome::Lost(Some(taken)) => return Err(CommitError::Taken(taken)),
-                Outcome::Failed(failure) => failure,
-                Outcome::Unanswered(reason, changed) => match self.settle(&stamp, reason).await? {
-                    true => return Ok(changed),
-                    false => Failure::Again(Cause::Connection, "a COMMIT was lost".to_owned()),
-                },
-            };
-            self.try_again(failure, &mut patience).await?;
-        }
     }
 
     /// Whether what was read still holds: steps that only read. Versions never come back, so that whatever holds for
@@ -193,8 +174,12 @@ impl PostgresStore {
         let Some(replica) = &self.replica else { return self.all(query, params).await };
         match self.try_read(replica, query.sql, params, Instant::now() + ANSWER).await {
             Ok(rows) => rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect(),
-            Err(Failure::Final(error)) => Err(error),
-            Err(Failure::Again(cause, reason)) => {
+            // Whatever it is, the first database may do better: a replica can be behind by a whole migration.
+            Err(failure) => {
+                let (cause, reason) = match failure {
+                    Failure::Again(cause, reason) => (cause, reason),
+                    Failure::Final(error) => (Cause::Connection, error.to_string()),
+                };
                 self.counters.count_retry(cause);
                 tracing::warn!(reason, "the replica does not answer; reading from the first database");
                 self.all(query, params).await
@@ -253,13 +238,26 @@ impl PostgresStore {
                 self.counters.count_retry(cause);
                 if matches!(cause, Cause::ReadOnly | Cause::Connection) {
                     // The leader may be another server now, and none of the idle connections leads there. One that
-                    // stands still would cost each of the next requests its patience.
-                    self.pool.retain(|_, _| false);
+                    // stands still would cost each of the next requests its patience. Those that were made meanwhile
+                    // are good: to throw them away, too, would keep everybody busy with making connections.
+                    let since = patience.since.into_std();
+                    self.pool.retain(|_, metrics| metrics.created > since);
                 }
                 tracing::debug!(?cause, reason, tries = patience.tries, "the database is asked again");
                 if patience.pause().await { Ok(()) } else { Err(given_up(cause, reason)) }
             }
         }
+    }
+
+    /// Runs a statement that is a transaction of its own and may be repeated, for somebody who wants to know whether it
+    /// works now: again only once, on a new connection, because an idle one may be dead without having been used.
+    pub(crate) async fn execute_now(&self, sql: &str, params: &[Param<'_>], patience: Duration) -> Result<u64, Error> {
+        let mut patience = Patience::new(patience);
+        match self.execute_alone(sql, params, &patience).await {
+            Ok(rows) => return Ok(rows),
+            Err(failure) => self.try_again(failure, &mut patience).await?,
+        }
+        self.execute_alone(sql, params, &patience).await.map_err(told)
     }
 
     /// A number that differs from call to call, to spread counts over rows.
@@ -296,5 +294,13 @@ fn given_up(cause: Cause, reason: String) -> Error {
     match cause {
         Cause::Serialization | Cause::Deadlock => Error::Busy,
         Cause::Connection | Cause::ReadOnly | Cause::Exhausted => Error::Unavailable(reason),
+    }
+}
+
+/// What somebody is told who does not wait for another try.
+fn told(failure: Failure) -> Error {
+    match failure {
+        Failure::Final(error) => error,
+        Failure::Again(cause, reason) => given_up(cause, reason),
     }
 }

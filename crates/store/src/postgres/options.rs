@@ -136,6 +136,25 @@ impl Address {
         self
     }
 
+    /// Each of the hosts alone, in their order.
+    #[must_use]
+    pub fn each_host(&self) -> Vec<Self> {
+        let alone = |config| Self { config, protection: self.protection.clone() };
+        self.hosts().into_iter().map(alone).collect()
+    }
+
+    /// Whether the connection is TLS, and the certificate checked.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.protection != Protection::None
+    }
+
+    /// Whether all hosts are this machine.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        self.config.get_hosts().iter().all(is_this_machine)
+    }
+
     /// Of several servers, the one that takes writes.
     pub(super) fn that_takes_writes(mut self) -> Self {
         if self.config.get_hosts().len() > 1 && self.config.get_target_session_attrs() == TargetSessionAttrs::Any {

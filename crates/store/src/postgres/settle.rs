@@ -4,6 +4,10 @@
 //! fence. The unique key makes the database wait for the end of the lost transaction if it still runs. If that was
 //! kept, its stamp is there. If not, our fence is, and the lost transaction can never be kept any more, because its
 //! stamp is taken: the same changes may be tried again.
+//!
+//! Where the stamp is there, the fence changes it a little, because a change of our own is only answered when the
+//! standbys have it, and then they also have all that came before. A transaction whose server was torn from it while
+//! it waited for them shows at once, and could still be lost with its server.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! One try at a changeset.
+//! One try at one or several changesets.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -21,8 +21,9 @@ use crate::{
 pub(super) enum Outcome {
     /// It is kept, and changed so many rows in steps that may change any number.
     Applied(u64),
-    /// A step did not do what was expected: a conflict, or something was taken. Nothing was kept.
-    Lost(Option<Taken>),
+    /// Steps did not do what was expected. Nothing was kept. What the first of them found taken, if it is not a
+    /// conflict, and the changesets that they belong to.
+    Lost(Option<Taken>, Vec<usize>),
     /// Nothing was kept.
     Failed(Failure),
     /// COMMIT was sent, and nobody knows what came of it. With the reason, and with what it changed if it was kept.
@@ -36,9 +37,9 @@ impl From<Failure> for Outcome {
 }
 
 impl PostgresStore {
-    /// Runs the steps and a stamp in one transaction.
-    pub(super) async fn transact(&self, steps: &[Step], stamp: &str, patience: &Patience) -> Outcome {
-        if !steps.iter().all(|step| sqltypes::can_be_stored(&step.params)) {
+    /// Runs all steps and a stamp in one transaction.
+    pub(super) async fn transact(&self, changesets: &[&[Step]], stamp: &str, patience: &Patience) -> Outcome {
+        if !changesets.iter().copied().flatten().all(|step| sqltypes::can_be_stored(&step.params)) {
             let text = "a text with a NUL character cannot be stored".to_owned();
             return Failure::Final(Error::Engine(text)).into();
         }
@@ -55,14 +56,14 @@ impl PostgresStore {
             Err(error) => return Failure::Final(error).into(),
         };
         let (outcome, is_in_order) =
-            match timeout_at(patience.answer(), self.prepare_commit(client, steps, stamp)).await {
+            match timeout_at(patience.answer(), self.prepare_commit(client, changesets, stamp)).await {
                 Err(_elapsed) => (Failure::silent().into(), false),
                 Ok(Err(error)) => {
                     // The server still listens when it could say no; then the transaction only has to be ended.
                     let is_alive = error.as_db_error().is_some() && roll_back(client, patience).await;
                     (failure::of(&error).into(), is_alive)
                 }
-                Ok(Ok(Decided::Lost(taken))) => (Outcome::Lost(taken), roll_back(client, patience).await),
+                Ok(Ok(Decided::Lost(first, losers))) => self.lose(client, first, losers, patience).await,
                 Ok(Ok(Decided::Scattered(reason))) => (Failure::Final(Error::Unconfirmed(reason)).into(), false),
                 Ok(Ok(Decided::Commit(changed))) => commit(client, changed, patience).await,
             };
@@ -73,16 +74,17 @@ impl PostgresStore {
     }
 
     /// Sends BEGIN and all steps, and decides what comes next.
-    async fn prepare_commit(
+    async fn prepare_commit<'a>(
         &self,
         client: &Object,
-        steps: &[Step],
+        changesets: &[&'a [Step]],
         stamp: &str,
-    ) -> Result<Decided, tokio_postgres::Error> {
+    ) -> Result<Decided<'a>, tokio_postgres::Error> {
+        let steps: Vec<&'a Step> = changesets.iter().copied().flatten().collect();
         let is_prepared = self.options().prepared_statements;
         let mark = settle::mark(stamp);
         let statements: Vec<(Cow<'static, str>, &[Param<'static>])> =
-            steps.iter().chain([&mark]).map(|step| (statement(step), step.params.as_slice())).collect();
+            steps.iter().copied().chain([&mark]).map(|step| (statement(step), step.params.as_slice())).collect();
         if is_prepared {
             // Preparing waits for an answer, which must not happen while the others are being sent. All at once: on a
             // slow network a new connection would otherwise have used up its time before it has done anything.
@@ -99,47 +101,77 @@ impl PostgresStore {
         });
         let mut answers = in_order(sent.collect()).await.into_iter();
         if let Some(Err(error)) = answers.next() {
-            return not_begun(error, steps, answers.collect());
+            return not_begun(error, &steps, answers.collect());
         }
-        let rows = answers.collect::<Result<Vec<_>, _>>()?;
-        let mut changed = 0;
-        for (step, rows) in steps.iter().zip(rows) {
-            match step.expect {
-                Expect::Any => changed += rows,
-                _ if (rows == 1) == step.expect.wants_a_row() => {}
-                Expect::Claimed { .. } => return Ok(Decided::Lost(self.owner(client, step).await?)),
-                _ => return Ok(Decided::Lost(step.lost(|| Ok(None)).unwrap_or(None))),
+        let mut rows = answers.collect::<Result<Vec<_>, _>>()?.into_iter();
+        let (mut changed, mut lost) = (0, Vec::new());
+        for (index, steps) in changesets.iter().enumerate() {
+            // The rows run on: the changesets were sent one after another.
+            for (position, (step, rows)) in steps.iter().zip(&mut rows).enumerate() {
+                match step.expect {
+                    Expect::Any => changed += rows,
+                    _ if (rows == 1) == step.expect.wants_a_row() => {}
+                    _ => lost.push((steps.split_at(position + 1).0, index)),
+                }
             }
         }
-        Ok(Decided::Commit(changed))
+        let Some((first, _)) = lost.first() else { return Ok(Decided::Commit(changed)) };
+        Ok(Decided::Lost(first, lost.into_iter().map(|(_, index)| index).collect()))
     }
 
-    /// Who owns the name that a step could not claim.
-    async fn owner(&self, client: &Object, step: &Step) -> Result<Option<Taken>, tokio_postgres::Error> {
-        // A claim binds pool, name and kind first, which are what finds the owner.
+    /// Ends a transaction of which steps lost; and whether the connection is in order afterwards.
+    async fn lose(&self, client: &Object, until: &[Step], losers: Vec<usize>, patience: &Patience) -> (Outcome, bool) {
+        let is_in_order = roll_back(client, patience).await;
+        let Some((step, before)) = until.split_last() else { return (Outcome::Lost(None, losers), is_in_order) };
+        let owner = match step.expect {
+            Expect::Claimed { .. } if is_in_order => {
+                timeout_at(patience.answer(), self.owner(client, step, before)).await
+            }
+            _ => Ok(Ok(None)),
+        };
+        match owner {
+            Ok(Ok(owner)) => (Outcome::Lost(step.lost(|| Ok(owner)).unwrap_or(None), losers), is_in_order),
+            Ok(Err(error)) => (failure::of(&error).into(), error.as_db_error().is_some()),
+            Err(_elapsed) => (Failure::silent().into(), false),
+        }
+    }
+
+    /// Who owned the name when a step could not claim it: whoever claimed it earlier in the same changeset, of which
+    /// nothing was kept, or whoever owns it now. It is too late to ask within the transaction, where later steps may
+    /// have changed that.
+    async fn owner(
+        &self,
+        client: &Object,
+        step: &Step,
+        before: &[Step],
+    ) -> Result<Option<String>, tokio_postgres::Error> {
+        // A claim binds pool, name and kind first, which are what finds the owner, and then whose it is to be.
         let key = step.params.get(..3).unwrap_or_default();
+        let earlier = before.iter().rev().find(|step| step.sql == sql::CLAIM && step.params.starts_with(key));
+        if let Some(Param::Text(sub)) = earlier.and_then(|step| step.params.get(3)) {
+            return Ok(Some(sub.to_string()));
+        }
         let rows = sqltypes::query(client, sql::NAME_OWNER, key, self.options().prepared_statements).await?;
-        let owner = rows.first().and_then(|row| row.try_get(0).ok());
-        Ok(step.lost(|| Ok(owner)).unwrap_or(None))
+        Ok(rows.first().and_then(|row| row.try_get(0).ok()))
     }
 }
 
 /// What the answers to the first round trip mean.
-enum Decided {
+enum Decided<'a> {
     /// All is as expected.
     Commit(u64),
-    /// A step lost.
-    Lost(Option<Taken>),
+    /// Steps lost: the first one with those before it in its changeset, and the changesets that they all belong to.
+    Lost(&'a [Step], Vec<usize>),
     /// There was no transaction, and each statement was one of its own. With the reason.
     Scattered(String),
 }
 
 /// What it means that BEGIN was refused, given the answers to what was sent with it.
-fn not_begun(
+fn not_begun<'a>(
     error: tokio_postgres::Error,
-    steps: &[Step],
+    steps: &[&'a Step],
     answers: Vec<Result<u64, tokio_postgres::Error>>,
-) -> Result<Decided, tokio_postgres::Error> {
+) -> Result<Decided<'a>, tokio_postgres::Error> {
     let writes = steps.iter().map(|step| !step.expect.only_reads()).chain([true]);
     if writes.zip(&answers).any(|(writes, answer)| writes && answer.is_ok()) {
         return Ok(Decided::Scattered(format!("BEGIN was refused: {}", failure::told(&error))));

@@ -47,11 +47,14 @@ const GROUP: usize = 64;
 /// The same in memory, where a group keeps readers waiting and saves nothing.
 const GROUP_IN_MEMORY: usize = 8;
 
+const JOURNAL_MODE: Query<String> =
+    Query { table: "none", sql: "PRAGMA journal_mode", decode: |row| row.text(0).map(str::to_owned) };
+
 /// An open SQLite database. Dropping it finishes what the writer has received, then closes the file.
 #[derive(Debug)]
 pub struct SqliteStore {
     readers: Readers,
-    /// `None` only while being dropped.
+    /// `None` while being dropped, and where nothing is written.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
     places: Arc<Semaphore>,
@@ -82,6 +85,12 @@ impl SqliteStore {
         Self::start(lock, connection, readers, group)
     }
 
+    /// Opens a database to be read beside a server that may be at work; changes are refused as by a closed store.
+    pub(crate) fn open_to_read(path: &Path, options: &Options) -> Result<Self, Error> {
+        let connection = Arc::new(Mutex::new(reader(path, options)?));
+        Ok(Self::without_writer(None, Readers::new(vec![connection])))
+    }
+
     /// What the schema of a file still needs; nothing is changed, not even made.
     pub(crate) fn planned(path: &Path) -> Result<Vec<PlannedMigration>, Error> {
         connect::planned(path)
@@ -93,23 +102,29 @@ impl SqliteStore {
         readers: Vec<Arc<Mutex<Connection>>>,
         group: usize,
     ) -> Result<Self, Error> {
-        let counters = Arc::new(Counters::default());
+        let mut store = Self::without_writer(lock, Readers::new(readers));
         let (jobs, received) = mpsc::channel();
-        let writer = writer::Writer::new(connection, Arc::clone(&counters), group);
+        let writer = writer::Writer::new(connection, Arc::clone(&store.counters), group);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(&received))
             .map_err(|error| Error::Engine(format!("cannot start the writer thread: {error}")))?;
-        Ok(Self {
-            readers: Readers::new(readers),
-            jobs: Some(jobs),
-            writer: Some(writer),
+        store.jobs = Some(jobs);
+        store.writer = Some(writer);
+        Ok(store)
+    }
+
+    fn without_writer(lock: Option<File>, readers: Readers) -> Self {
+        Self {
+            readers,
+            jobs: None,
+            writer: None,
             places: Arc::new(Semaphore::new(WAITING)),
-            counters,
+            counters: Arc::default(),
             shard: AtomicU64::new(0),
             progress: tokio::sync::Mutex::default(),
             _lock: lock,
-        })
+        }
     }
 
     /// Applies steps, all or nothing, and says how many rows changed in steps that may change any number.
@@ -140,6 +155,14 @@ impl SqliteStore {
         }
         self.counters.count_answer(&Err(CommitError::Conflict));
         Err(CommitError::Conflict)
+    }
+
+    /// How the database keeps account of changes that are not in the file yet: `wal` where servers have opened it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn journal_mode(&self) -> Result<String, Error> {
+        Ok(self.first(&JOURNAL_MODE, &[])?.unwrap_or_default())
     }
 
     /// A number that differs from call to call, to spread estimated counts.

@@ -131,13 +131,9 @@ impl Writer {
     }
 
     fn count(&self, answers: &[Answer]) {
-        use std::sync::atomic::Ordering::Relaxed;
-
-        let counters = &self.counters;
-        Counters::count(&counters.groups);
-        counters.largest_group.fetch_max(u64::try_from(answers.len()).unwrap_or(u64::MAX), Relaxed);
+        self.counters.count_group(answers.len());
         for answer in answers {
-            counters.count_answer(answer);
+            self.counters.count_answer(answer);
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Answers that are lost, at exactly the worst moment: a changeset is done once or not at all, and never reported as
 //! something that it is not.
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
+use domain::NameKind;
+use futures_util::future::join_all;
 use poolkeeper_store::{CommitError, Error, Isolation, PostgresOptions, Statistics};
 use tokio::time::Instant;
 
 use crate::{
     relay::{Relay, Trick},
-    support::{open, options, server, sign_up, subs},
+    support::{blocking, open, options, register, server, sign_up, subs, wait_for},
 };
 
 /// How stores are opened: whatever the isolation, whether statements are prepared or not.
@@ -43,7 +45,7 @@ async fn play(server: &cluster::Postgres, tricks: &[Trick]) -> Vec<Case> {
                 // Nothing is prepared for the first time when it matters.
                 store.commit(sign_up(&pool, "before")).await.unwrap();
                 let started = Instant::now();
-                relay.play(trick);
+                relay.play(trick, 0);
                 let answer = store.commit(sign_up(&pool, "sub")).await;
                 let took = started.elapsed();
                 assert!(relay.has_played(), "{trick:?}");
@@ -98,5 +100,55 @@ async fn whatever_is_lost_a_changeset_is_done_once_or_said_to_be_unknown() {
             assert_eq!(case.answer, Ok(()), "{at}");
             assert_eq!(case.statistics.commits, 2, "{at}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_to_a_group_happens_to_none_of_its_changesets() {
+    let Some(server) = server(&Default::default()) else { return };
+    let (url, port) = (server.url("main"), server.port());
+    let other = open(options(&url)).await;
+    for trick in [Trick::LoseFirstAnswer, Trick::LoseCommit, Trick::LoseAnswer] {
+        let relay = Relay::start(port).await;
+        let store = open(options(&cluster::through(&url, relay.port()).unwrap())).await;
+        let pool = format!("{trick:?}");
+        store.commit(register(&pool, "before")).await.unwrap();
+        // Two transactions may be under way at once. While both wait for a lock, all others wait to go together.
+        let (holder, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        holder.batch_execute("BEGIN; SELECT * FROM names WHERE name = 'before' FOR UPDATE").await.unwrap();
+        let waiting = || {
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+            blocking(|| server.sql("main", sql)).parse::<usize>().unwrap()
+        };
+        let mut under_way = Vec::new();
+        for number in 0..2 {
+            let mut changes = register(&pool, &number.to_string());
+            changes.claim(&pool, "before", NameKind::Username, "before");
+            let store = store.clone();
+            under_way.push(tokio::spawn(async move { store.commit(changes).await }));
+            wait_for("it waits for the lock", async || (waiting() == number + 1).then_some(())).await;
+        }
+        // Looked at once, and each is in the queue.
+        let group = (2..40).map(|number| store.commit(register(&pool, &number.to_string())));
+        let mut group = pin!(join_all(group));
+        assert!(poll_fn(|context| Poll::Ready(group.as_mut().poll(context).is_pending())).await);
+        relay.play(trick, if trick == Trick::LoseFirstAnswer { 0 } else { 2 });
+        holder.batch_execute("COMMIT").await.unwrap();
+        assert_eq!(group.await, vec![Ok(()); 38], "{trick:?}");
+        for task in under_way {
+            assert_eq!(task.await.unwrap(), Ok(()), "{trick:?}");
+        }
+        assert!(relay.has_played(), "{trick:?}");
+        assert_eq!(subs(&other, &pool).await.len(), 41, "{trick:?}");
+        let statistics = store.statistics();
+        let settled = [statistics.settled_kept, statistics.settled_lost, statistics.unsettled];
+        let expected = match trick {
+            Trick::LoseAnswer => [1, 0, 0],
+            Trick::LoseCommit => [0, 1, 0],
+            _ => [0, 0, 0],
+        };
+        assert_eq!(settled, expected, "{trick:?}");
+        assert_eq!(statistics.largest_group, 38, "{statistics:?}");
     }
 }

@@ -5,10 +5,16 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod access;
 mod answers;
 mod dropped;
+mod failover;
+mod faults;
+mod features;
+mod load;
 mod pooler;
 mod relay;
+mod replica;
 #[path = "../conformance/rows.rs"]
 mod rows;
 mod servers;

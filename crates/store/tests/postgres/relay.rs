@@ -68,7 +68,8 @@ pub struct Relay {
 #[derive(Debug)]
 struct Shared {
     upstream: u16,
-    next: Mutex<Option<Trick>>,
+    /// The trick, and how many of the messages that it is about come before the one at which it is played.
+    next: Mutex<Option<(Trick, usize)>>,
     heard: Mutex<BTreeSet<String>>,
     connections: Mutex<u64>,
     is_away: watch::Sender<bool>,
@@ -118,12 +119,7 @@ impl Message {
 impl Relay {
     /// One in front of a port of this machine.
     pub async fn start(upstream: u16) -> Self {
-        Self::listen_on(Ipv4Addr::LOCALHOST, upstream).await
-    }
-
-    /// The same at another of this machine's own addresses, 127.0.0.0/8.
-    pub async fn listen_on(address: Ipv4Addr, upstream: u16) -> Self {
-        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let shared = Arc::new(Shared {
             upstream,
             next: Mutex::default(),
@@ -148,9 +144,9 @@ impl Relay {
         self.port
     }
 
-    /// Plays a trick at the next message that it is about.
-    pub fn play(&self, trick: Trick) {
-        *self.shared.next.lock().unwrap() = Some(trick);
+    /// Plays a trick at the next message that it is about, after some have passed.
+    pub fn play(&self, trick: Trick, passing: usize) {
+        *self.shared.next.lock().unwrap() = Some((trick, passing));
     }
 
     /// Whether the trick was played, or none was wanted.
@@ -246,6 +242,15 @@ impl Shared {
     }
 
     fn trick_at(&self, message: &Message) -> Option<Trick> {
-        self.next.lock().unwrap().take_if(|trick| trick.is_at(message))
+        let mut next = self.next.lock().unwrap();
+        let (trick, passing) = next.as_mut()?;
+        if !trick.is_at(message) {
+            return None;
+        }
+        if *passing > 0 {
+            *passing -= 1;
+            return None;
+        }
+        next.take().map(|(trick, _)| trick)
     }
 }

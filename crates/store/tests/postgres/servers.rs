@@ -40,6 +40,19 @@ async fn all<T>(tasks: Vec<JoinHandle<T>>) -> Vec<T> {
     answers
 }
 
+/// A connection of somebody else's.
+async fn client(scratch: &Scratch) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(&scratch.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// How many wait for a lock in this database.
+fn waiting(scratch: &Scratch) -> u64 {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    blocking(|| scratch.sql(sql)).parse().unwrap()
+}
+
 /// What the book of migrations says.
 fn book(scratch: &Scratch) -> String {
     blocking(|| scratch.sql("SELECT number, checksum FROM migrations ORDER BY number"))
@@ -93,8 +106,7 @@ async fn the_schema_is_migrated_by_whoever_lives() {
 async fn what_a_dead_server_left_half_done_is_finished() {
     let Some(scratch) = scratch() else { return };
     // Its statement goes on in the database, uncommitted, as a long CREATE INDEX would.
-    let (client, connection) = tokio_postgres::connect(&scratch.url(), tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = client(&scratch).await;
     client
         .batch_execute(
             "BEGIN; CREATE TABLE clients (id TEXT COLLATE \"C\" PRIMARY KEY, \
@@ -103,12 +115,7 @@ async fn what_a_dead_server_left_half_done_is_finished() {
         .await
         .unwrap();
     let opening = tokio::spawn(try_to_open(options(&scratch.url())));
-    wait_for("nobody waits for the other statement", async || {
-        let waiting = "SELECT count(*) FROM pg_stat_activity \
-                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        (blocking(|| scratch.sql(waiting)) != "0").then_some(())
-    })
-    .await;
+    wait_for("the new server waits for it", async || (waiting(&scratch) == 1).then_some(())).await;
     client.batch_execute("COMMIT").await.unwrap();
     let store = opening.await.unwrap().unwrap();
     store.commit(sign_up(POOL, "sub")).await.unwrap();
@@ -216,15 +223,19 @@ async fn changesets_that_wait_for_one_another_all_succeed() {
         changes
     };
     stores[0].commit(in_order(&mut names.iter(), "first")).await.unwrap();
-    let mut rounds = 0;
-    while retries(&stores).1 == 0 {
-        assert!(rounds < 50, "no two changesets ever waited for one another");
-        let there = in_order(&mut names.iter(), &format!("there-{rounds}"));
-        let back = in_order(&mut names.iter().rev(), &format!("back-{rounds}"));
-        let (one, other) = tokio::join!(stores[0].commit(there), stores[1].commit(back));
-        assert_eq!((one, other), (Ok(()), Ok(())));
-        rounds += 1;
-    }
-    assert_eq!(subs(&stores[0], POOL).await.len(), 1 + 2 * rounds);
-    assert_eq!(stores[0].estimated_users(POOL).await.unwrap(), i64::try_from(1 + 2 * rounds).unwrap());
+    // Both come from their own end to the one in the middle, which is held until both wait for it.
+    let client = client(&scratch).await;
+    client.batch_execute("BEGIN; SELECT * FROM names WHERE name = 'name-100' FOR UPDATE").await.unwrap();
+    let there = in_order(&mut names.iter(), "there");
+    let back = in_order(&mut names.iter().rev(), "back");
+    let tasks = [(0, there), (1, back)].map(|(number, changes)| {
+        let store = stores[number].clone();
+        tokio::spawn(async move { store.commit(changes).await })
+    });
+    wait_for("both wait", async || (waiting(&scratch) == 2).then_some(())).await;
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(all(tasks.into()).await, [Ok(()), Ok(())]);
+    assert!(retries(&stores).1 > 0, "they did not wait for one another");
+    assert_eq!(subs(&stores[0], POOL).await, ["back", "first", "there"]);
+    assert_eq!(stores[0].estimated_users(POOL).await.unwrap(), 3);
 }

@@ -3,6 +3,7 @@
 use std::{env, fmt::Debug, time::Duration};
 
 use cluster::{Postgres, Scratch, scratch};
+use domain::NameKind;
 use poolkeeper_store::{Address, Changes, CommitError, Error, Options, PostgresOptions, Store};
 use tokio::{
     task::block_in_place,
@@ -12,7 +13,7 @@ use tokio::{
 use crate::rows;
 
 /// Longer than anything takes that works.
-pub const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(120);
 
 /// A database for a test that needs no faults; none where the environment names no server.
 pub fn scratch() -> Option<Scratch> {
@@ -74,6 +75,13 @@ pub async fn wait_for<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) ->
 pub fn sign_up(pool: &str, sub: &str) -> Changes {
     let mut changes = Changes::new();
     changes.insert(rows::user(pool, sub)).count_users(pool, 1);
+    changes
+}
+
+/// A changeset that may share a transaction with others. It is refused when it is done twice.
+pub fn register(pool: &str, sub: &str) -> Changes {
+    let mut changes = Changes::new();
+    changes.insert(rows::user(pool, sub)).claim(pool, sub, NameKind::Username, sub);
     changes
 }
 

@@ -32,36 +32,6 @@ async fn sign_up(server: &Server, client: &str, username: &str) {
 }
 
 #[tokio::test]
-async fn health_is_told_in_both_modes() {
-    for server in [Server::memory().await, Server::builder().production().start().await] {
-        let answer = server.get("/_poolkeeper/health").await;
-        assert_eq!((answer.status, answer.body), (200, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})));
-    }
-}
-
-#[tokio::test]
-async fn readiness_and_metrics_are_told_in_dev() {
-    let server = Server::memory().await;
-    let writes = server.app.store.statistics().commits;
-    assert_eq!(server.get("/_poolkeeper/ready").await.ok(), json!({"status": "ready"}));
-    assert_eq!(server.app.store.statistics().commits, writes + 1, "readiness goes the way of a change");
-    server.call("ListUserPools", json!({"MaxResults": 1})).await.ok();
-    server.call("ListUserPools", json!({})).await;
-    let metrics = server.get("/metrics").await;
-    assert_eq!(metrics.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
-    let text = metrics.body.as_str().unwrap();
-    for line in [
-        "poolkeeper_requests_total{operation=\"ListUserPools\",outcome=\"ok\"} 1\n",
-        "poolkeeper_requests_total{operation=\"ListUserPools\",outcome=\"InvalidParameterException\"} 1\n",
-        "poolkeeper_request_seconds_count{operation=\"ListUserPools\"} 2\n",
-        "poolkeeper_store_commits_total ",
-    ] {
-        assert!(text.contains(line), "{line} in {text}");
-    }
-    assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
-}
-
-#[tokio::test]
 async fn production_has_no_test_controls() {
     let server = Server::builder().production().start().await;
     let paths = ["messages", "clock", "reset", "inbox", "inbox/clear", "ready", "style.css", "none", "a/b"];

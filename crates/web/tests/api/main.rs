@@ -6,6 +6,7 @@
 mod clients;
 mod controls;
 mod every_operation;
+mod health;
 mod messages;
 mod pool_settings;
 mod pools;

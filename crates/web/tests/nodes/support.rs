@@ -103,8 +103,7 @@ pub async fn update(server: &Server, pool: &str, username: &str, attributes: &[(
 
 pub async fn sign_up(server: &Server, client: &str, username: &str, attributes: &[(&str, &str)]) -> Answer {
     let attributes = listed(attributes);
-    let request =
-        json!({"ClientId": client, "Username": username, "Password": PASSWORD, "UserAttributes": attributes});
+    let request = json!({"ClientId": client, "Username": username, "Password": PASSWORD, "UserAttributes": attributes});
     server.call("SignUp", request).await
 }
 

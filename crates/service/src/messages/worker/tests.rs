@@ -13,13 +13,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Instant, LEASE, MOST_PENDING, deliver, look_after, run, settle, take};
+use super::{COUNT_AGAIN, COUNT_FROM, Instant, LEASE, MOST_PENDING, deliver, look_after, run, settle, take};
 use crate::{
     App,
     messages::{
         Encryption, InboxQuery, Sender, SmtpSender, SmtpSettings, clear, inbox,
         smtp::Failure,
-        testing::{START, app, ctx, pool, user},
+        testing::{START, app, ctx, pool, sibling, user},
         write,
     },
 };
@@ -362,6 +362,23 @@ async fn a_mail_server_that_is_down_piles_up_only_so_much() {
     app.outbox.book().pending = MOST_PENDING;
     look_after(&app, &mut last_count).await.unwrap();
     assert!(app.outbox.can_deliver(Medium::Email).is_err());
+}
+
+/// What another server hands over stays in the book of the server that wrote it.
+#[tokio::test]
+async fn a_book_that_has_drifted_is_corrected_before_anything_is_refused() {
+    let server = Server::start(&["250 ok"]).await;
+    let worker = app(sender(server.port), false).await;
+    let writer = sibling(&worker, sender(1));
+    let message = message(&writer, "1").await;
+    let taken = take(&worker, 1).await.unwrap().pop().unwrap();
+    deliver(&worker, taken).await;
+    assert_eq!((row(&worker, &message.id).await, known(&writer)), (None, (1, 0)));
+    // As after many such messages.
+    writer.outbox.book().pending = COUNT_FROM;
+    assert!(writer.outbox.can_deliver(Medium::Email).is_ok());
+    look_after(&writer, &mut Some(Instant::now() - COUNT_AGAIN)).await.unwrap();
+    assert_eq!(known(&writer), (0, 0));
 }
 
 /// How many messages the book says are on their way, and how many are not.

@@ -29,7 +29,7 @@ pub async fn run(ctx: &Ctx, input: CreateUserPoolClientRequest) -> Result<Create
     let settings = Settings::from(input);
     retry::on_conflict(ctx, async || {
         // Load.
-        let pool = lookup::pool(ctx, &pool_id).await?;
+        let pool = lookup::current_pool(ctx, &pool_id).await?;
 
         // Decide.
         let mut client = blank(ctx, &pool_id, &name, secret.as_deref());

@@ -11,7 +11,7 @@ use crate::{ApiError, Ctx, lookup, retry};
 /// `ResourceNotFoundException`.
 pub async fn run(ctx: &Ctx, input: DeleteUserPoolClientRequest) -> Result<(), ApiError> {
     retry::on_conflict(ctx, async || {
-        let (client, _) = lookup::client_of_pool(ctx, &input.user_pool_id, &input.client_id).await?;
+        let (client, _) = lookup::current_client_of_pool(ctx, &input.user_pool_id, &input.client_id).await?;
         let mut changes = Changes::new();
         changes.delete(Key::Client { id: client.id.clone() }, client.version);
         ctx.app.commit(changes).await?;

@@ -10,6 +10,6 @@ use crate::{ApiError, Ctx, lookup};
 /// # Errors
 /// `ResourceNotFoundException`.
 pub async fn run(ctx: &Ctx, input: DescribeUserPoolClientRequest) -> Result<DescribeUserPoolClientResponse, ApiError> {
-    let (client, _) = lookup::client_of_pool(ctx, &input.user_pool_id, &input.client_id).await?;
+    let (client, _) = lookup::current_client_of_pool(ctx, &input.user_pool_id, &input.client_id).await?;
     Ok(DescribeUserPoolClientResponse { user_pool_client: Some(answer::user_pool_client(ctx, &client)?) })
 }

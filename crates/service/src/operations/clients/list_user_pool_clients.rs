@@ -9,7 +9,7 @@ use crate::{ApiError, Ctx, lookup, paging};
 /// # Errors
 /// `ResourceNotFoundException`; `InvalidParameterException` for a bad token.
 pub async fn run(ctx: &Ctx, input: ListUserPoolClientsRequest) -> Result<ListUserPoolClientsResponse, ApiError> {
-    let pool = lookup::pool(ctx, &input.user_pool_id).await?;
+    let pool = lookup::current_pool(ctx, &input.user_pool_id).await?;
     let kind = input.client_type.unwrap_or(ClientTypeType::Regular);
     let scope = format!("ListUserPoolClients\n{}\n{}", pool.id, kind.as_str());
     let size = paging::size(input.max_results);

@@ -20,7 +20,7 @@ pub async fn run(ctx: &Ctx, input: UpdateUserPoolClientRequest) -> Result<Update
     let settings = Settings::from(input);
     retry::on_conflict(ctx, async || {
         // Load.
-        let (before, pool) = lookup::client_of_pool(ctx, &pool_id, &client_id).await?;
+        let (before, pool) = lookup::current_client_of_pool(ctx, &pool_id, &client_id).await?;
 
         // Decide.
         let mut after = before.value.clone();

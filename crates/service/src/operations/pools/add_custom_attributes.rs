@@ -12,7 +12,7 @@ use crate::{ApiError, Ctx, lookup, retry};
 /// `ResourceNotFoundException`; `InvalidParameterException` for a rule of §11.2.
 pub async fn run(ctx: &Ctx, input: AddCustomAttributesRequest) -> Result<AddCustomAttributesResponse, ApiError> {
     retry::on_conflict(ctx, async || {
-        let before = lookup::pool(ctx, &input.user_pool_id).await?;
+        let before = lookup::current_pool(ctx, &input.user_pool_id).await?;
         let mut after = before.value.clone();
         schema::add_custom(&mut after.schema, &input.custom_attributes)?;
         after.modified_at = ctx.now;

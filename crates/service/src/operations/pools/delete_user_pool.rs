@@ -12,7 +12,7 @@ use crate::{ApiError, Ctx, lookup, retry};
 /// `ResourceNotFoundException`; `InvalidParameterException` while the pool is protected.
 pub async fn run(ctx: &Ctx, input: DeleteUserPoolRequest) -> Result<(), ApiError> {
     retry::on_conflict(ctx, async || {
-        let pool = lookup::pool(ctx, &input.user_pool_id).await?;
+        let pool = lookup::current_pool(ctx, &input.user_pool_id).await?;
         if pool.deletion_protected {
             return Err(ApiError::invalid_parameter(
                 "The user pool cannot be deleted because deletion protection is activated. Deletion protection must be inactivated first.",

@@ -16,7 +16,7 @@ pub async fn run(ctx: &Ctx, input: UpdateUserPoolRequest) -> Result<UpdateUserPo
     let settings = Settings::from(input);
     retry::on_conflict(ctx, async || {
         // Load.
-        let before = lookup::pool(ctx, &pool_id).await?;
+        let before = lookup::current_pool(ctx, &pool_id).await?;
 
         // Decide.
         let mut after = before.value.clone();

@@ -20,7 +20,7 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: ChangePasswordRequest) -> Result<ChangePasswordResponse, ApiError> {
     let caller = tokens::access::authenticate(ctx, &input.access_token).await?;
     let (pool, sub) = (&caller.pool, caller.user.sub.as_str());
-    let _turn = ctx.app.one_at_a_time(&pool.id, sub).await;
+    let _turn = ctx.app.one_at_a_time(&pool.id, sub).await?;
     retry::on_conflict(ctx, async || {
         let store = &ctx.app.store;
         let purpose = AttemptPurpose::ChangePassword;

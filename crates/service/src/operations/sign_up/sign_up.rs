@@ -5,7 +5,7 @@
 //! code and message.
 
 use domain::{
-    CodePurpose, MessagePurpose, NameKind, User,
+    Client, CodePurpose, MessagePurpose, NameKind, Pool, User,
     attributes::{Writer, for_new_user},
     names,
 };
@@ -19,7 +19,7 @@ use crate::{
     codes, lookup, messages,
     operations::recovery::delivery,
     passwords::{self, Wording as PasswordWording},
-    secret_hash, users,
+    retry, secret_hash, users,
 };
 
 /// Registers a user.
@@ -32,16 +32,24 @@ pub async fn run(ctx: &Ctx, input: SignUpRequest) -> Result<SignUpResponse, ApiE
     if pool.admin_create_user_only {
         return Err(ApiError::not_authorized("SignUp is not permitted for this user pool"));
     }
+    // A conflict is rare: a name that was taken became free at that moment.
+    let response = retry::on_conflict(ctx, || register(ctx, &client, &pool, &input)).await?;
+    if response.code_delivery_details.is_some() {
+        ctx.app.outbox.notify();
+    }
+    Ok(response)
+}
 
-    let name = attributes::new_name(ctx, &pool, &input.username)?;
-    let given = input.user_attributes.unwrap_or_default();
+async fn register(ctx: &Ctx, client: &Client, pool: &Pool, input: &SignUpRequest) -> Result<SignUpResponse, ApiError> {
+    let name = attributes::new_name(ctx, pool, &input.username)?;
+    let given = input.user_attributes.as_deref().unwrap_or_default();
     let identity = name.identity.map(|medium| (medium, input.username.as_str()));
-    let user_attributes = for_new_user(&pool, Writer::Client(&client), &given, identity)
+    let user_attributes = for_new_user(pool, Writer::Client(client), given, identity)
         .map_err(|refusal| attributes::refused(refusal, Wording::NewUser))?;
-    let password = input.password.filter(|password| !password.is_empty());
+    let password = input.password.as_deref().filter(|password| !password.is_empty());
     // Decision: sign-up without a password belongs to passwordless sign-in, which no pool can switch on yet.
     let password = password.ok_or_else(|| ApiError::invalid_parameter("Password is required."))?;
-    passwords::check_policy(&pool, &password, PasswordWording::DidNotConform)?;
+    passwords::check_policy(pool, password, PasswordWording::DidNotConform)?;
 
     let user = User {
         pool_id: pool.id.clone(),
@@ -54,29 +62,25 @@ pub async fn run(ctx: &Ctx, input: SignUpRequest) -> Result<SignUpResponse, ApiE
         modified_at: ctx.now,
         tokens_not_before: None,
     };
-    let claims = names::claims(&pool, &user);
-    if let Some((kind, _)) = attributes::other_owner(ctx, &pool, &user.sub, &claims).await? {
+    let claims = names::claims(pool, &user);
+    if let Some((kind, _)) = attributes::other_owner(ctx, pool, &user.sub, &claims).await? {
         return Err(exists(kind));
     }
 
     let mut changes = Changes::new();
     let mut details = None;
-    if let Some((medium, address)) = verification_medium(&pool, &user) {
+    if let Some((medium, address)) = verification_medium(pool, &user) {
         ctx.app.outbox.can_deliver(medium)?;
         let (code, row) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::SignUp, medium, address);
         let message =
-            messages::write(ctx, &pool, Some(&client.id), &user, MessagePurpose::SignUp, medium, address, &code)?;
+            messages::write(ctx, pool, Some(&client.id), &user, MessagePurpose::SignUp, medium, address, &code)?;
         changes.insert(row).insert(message);
         details = Some(delivery(medium, address));
     }
-    changes.insert(passwords::row(ctx, &pool, &user, None, &password, false).await?);
+    changes.insert(passwords::row(ctx, pool, &user, None, password, false).await?);
     let user_sub = user.sub.clone();
-    users::insert(&mut changes, &pool, user);
+    users::insert(&mut changes, pool, user);
     attributes::committed(ctx.app.commit(changes).await, exists)?;
-
-    if details.is_some() {
-        ctx.app.outbox.notify();
-    }
     Ok(SignUpResponse { user_confirmed: false, code_delivery_details: details, user_sub, session: None })
 }
 

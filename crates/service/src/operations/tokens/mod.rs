@@ -14,7 +14,8 @@ async fn sign_out_everywhere(ctx: &Ctx, pool_id: &str, sub: &str) -> Result<(), 
         let before = ctx.app.store.user(pool_id, sub).await?.ok_or_else(ApiError::no_such_user)?;
         let mut after = before.value.clone();
         // `modified_at` stays: nothing that is shown about the user changes.
-        after.refuse_tokens_so_far(ctx.now);
+        // Those from a server whose clock is ahead of this one's, too.
+        after.refuse_tokens_so_far(ctx.latest_now());
         let mut changes = Changes::new();
         changes.save(after, Some(before.version));
         Ok(ctx.app.commit(changes).await?)

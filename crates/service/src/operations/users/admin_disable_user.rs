@@ -18,7 +18,8 @@ pub async fn run(ctx: &Ctx, input: AdminDisableUserRequest) -> Result<AdminDisab
         }
         let mut after = before.value.clone();
         after.enabled = false;
-        after.refuse_tokens_so_far(ctx.now);
+        // Those from a server whose clock is ahead of this one's, too.
+        after.refuse_tokens_so_far(ctx.latest_now());
         after.modified_at = ctx.now;
         let mut changes = Changes::new();
         users::replace(&mut changes, &pool, &before, after);
