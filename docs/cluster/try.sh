@@ -68,7 +68,7 @@ stop() {
 postmaster() {
     local data=$folder/$1/var/lib/postgresql/$version/poolkeeper id
     id=$(head -1 "$data/postmaster.pid" 2> /dev/null) || return 0
-    if tr '\0' ' ' < "/proc/$id/cmdline" 2> /dev/null | grep -q -- "$data"; then echo "$id"; fi
+    if grep -qs -- "$data" "/proc/$id/cmdline"; then echo "$id"; fi
 }
 
 # Kills a member of the database as if its machine died.
@@ -242,17 +242,22 @@ through() { curl -sS --cacert "$folder/secrets/authority.pem" --resolve "auth.ex
 wait_for 20 "an answer through lb1" through -f "$endpoint/_poolkeeper/health"
 
 say "an access key, while the nodes work"
-poolkeeper keys create --config "$config" --label try > secrets/access-key.json
+# credentials FILE: an access key, as curl wants it.
+credentials() {
+    poolkeeper keys create --config "$config" --label try > "$1.json"
+    printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:us-east-1:cognito-idp"\n' "$(field AccessKeyId < "$1.json")" \
+        "$(field SecretAccessKey < "$1.json")" > "$1"
+    chmod 600 "$1" "$1.json"
+}
 # The first text of this name in JSON; nothing where there is none.
 field() { { grep -o "\"$1\": *\"[^\"]*\"" || true; } | head -1 | sed 's/.*: *"//; s/"$//'; }
-printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:us-east-1:cognito-idp"\n' \
-    "$(field AccessKeyId < secrets/access-key.json)" "$(field SecretAccessKey < secrets/access-key.json)" > secrets/curl
-chmod 600 secrets/access-key.json secrets/curl
-# api OPERATION JSON: signed, as administrators do it.
-api() {
-    through --fail-with-body -K "$folder/secrets/curl" -H 'Content-Type: application/x-amz-json-1.1' \
-        -H "X-Amz-Target: AWSCognitoIdentityProviderService.$1" --data "$2" "$endpoint/" || { echo; fail "$1"; }
+credentials "$folder/secrets/curl"
+# signed CREDENTIALS OPERATION JSON: as administrators do it.
+signed() {
+    through --fail-with-body -K "$1" -H 'Content-Type: application/x-amz-json-1.1' \
+        -H "X-Amz-Target: AWSCognitoIdentityProviderService.$2" --data "$3" "$endpoint/"
 }
+api() { signed "$folder/secrets/curl" "$1" "$2" || { echo; fail "$1"; }; }
 pool=$(api CreateUserPool '{"PoolName": "try"}' | field Id)
 client=$(api CreateUserPoolClient "{\"UserPoolId\": \"$pool\", \"ClientName\": \"try\", \"ExplicitAuthFlows\": \
     [\"ALLOW_USER_PASSWORD_AUTH\", \"ALLOW_REFRESH_TOKEN_AUTH\"]}" | field ClientId)
@@ -260,6 +265,12 @@ api AdminCreateUser "{\"UserPoolId\": \"$pool\", \"Username\": \"somebody\", \"M
 api AdminSetUserPassword "{\"UserPoolId\": \"$pool\", \"Username\": \"somebody\", \"Password\": \"Load-Passw0rd\", \
     \"Permanent\": true}" > /dev/null
 echo "pool $pool, client $client"
+credentials "$folder/secrets/other"
+for _ in 1 2 3; do signed "$folder/secrets/other" ListUserPools '{"MaxResults": 1}' > /dev/null; done
+poolkeeper keys delete --config "$config" "$(field AccessKeyId < "$folder/secrets/other.json")"
+for _ in 1 2 3; do
+    if signed "$folder/secrets/other" ListUserPools '{"MaxResults": 1}' > /dev/null 2>&1; then fail "a deleted key was taken"; fi
+done
 
 say "doctor"
 poolkeeper doctor --config "$config" || fail "doctor found a problem"
@@ -267,7 +278,7 @@ poolkeeper doctor --config "$config" || fail "doctor found a problem"
 if [ -n "$stay" ]; then
     say "the cluster is up until Control-C"
     echo "$endpoint is $network.3; its authority is $folder/secrets/authority.pem"
-    echo "the access key is in $folder/secrets/access-key.json"
+    echo "the access key is in $folder/secrets/curl.json"
     while sleep 1; do :; done
 fi
 

@@ -87,6 +87,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    let time = Duration::try_from_secs_f64(arguments.minutes * 60.0).context("--minutes must be a positive number")?;
     let seed = match arguments.seed {
         Some(seed) => seed,
         None => u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() % 1_000_000)?,
@@ -102,7 +103,6 @@ async fn main() -> anyhow::Result<ExitCode> {
     let scene = Arc::new(Scene::new(client, mailbox, record.clone()).await?);
 
     let began = Instant::now();
-    let time = Duration::try_from_secs_f64(arguments.minutes * 60.0).context("--minutes must be a positive number")?;
     let (nodes, links) = (std::mem::take(&mut world.nodes), std::mem::take(&mut world.links));
     let machines = Nodes { nodes, links, target: 0 };
     let run = torture(&scene, machines, world.database, &arguments, seed, time).await?;
@@ -113,6 +113,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     if run.was_interrupted {
         bail!("interrupted: nothing was audited");
+    }
+
+    if let Some(only) = arguments.only.filter(|_| run.tolls.is_empty()) {
+        bail!("no fault with '{only}' in its name has come: a report lists their names, a longer run has more of them");
     }
 
     println!("{} requests; everything is whole again, now the audit", record.requests());

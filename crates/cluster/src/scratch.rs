@@ -66,9 +66,15 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // FORCE, because connections of the test may not be closed yet.
-        if let Err(error) = run(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)) {
-            eprintln!("{} stays behind: {error:#}", self.name);
+        // FORCE, because connections of the test may not be closed yet. It is refused while the server itself is at
+        // work there, which does not take long.
+        let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        for tries in 1.. {
+            match run(&self.server, &sql) {
+                Ok(_) => return,
+                Err(error) if tries == 5 => return eprintln!("{} stays behind: {error:#}", self.name),
+                Err(_) => std::thread::sleep(std::time::Duration::from_millis(200)),
+            }
         }
     }
 }

@@ -116,8 +116,8 @@ pub enum Command {
     },
     /// Bring the database's schema up to date, as the start of a server does
     ///
-    /// Several may be started at once: one of them does it, the others wait. Servers of the version before go on working
-    /// meanwhile and afterwards, on a database that they share.
+    /// On a database that servers share, several may be started at once: one of them does it, the others wait, and
+    /// servers of the version before go on working meanwhile and afterwards. A file must not be in use by a server.
     #[command(after_long_help = MIGRATE_EXAMPLES)]
     Migrate {
         /// Print what is missing as SQL, and change nothing
@@ -168,7 +168,7 @@ pub struct StoreOptions {
 pub enum KeysCommand {
     /// Print a new master key: put it into a file or into POOLKEEPER_MASTER_KEY, and keep a copy elsewhere
     GenerateMaster,
-    /// Make an access key and print it as JSON; its secret is shown this once (stop the server first)
+    /// Make an access key and print it as JSON; its secret is shown this once (with SQLite, stop the server first)
     Create {
         /// What the key is for, in your words
         #[arg(long, default_value = "")]
@@ -177,13 +177,13 @@ pub enum KeysCommand {
         #[command(flatten)]
         store: StoreOptions,
     },
-    /// List the access keys as JSON lines, without their secrets (stop the server first)
+    /// List the access keys as JSON lines, without their secrets (with SQLite, stop the server first)
     List {
         /// Where the data is.
         #[command(flatten)]
         store: StoreOptions,
     },
-    /// Delete an access key (stop the server first)
+    /// Delete an access key (with SQLite, stop the server first)
     Delete {
         /// The access key id, AKIA…
         id: String,

@@ -8,8 +8,8 @@ use store::{Location, PlannedMigration, Store};
 
 use crate::{configuration::Configuration, mode::Mode, print};
 
-/// Brings the schema up to date, as the start of a server does, and says what was missing. With `is_dry_run`, prints the
-/// SQL instead and changes nothing.
+/// Brings the schema up to date, as the start of a server does, and says what was missing. With `is_dry_run`, prints
+/// the SQL instead and changes nothing.
 ///
 /// # Errors
 /// When the database cannot be read or changed, or its schema is newer than this program.

@@ -144,7 +144,7 @@ pub const SETTINGS: &[Setting] = &[
         "\"read-committed\", \"repeatable-read\", \"serializable\" or \"database\"",
         "\"read-committed\"",
         "",
-        "Isolation of the transactions that write; `database` leaves it to the database's own setting. All are equally safe, because every change names the version that it was decided on; stricter ones repeat more work. Aurora DSQL takes `repeatable-read` only.",
+        "Isolation of the transactions that write; `database` leaves it to the database's own setting. All are equally safe, because every change names the version that it was decided on; stricter ones repeat more work. Aurora DSQL takes `database` only.",
     ),
     setting(
         "store.postgres",

@@ -7,7 +7,8 @@
 //!
 //! Inside: `changes` (what may be asked) → `compile` (steps: SQL, values, expected rows) → an engine that runs steps;
 //! `sql` holds every statement; `read` says what rows mean; `migrations` is the schema; `sweep` clears away what
-//! has expired or belonged to deleted pools; `archive` moves everything into a file, from one, or into another database.
+//! has expired or belonged to deleted pools; `archive` moves everything into a file, from one, or into another database;
+//! `probe` finds out whether a database takes changes now.
 
 pub mod archive;
 mod changes;

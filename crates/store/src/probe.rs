@@ -16,8 +16,8 @@ impl Store {
     ///
     /// The row is a fence of a transaction that never was, under a name of its own: every server writes another row, so
     /// that none waits for another one's lock, and a server that stands still holds up nobody. It expires at `now`, and
-    /// goes with the next [`sweep`](Self::sweep). An insertion is also the first thing that fails when there is no space
-    /// left: an update would go on for a while in the space of the row before.
+    /// goes with the next [`sweep`](Self::sweep). An insertion is also the first thing that fails when no space is left:
+    /// an update would go on for a long time in the space of the row before.
     ///
     /// # Errors
     /// When the database does not do both within `patience`, takes no writes, has no space left, or is being filled by

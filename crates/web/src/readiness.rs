@@ -11,9 +11,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long what was found holds.
 const FRESH: Duration = Duration::from_millis(250);
 
-/// The last look: when it ended, and what was in the way.
+/// A look at the database.
+struct Look {
+    ended: Instant,
+    /// What was in the way.
+    found: Result<(), String>,
+}
+
+/// The last look, and whoever looks now.
 #[derive(Clone, Default)]
-pub(crate) struct Readiness(Arc<Mutex<Option<(Instant, Result<(), String>)>>>);
+pub(crate) struct Readiness(Arc<Mutex<Option<Look>>>);
 
 impl Readiness {
     /// Whether the database reads and writes, or why not, as of a quarter of a second ago at most.
@@ -23,13 +30,13 @@ impl Readiness {
         // none begins anew what takes too long.
         let looking = tokio::spawn(async move {
             let mut last = this.0.lock().await;
-            if let Some((at, found)) = &*last
-                && at.elapsed() < FRESH
+            if let Some(look) = &*last
+                && look.ended.elapsed() < FRESH
             {
-                return found.clone();
+                return look.found.clone();
             }
             let found = app.store.probe(app.clock.now(), PATIENCE).await.map_err(|error| error.to_string());
-            *last = Some((Instant::now(), found.clone()));
+            *last = Some(Look { ended: Instant::now(), found: found.clone() });
             found
         });
         looking.await.unwrap_or_else(|_| Err("looking at the database failed".to_owned()))

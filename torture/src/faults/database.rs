@@ -143,8 +143,13 @@ fn pause_leader(lane: &mut Lane, database: &mut Database) -> Result<Instant> {
     let (pair, leader) = pair(database)?;
     pair.pause_member(leader)?;
     let outcome = wait_for_other_leader(pair, leader);
-    // Requests meet the new leader while the old one does not know yet that it is none.
-    lane.wait(0.0, 3.0);
+    // The old leader comes back when things have been acknowledged that it knows nothing of, and does not know yet that
+    // it leads no more.
+    let elected = Instant::now();
+    while !lane.record.has_succeeded_since(elected) && elected.elapsed() < RECOVERY && !lane.is_over() {
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    lane.wait(0.0, 2.0);
     pair.resume_member(leader)?;
     outcome?;
     Ok(Instant::now())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crypto::seal::{KeyRing, Purpose};
 use domain::{
     MessageState, SigningKeyState, SigningKeyUse,
-    time::{HOUR, MINUTE},
+    time::{DAY, HOUR, MINUTE},
 };
 use indicatif::HumanCount;
 use store::{Options, Store};
@@ -194,7 +194,7 @@ pub async fn outbox(store: &Store, configuration: &Configuration) -> Finding {
     let age = pending.oldest.map_or(0, |oldest| system::now().since(oldest).max(0));
     let found = match pending.messages {
         0 => "no message waits".to_owned(),
-        number => format!("{} on the way, the oldest for {}", counted(number, "message"), minutes(age)),
+        number => format!("{} on the way, the oldest for {}", messages(number), duration(age)),
     };
     let is_smtp = matches!(configuration.email.sender(Mode::Serve), Ok(service::messages::Sender::Smtp(_)));
     let advice = if is_smtp {
@@ -210,23 +210,32 @@ pub async fn outbox(store: &Store, configuration: &Configuration) -> Finding {
         Finding::ok(&found)
     }];
     if dead.messages > 0 {
-        let found = format!("{} given up", counted(dead.messages, "message"));
+        let found = format!("{} given up", messages(dead.messages));
         let advice = "See `message not handed over` in the servers' logs; their users have to ask again";
         findings.push(Finding::warning(&found, advice));
     }
     Finding::together(findings)
 }
 
-fn minutes(milliseconds: i64) -> String {
-    match milliseconds / MINUTE {
-        0 => "less than a minute".to_owned(),
-        minutes => counted(minutes.unsigned_abs(), "minute"),
+/// As many as were looked at, or more.
+fn messages(number: u64) -> String {
+    let least = if number >= MESSAGES as u64 { "at least " } else { "" };
+    format!("{least}{}", counted(number, "message"))
+}
+
+fn duration(milliseconds: i64) -> String {
+    let [minutes, hours, days] = [MINUTE, HOUR, DAY].map(|unit| (milliseconds / unit).unsigned_abs());
+    match (days, hours, minutes) {
+        (0, 0, 0) => "less than a minute".to_owned(),
+        (0, 0, minutes) => counted(minutes, "minute"),
+        (0, hours, _) => counted(hours, "hour"),
+        (days, ..) => counted(days, "day"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SigningKeys, minutes};
+    use super::{SigningKeys, duration, messages};
     use crate::doctor::finding::Status;
 
     #[test]
@@ -244,9 +253,11 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_told_in_minutes() {
-        assert_eq!(minutes(59_999), "less than a minute");
-        assert_eq!(minutes(60_000), "1 minute");
-        assert_eq!(minutes(7_200_000), "120 minutes");
+    fn ages_and_numbers_are_told_in_words() {
+        assert_eq!(duration(59_999), "less than a minute");
+        assert_eq!(duration(60_000), "1 minute");
+        assert_eq!(duration(7_200_000), "2 hours");
+        assert_eq!(duration(200_000_000), "2 days");
+        assert_eq!((messages(1), messages(10_000)), ("1 message".to_owned(), "at least 10,000 messages".to_owned()));
     }
 }

@@ -154,8 +154,8 @@ fn judge(kind: &str) -> Option<Finding> {
     })
 }
 
-/// The type of the file system below a path, from the text of /proc/self/mountinfo: the mount point is the fifth word of
-/// a line, the type the first one after a lonely dash.
+/// The type of the file system below a path, from the text of /proc/self/mountinfo: the mount point is the fifth word
+/// of a line, the type the first one after a lonely dash.
 fn type_of<'a>(mounts: &'a str, path: &Path) -> Option<&'a str> {
     let mounted = mounts.lines().filter_map(|line| {
         let (before, after) = line.split_once(" - ")?;

@@ -156,3 +156,153 @@ async fn accept(
     }
     Ok(Proven { user: user.clone(), password_version: Some(password_version) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use domain::{PasswordHash, session::Entrance};
+    use serde_json::json;
+
+    use super::*;
+    use crate::messages::{
+        Sender,
+        testing::{app, ctx, pool, user},
+    };
+
+    /// A proof that holds when it is checked for the first time; while that goes on, another server commits something.
+    struct Overtaken {
+        by: fn(&SignInSnapshot) -> Changes,
+        checks: AtomicUsize,
+        /// Whether it holds the next time, too.
+        holds_still: bool,
+        spends: Option<Spent>,
+    }
+
+    impl Proof for Overtaken {
+        async fn holds(&self, ctx: &Ctx, _request: &Request, snapshot: &SignInSnapshot) -> Result<bool, ApiError> {
+            if self.checks.fetch_add(1, Ordering::SeqCst) > 0 {
+                return Ok(self.holds_still);
+            }
+            ctx.app.store.commit((self.by)(snapshot)).await?;
+            Ok(true)
+        }
+
+        fn password(&self) -> Option<&str> {
+            None
+        }
+
+        fn spends(&self) -> Option<Spent> {
+            self.spends.clone()
+        }
+    }
+
+    /// So many failures, after those that were counted when the proof was begun.
+    fn failures(snapshot: &SignInSnapshot, count: usize) -> Changes {
+        let user = snapshot.user.as_ref().unwrap();
+        let before = snapshot.attempts.as_ref();
+        let now = user.created_at;
+        let mut counted = before.map_or_else(
+            || Attempts::none(&user.pool_id, &user.sub, AttemptPurpose::SignIn, now),
+            |attempts| attempts.value.clone(),
+        );
+        (0..count).for_each(|_| counted.record_sign_in_failure(now));
+        let mut changes = Changes::new();
+        changes.put(before, counted);
+        changes
+    }
+
+    fn another_password(snapshot: &SignInSnapshot) -> Changes {
+        let before = snapshot.password.as_ref().unwrap();
+        let mut changes = Changes::new();
+        changes.replace(before, before.value.clone());
+        changes
+    }
+
+    fn disabled(snapshot: &SignInSnapshot) -> Changes {
+        let before = snapshot.user.as_ref().unwrap();
+        let mut changes = Changes::new();
+        changes.replace(before, User { enabled: false, ..before.value.clone() });
+        changes
+    }
+
+    /// What becomes of a sign-in of a user with so many failures, and how often the proof was looked at.
+    async fn prove_while(
+        by: fn(&SignInSnapshot) -> Changes,
+        failed_before: usize,
+        holds_still: bool,
+        spends: Option<Spent>,
+    ) -> (String, usize) {
+        let app = app(Sender::Inbox, true).await;
+        let ctx = ctx(&app);
+        let alice = user("alice", &[]);
+        let (pool_id, sub) = (alice.pool_id.clone(), alice.sub.clone());
+        let current = PasswordHash::Argon2id { phc: String::new() };
+        let mut changes = Changes::new();
+        changes.insert(alice).insert(Password {
+            pool_id: pool_id.clone(),
+            sub: sub.clone(),
+            current,
+            expires_at: None,
+            history: Vec::new(),
+        });
+        app.store.commit(changes).await.unwrap();
+        if failed_before > 0 {
+            let snapshot = app.store.sign_in_snapshot(&pool_id, &sub).await.unwrap();
+            app.store.commit(failures(&snapshot, failed_before)).await.unwrap();
+        }
+        let client = serde_json::from_value(json!({
+            "id": "client", "pool_id": pool_id, "name": "c", "created_at": 0.0, "modified_at": 0.0, "secrets": [],
+            "refresh_token_validity": 30, "explicit_auth_flows": [], "enable_token_revocation": true,
+            "auth_session_validity": 3,
+        }));
+        let request = Request {
+            entrance: Entrance::Public,
+            client: Arc::new(Stored { value: client.unwrap(), version: 1 }),
+            pool: Arc::new(Stored { value: pool(), version: 1 }),
+            parameters: [].into(),
+            session: None,
+        };
+        let proof = Overtaken { by, checks: AtomicUsize::new(0), holds_still, spends };
+        let outcome = match prove(&ctx, &request, &sub, &proof).await {
+            Ok(proven) => format!("proven, password {:?}", proven.password_version),
+            Err(error) => error.to_string(),
+        };
+        (outcome, proof.checks.load(Ordering::SeqCst))
+    }
+
+    const LOCKED: &str = "NotAuthorizedException: Password attempts exceeded";
+
+    #[tokio::test]
+    async fn a_lock_that_another_server_sets_meanwhile_counts() {
+        let mark = || Spent { id: "proof".to_owned(), expires_at: crate::messages::testing::START };
+        for spends in [None, Some(mark())] {
+            for failed_before in [0, 3] {
+                let locks = |snapshot: &SignInSnapshot| failures(snapshot, 5);
+                let outcome = prove_while(locks, failed_before, true, spends.clone()).await;
+                assert_eq!(outcome, (LOCKED.to_owned(), 1), "{failed_before} {spends:?}");
+                // Fewer than that are forgiven, yet not unseen: the proof is looked at again.
+                let fails = |snapshot: &SignInSnapshot| failures(snapshot, 1);
+                let outcome = prove_while(fails, failed_before, true, spends.clone()).await;
+                assert_eq!(outcome, ("proven, password Some(1)".to_owned(), 2), "{failed_before} {spends:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_or_a_user_that_changes_meanwhile_is_looked_at_again() {
+        for failed_before in [0, 3] {
+            let outcome = prove_while(another_password, failed_before, false, None).await;
+            assert_eq!(outcome, ("NotAuthorizedException: Incorrect username or password.".to_owned(), 2));
+            let outcome = prove_while(another_password, failed_before, true, None).await;
+            assert_eq!(outcome, ("proven, password Some(2)".to_owned(), 2));
+            let outcome = prove_while(disabled, failed_before, true, None).await;
+            assert_eq!(outcome, ("NotAuthorizedException: User is disabled.".to_owned(), 1));
+        }
+        let outcome = prove_while(|_| Changes::new(), 0, true, None).await;
+        assert_eq!(outcome, ("proven, password Some(1)".to_owned(), 1));
+    }
+}

@@ -19,8 +19,8 @@ const SETTING: &str = "SELECT COALESCE(current_setting($1, true), '')";
 const IS_STANDBY: &str = "SELECT CAST(CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END AS BIGINT)";
 const STANDBYS: &str = "SELECT CAST(COUNT(*) AS BIGINT) FROM pg_stat_replication";
 /// On a standby: how old the last change is that it has repeated.
-const REPLAYED: &str = "SELECT CAST(COALESCE(EXTRACT(EPOCH FROM (CURRENT_TIMESTAMP - pg_last_xact_replay_timestamp())) * 1000, -1) \
-     AS BIGINT)";
+const REPLAYED: &str = "SELECT CAST(COALESCE( \
+     EXTRACT(EPOCH FROM (CURRENT_TIMESTAMP - pg_last_xact_replay_timestamp())) * 1000, -1) AS BIGINT)";
 const CLOCK: &str = "SELECT CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) * 1000 AS BIGINT)";
 const PING: Query<i64> = Query { table: "none", sql: "SELECT CAST(1 AS BIGINT)", decode: |row| row.integer(0) };
 const BACKEND: &str = "SELECT CAST(pg_backend_pid() AS BIGINT)";
@@ -77,7 +77,7 @@ impl PostgresStore {
     /// # Errors
     /// When it cannot be reached, or refuses.
     pub async fn facts(&self) -> Result<Facts, Error> {
-        let version = self.read(self.pool(), VERSION, &[]).await?;
+        let version = self.read(VERSION, &[]).await?;
         let reserved = self.number_setting("superuser_reserved_connections").await?.unwrap_or_default()
             + self.number_setting("reserved_connections").await?.unwrap_or_default();
         let is_standby = self.number(IS_STANDBY).await?.map(|number| number == 1);
@@ -109,7 +109,7 @@ impl PostgresStore {
     /// When the database cannot be reached, or does not take this isolation.
     pub async fn isolation_in_force(&self) -> Result<String, Error> {
         let asking = async {
-            let mut session = self.session().await?;
+            let session = self.session().await?;
             let client = session.client().map_err(Failure::Final)?;
             let began = client.batch_execute(self.options().isolation.begin()).await;
             began.map_err(|error| failure::of(&error))?;
@@ -176,12 +176,12 @@ impl PostgresStore {
 
     /// The text in the first column of the first row; `None` when the engine does not know the question.
     async fn open_ended(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<String>, Error> {
-        Ok(unless_unknown(self.read(self.pool(), sql, params).await)?.as_deref().and_then(first_text))
+        Ok(unless_unknown(self.read(sql, params).await)?.as_deref().and_then(first_text))
     }
 
     /// The same of a number.
     async fn number(&self, sql: &str) -> Result<Option<i64>, Error> {
-        Ok(unless_unknown(self.read(self.pool(), sql, &[]).await)?.as_deref().and_then(first_number))
+        Ok(unless_unknown(self.read(sql, &[]).await)?.as_deref().and_then(first_number))
     }
 }
 

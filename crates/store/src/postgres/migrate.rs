@@ -174,7 +174,7 @@ async fn change_schema(store: &PostgresStore, sql: &str) -> Result<(), Error> {
         let failure = match store.pool().get().await {
             Err(error) => super::failure::of_pool(&error),
             Ok(object) => {
-                let mut session = super::Session::writing(object);
+                let session = super::Session::writing(object);
                 match tokio::time::timeout(STATEMENT, session.client()?.batch_execute(sql)).await {
                     Ok(Ok(())) => {
                         session.in_order();
@@ -190,7 +190,7 @@ async fn change_schema(store: &PostgresStore, sql: &str) -> Result<(), Error> {
 }
 
 async fn read(store: &PostgresStore, sql: &str, params: &[Param<'_>]) -> Result<Vec<tokio_postgres::Row>, Error> {
-    store.read(store.pool(), sql, params).await
+    store.read(sql, params).await
 }
 
 async fn execute(store: &PostgresStore, sql: &str, params: &[Param<'_>]) -> Result<u64, Error> {

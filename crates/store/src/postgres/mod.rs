@@ -16,6 +16,7 @@ mod migrate;
 mod options;
 mod pipeline;
 mod settle;
+mod sharing;
 pub(crate) mod sqltypes;
 mod transact;
 
@@ -33,6 +34,7 @@ use self::{
     connect::Session,
     failure::{Cause, Failure},
     group::Queue,
+    sharing::Shared,
 };
 pub use self::{
     facts::{Facts, Prepared},
@@ -56,6 +58,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 pub struct PostgresStore {
     options: PostgresOptions,
     pool: Pool,
+    shared: Shared,
     replica: Option<Pool>,
     queue: Queue,
     counters: Counters,
@@ -136,6 +139,7 @@ impl PostgresStore {
         Ok(Self {
             options: options.clone(),
             pool,
+            shared: Shared::of(options.max_connections),
             replica,
             queue: Queue::default(),
             counters: Counters::default(),
@@ -148,7 +152,7 @@ impl PostgresStore {
     /// each row now has held for all of them together since the first one was read.
     pub(crate) async fn confirm(&self, steps: &[Step]) -> Result<(), CommitError> {
         for step in steps {
-            let is_there = !self.read(&self.pool, step.sql, &step.params).await?.is_empty();
+            let is_there = !self.read(step.sql, &step.params).await?.is_empty();
             if is_there != step.expect.wants_a_row() {
                 self.counters.count_answer(&Err(CommitError::Conflict));
                 return Err(CommitError::Conflict);
@@ -159,13 +163,13 @@ impl PostgresStore {
 
     /// The first row of a query.
     pub(crate) async fn first<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Option<T>, Error> {
-        let rows = self.read(&self.pool, query.sql, params).await?;
+        let rows = self.read(query.sql, params).await?;
         rows.first().map(|row| query.read(&Found::Postgres(row), params)).transpose()
     }
 
     /// All rows of a query.
     pub(crate) async fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
-        let rows = self.read(&self.pool, query.sql, params).await?;
+        let rows = self.read(query.sql, params).await?;
         rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect()
     }
 
@@ -188,19 +192,39 @@ impl PostgresStore {
     }
 
     /// The rows of a statement that reads, with as many tries as patience allows.
-    async fn read(&self, pool: &Pool, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+    async fn read(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
         let mut patience = Patience::new(self.options.patience);
         loop {
-            match self.try_read(pool, sql, params, patience.answer()).await {
+            let until = patience.answer();
+            let answer = match self.shared.session(&self.pool, until).await {
+                Ok(session) => self.read_on(&session, sql, params, until).await,
+                Err(failure) => Err(failure),
+            };
+            match answer {
                 Ok(rows) => return Ok(rows),
                 Err(failure) => self.try_again(failure, &mut patience).await?,
             }
         }
     }
 
+    /// The rows of a statement that reads, on a connection that nobody else uses.
     async fn try_read(
         &self,
         pool: &Pool,
+        sql: &str,
+        params: &[Param<'_>],
+        until: Instant,
+    ) -> Result<Vec<Row>, Failure> {
+        let object = match timeout_at(until, pool.get()).await {
+            Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
+            Err(_elapsed) => return Err(Failure::Again(Cause::Exhausted, "no connection in time".to_owned())),
+        };
+        self.read_on(&Session::reading(object), sql, params, until).await
+    }
+
+    async fn read_on(
+        &self,
+        session: &Session,
         sql: &str,
         params: &[Param<'_>],
         until: Instant,
@@ -209,11 +233,6 @@ impl PostgresStore {
             // No row can have such a key.
             return Ok(Vec::new());
         }
-        let object = match timeout_at(until, pool.get()).await {
-            Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
-            Err(_elapsed) => return Err(Failure::Again(Cause::Exhausted, "no connection in time".to_owned())),
-        };
-        let session = Session::reading(object);
         let client = session.client().map_err(Failure::Final)?;
         match timeout_at(until, sqltypes::query(client, sql, params, self.options.prepared_statements)).await {
             Ok(Ok(rows)) => Ok(rows),
@@ -242,6 +261,7 @@ impl PostgresStore {
                     // are good: to throw them away, too, would keep everybody busy with making connections.
                     let since = patience.since.into_std();
                     self.pool.retain(|_, metrics| metrics.created > since);
+                    self.shared.forget(since);
                 }
                 tracing::debug!(?cause, reason, tries = patience.tries, "the database is asked again");
                 if patience.pause().await { Ok(()) } else { Err(given_up(cause, reason)) }

@@ -83,7 +83,7 @@ impl PostgresStore {
             Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
             Err(_elapsed) => return Err(Failure::silent()),
         };
-        let mut session = Session::writing(object);
+        let session = Session::writing(object);
         let client = session.client().map_err(Failure::Final)?;
         let execution = sqltypes::execute(client, sql, params, self.options().prepared_statements);
         match timeout_at(patience.answer(), execution).await {

@@ -32,7 +32,7 @@ fn of_many_who_want_a_lease_one_gets_it() {
                 }
             }
             let lease = store.lease("job").await.unwrap().unwrap();
-            assert_eq!(winners, [lease.holder.clone()]);
+            assert_eq!(winners, std::slice::from_ref(&lease.holder));
             assert_eq!(lease.version, round, "each time it is taken or renewed shows");
         }
         assert_eq!(store.lease("another job").await.unwrap(), None);

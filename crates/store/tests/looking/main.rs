@@ -1,5 +1,5 @@
-//! Looking at a database beside servers that are at work: what it tells about itself, what waits in it, whether it takes
-//! changes.
+//! Looking at a database beside servers that are at work: what it tells about itself, what waits in it, whether it
+//! takes changes.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -4,7 +4,7 @@ use std::{future::poll_fn, pin::pin, task::Poll};
 
 use crate::{
     rows::POOL,
-    support::{blocking, open, options, scratch, sign_up, subs, wait_for},
+    support::{blocking, open, options, register, scratch, sign_up, subs, wait_for},
 };
 
 /// Looks at a future so many times, and drops it.
@@ -30,8 +30,10 @@ async fn who_goes_away_leaves_no_connection_in_the_middle() {
             // From barely begun to almost done, on a connection that is new or has seen others leave.
             let looks = 1 + number * number;
             begun.push(sub.clone());
+            // Half of them alone, half in groups.
+            let changes = if number % 2 == 0 { sign_up(POOL, &sub) } else { register(POOL, &sub) };
             tasks.push(tokio::spawn(async move {
-                leave(store.commit(sign_up(POOL, &sub)), looks).await;
+                leave(store.commit(changes), looks).await;
                 leave(store.user(POOL, &sub), looks / 2).await;
                 leave(store.users(POOL, None, 1_000), looks).await;
             }));
@@ -60,7 +62,7 @@ async fn who_goes_away_leaves_no_connection_in_the_middle() {
     expected.sort();
     wait_for("a changeset that was begun is not done", async || (subs(&store, POOL).await == expected).then_some(()))
         .await;
-    assert_eq!(store.estimated_users(POOL).await.unwrap(), i64::try_from(expected.len()).unwrap());
+    assert_eq!(store.estimated_users(POOL).await.unwrap(), 8 * (12 + 16), "done once");
     let states = "SELECT DISTINCT state FROM pg_stat_activity WHERE datname = current_database() \
                   AND application_name = 'poolkeeper'";
     wait_for("a connection is in a transaction", async || (blocking(|| scratch.sql(states)) == "idle").then_some(()))

@@ -75,7 +75,7 @@ async fn leaders_come_and_go_and_nothing_is_lost() {
 
     let statistics = stores.each_ref().map(|store| (store.statistics().retries, store.statistics().settled_lost));
     println!("{statistics:?}");
-    println!("{:?}", load.audit(&stores[0]).await);
+    println!("{}", load.audit(&stores[0]).await);
 }
 
 /// Two servers whose URL leads to the standby, as a proxy with old news would: they read, and may write when it leads.

@@ -40,7 +40,7 @@ async fn backends_that_are_ended_again_and_again() {
     load.progress(50).await;
     let report = load.audit(&stores[0]).await;
     let statistics = stores.each_ref().map(Store::statistics);
-    println!("{ended} ended: {report:?} {:?}", statistics.map(|all| (all.retries, all.settled_kept, all.settled_lost)));
+    println!("{ended} ended: {report} {:?}", statistics.map(|all| (all.retries, all.settled_kept, all.settled_lost)));
     assert_eq!((report.refused, report.unknown), (0, 0), "patience lasts longer than that");
     assert!(statistics.iter().all(|statistics| statistics.retries.connection > 0));
 }
@@ -59,7 +59,7 @@ async fn a_server_that_restarts_and_one_that_is_killed() {
         assert!(took < Duration::from_secs(20), "{how:?}: {took:?}");
     }
     let report = load.audit(&stores[1]).await;
-    println!("{report:?}");
+    println!("{report}");
     assert_eq!((report.refused, report.unknown), (0, 0), "patience lasts longer than a restart");
 }
 
@@ -96,7 +96,7 @@ async fn a_disk_that_is_full() {
     }
     load.progress(100).await;
     let report = load.audit(&stores[0]).await;
-    println!("{report:?}");
+    println!("{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,6 +135,8 @@ async fn a_slow_network_and_none(server: &cluster::Postgres) {
 
     // In the middle of work, the network of one server loses everything.
     proxy.mend();
+    let patience = Duration::from_secs(3);
+    let far = open(poolkeeper_store::PostgresOptions { patience, ..options(&through) }).await;
     let load = Load::start(&[far.clone(), near.clone()]).await;
     load.progress(100).await;
     proxy.cut();
@@ -147,14 +149,14 @@ async fn a_slow_network_and_none(server: &cluster::Postgres) {
     let (error, took) = refused;
     println!("cut off: {error:?} after {took:.1?}; the other server went on after {others:.1?}");
     assert!(error.is_transient() && matches!(error, Error::Unavailable(_)), "{error:?}");
-    assert!(took < Duration::from_secs(11), "{took:?}");
+    assert!(took < patience * 2, "{took:?}");
     assert!(others < Duration::from_secs(11), "{others:?}");
     proxy.mend();
     let started = Instant::now();
-    far.commit(sign_up(POOL, "mended")).await.unwrap();
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    let report = load.audit(&near).await;
-    println!("mended: {:.1?}; {report:?}", started.elapsed());
+    load.progress(100).await;
+    wait_for("who was cut off is back", async || far.commit(sign_up(POOL, "mended")).await.ok()).await;
+    println!("mended after {:.1?}", started.elapsed());
+    println!("{}", load.audit(&near).await);
 }
 
 /// A changeset with one statement of every kind.

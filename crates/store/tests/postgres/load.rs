@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -49,7 +50,6 @@ pub struct Load {
 }
 
 /// What they have to tell.
-#[derive(Debug)]
 pub struct Report {
     /// Changesets acknowledged.
     pub kept: usize,
@@ -61,6 +61,13 @@ pub struct Report {
     pub steps: usize,
     /// The longest time in which nobody succeeded.
     pub longest: Duration,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kept, refused, unknown, steps, longest } = self;
+        write!(f, "{kept} kept, {refused} refused, {unknown} unknown, {steps} counted; {longest:.1?} without success")
+    }
 }
 
 impl Load {
@@ -95,18 +102,13 @@ impl Load {
         started.elapsed()
     }
 
-    /// How long ago something succeeded.
-    pub fn silence(&self) -> Duration {
-        self.memory.lock().unwrap().last.map_or(Duration::ZERO, |last| last.elapsed())
-    }
-
     /// Stops, and compares what a server reads with what the clients were told.
     pub async fn audit(self, store: &Store) -> Report {
         self.is_over.store(true, Ordering::Relaxed);
         for task in self.tasks {
             task.await.unwrap();
         }
-        let memory = self.memory.lock().unwrap();
+        let memory = std::mem::take(&mut *self.memory.lock().unwrap());
         let found: BTreeSet<String> = subs(store, POOL).await.into_iter().collect();
         let lost: Vec<_> = memory.kept.difference(&found).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");

@@ -15,6 +15,7 @@ mod load;
 mod pooler;
 mod relay;
 mod replica;
+#[expect(dead_code, reason = "the rows of the conformance suite; not all are needed here")]
 #[path = "../conformance/rows.rs"]
 mod rows;
 mod servers;

@@ -7,7 +7,7 @@ use poolkeeper_store::{CommitError, Error, Isolation, Key, PostgresOptions, Stor
 
 use crate::{
     rows::{self, NOW, POOL},
-    support::{blocking, open, options, server, sign_up, subs, try_to_open, wait_for},
+    support::{blocking, options, server, sign_up, subs, try_to_open, wait_for},
 };
 
 /// Something of everything that the store can do.

@@ -71,7 +71,6 @@ struct Shared {
     /// The trick, and how many of the messages that it is about come before the one at which it is played.
     next: Mutex<Option<(Trick, usize)>>,
     heard: Mutex<BTreeSet<String>>,
-    connections: Mutex<u64>,
     is_away: watch::Sender<bool>,
 }
 
@@ -124,7 +123,6 @@ impl Relay {
             upstream,
             next: Mutex::default(),
             heard: Mutex::default(),
-            connections: Mutex::default(),
             is_away: watch::Sender::new(false),
         });
         let port = listener.local_addr().unwrap().port();
@@ -132,7 +130,6 @@ impl Relay {
             let shared = shared.clone();
             async move {
                 while let Ok((client, _)) = listener.accept().await {
-                    *shared.connections.lock().unwrap() += 1;
                     tokio::spawn(shared.clone().serve(client));
                 }
             }
@@ -162,11 +159,6 @@ impl Relay {
     /// All SQL that was said.
     pub fn heard(&self) -> BTreeSet<String> {
         self.shared.heard.lock().unwrap().clone()
-    }
-
-    /// How many connections there have been.
-    pub fn connections(&self) -> u64 {
-        *self.shared.connections.lock().unwrap()
     }
 }
 
