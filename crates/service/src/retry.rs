@@ -1,5 +1,7 @@
 //! Load, decide, commit; and once more when what was loaded has changed meanwhile.
 
+use std::time::Duration;
+
 use wire::ErrorKind;
 
 use crate::{ApiError, Ctx};
@@ -18,16 +20,31 @@ where
     // `Send`, which the web server needs.
     F: Future<Output = Result<T, ApiError>>,
 {
-    for _ in 0..MOST_TRIES {
+    for number in 1..=MOST_TRIES {
         match attempt().await {
             Err(error) if error.is_conflict => ctx.app.metrics.conflicts.inc(),
             outcome => return outcome,
         };
+        pause(ctx, number).await;
     }
     Err(ApiError::new(
         ErrorKind::TooManyRequests,
         "Too many concurrent changes to the same resource. Please try again.",
     ))
+}
+
+/// Lets others go first whose tries would meet this one again, for a little longer each time. In the process itself
+/// nobody is that slow.
+async fn pause(ctx: &Ctx, number: usize) {
+    if !ctx.app.store.is_shared() {
+        return;
+    }
+    let mut random = [0];
+    ctx.entropy().fill(&mut random);
+    // Up to 4, 8, 16 … 256 milliseconds.
+    let most = 2_000_u64 << number.min(7);
+    let microseconds = most * u64::from(random[0]) / 255;
+    tokio::time::sleep(Duration::from_micros(microseconds)).await;
 }
 
 #[cfg(test)]

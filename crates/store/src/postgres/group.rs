@@ -126,7 +126,7 @@ impl PostgresStore {
         let job = Job { steps, patience: Patience::new(self.options.patience), answer };
         if !joins {
             tokio::spawn(self.clone().apply_alone(job, None));
-        } else if self.queue.push(job, std::env::var("H6_GROUPS").ok().and_then(|t| t.parse().ok()).unwrap_or(AT_ONCE)) {
+        } else if self.queue.push(job, AT_ONCE.min(self.options.max_connections / 2).max(1)) {
             tokio::spawn(self.clone().apply_groups());
         }
         answered.await.unwrap_or(Err(CommitError::Store(Error::Unanswered)))

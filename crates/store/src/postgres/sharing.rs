@@ -35,7 +35,7 @@ pub(super) struct Shared {
 impl Shared {
     /// For a pool of so many connections.
     pub(super) fn of(max_connections: usize) -> Self {
-        let places = (0..std::env::var("H6_SHARED").ok().and_then(|t| t.parse().ok()).unwrap_or((max_connections / SHARE).max(1))).map(|_| Mutex::default()).collect();
+        let places = (0..(max_connections / SHARE).max(1)).map(|_| Mutex::default()).collect();
         Self { places, next: AtomicUsize::new(0) }
     }
 
