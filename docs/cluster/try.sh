@@ -233,6 +233,8 @@ grep -h 'migrating the schema' "$folder"/node?.log || fail "no node migrated the
 
 say "the load balancer on lb1"
 place haproxy.cfg lb1 /etc/haproxy/haproxy.cfg
+# It does not begin as root here.
+sed -i '/^    user \|^    group \|^    chroot /d' "$folder/lb1/etc/haproxy/haproxy.cfg"
 cat secrets/auth.example.com.pem secrets/auth.example.com.key > "$folder/lb1/etc/haproxy/auth.example.com.pem"
 chmod 600 "$folder/lb1/etc/haproxy/auth.example.com.pem"
 if [ "$(id -u)" = 0 ]; then chown -R postgres:postgres "$folder/lb1"; fi

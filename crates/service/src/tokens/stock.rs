@@ -88,10 +88,11 @@ async fn keep_full(app: &App, shutdown: CancellationToken) {
     }
 }
 
-/// Makes keys until the stock is full.
+/// Makes keys until the stock is full. At shutdown it still makes those that a pool needs: a request that is under way
+/// may be waiting for them.
 async fn fill(app: &App, shutdown: &CancellationToken) -> Result<(), ApiError> {
-    let wanted = app.tokens.stock.max(2);
-    while app.store.stock_keys(wanted).await?.len() < wanted && !shutdown.is_cancelled() {
+    let wanted = || if shutdown.is_cancelled() { 2 } else { app.tokens.stock.max(2) };
+    while app.store.stock_keys(wanted()).await?.len() < wanted() {
         let mut changes = Changes::new();
         changes.insert(make(app).await?);
         app.store.commit(changes).await?;

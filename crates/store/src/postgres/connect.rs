@@ -1,9 +1,6 @@
 //! Connections: made to all hosts at once, kept in a pool, given up when they have become old.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use deadpool_postgres::{
     Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
@@ -94,18 +91,18 @@ pub(super) fn pool(address: &Address, max_connections: usize) -> Result<Pool, Er
 #[derive(Debug)]
 pub(super) struct Session {
     object: Option<Object>,
-    is_in_order: AtomicBool,
+    is_in_order: bool,
 }
 
 impl Session {
     /// One that only reads: in order unless it is discarded.
     pub(super) const fn reading(object: Object) -> Self {
-        Self { object: Some(object), is_in_order: AtomicBool::new(true) }
+        Self { object: Some(object), is_in_order: true }
     }
 
     /// One that writes: in order only when that is said.
     pub(super) const fn writing(object: Object) -> Self {
-        Self { object: Some(object), is_in_order: AtomicBool::new(false) }
+        Self { object: Some(object), is_in_order: false }
     }
 
     /// The connection.
@@ -114,30 +111,19 @@ impl Session {
     }
 
     /// Nothing is open or outstanding on it.
-    pub(super) fn in_order(&self) {
-        self.is_in_order.store(true, Ordering::Relaxed);
+    pub(super) const fn in_order(&mut self) {
+        self.is_in_order = true;
     }
 
-    /// It is to be closed, as soon as nobody uses it any more.
-    pub(super) fn discard(&self) {
-        self.is_in_order.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether somebody may join those who use it.
-    pub(super) fn may_be_shared(&self) -> bool {
-        let is_usable = |object: &Object| !object.is_closed() && Object::metrics(object).age() <= OLDEST;
-        self.is_in_order.load(Ordering::Relaxed) && self.object.as_ref().is_some_and(is_usable)
-    }
-
-    /// Whether it was made before a moment.
-    pub(super) fn is_older(&self, than: Instant) -> bool {
-        self.object.as_ref().is_some_and(|object| Object::metrics(object).created <= than)
+    /// Closes it.
+    pub(super) fn discard(mut self) {
+        self.is_in_order = false;
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if !*self.is_in_order.get_mut()
+        if !self.is_in_order
             && let Some(object) = self.object.take()
         {
             drop(Object::take(object));

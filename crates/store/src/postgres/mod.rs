@@ -16,7 +16,6 @@ mod migrate;
 mod options;
 mod pipeline;
 mod settle;
-mod sharing;
 pub(crate) mod sqltypes;
 mod transact;
 
@@ -34,7 +33,6 @@ use self::{
     connect::Session,
     failure::{Cause, Failure},
     group::Queue,
-    sharing::Shared,
 };
 pub use self::{
     facts::{Facts, Prepared},
@@ -58,7 +56,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 pub struct PostgresStore {
     options: PostgresOptions,
     pool: Pool,
-    shared: Shared,
     replica: Option<Pool>,
     queue: Queue,
     counters: Counters,
@@ -139,7 +136,6 @@ impl PostgresStore {
         Ok(Self {
             options: options.clone(),
             pool,
-            shared: Shared::of(options.max_connections),
             replica,
             queue: Queue::default(),
             counters: Counters::default(),
@@ -195,36 +191,16 @@ impl PostgresStore {
     async fn read(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
         let mut patience = Patience::new(self.options.patience);
         loop {
-            let until = patience.answer();
-            let answer = match self.shared.session(&self.pool, until).await {
-                Ok(session) => self.read_on(&session, sql, params, until).await,
-                Err(failure) => Err(failure),
-            };
-            match answer {
+            match self.try_read(&self.pool, sql, params, patience.answer()).await {
                 Ok(rows) => return Ok(rows),
                 Err(failure) => self.try_again(failure, &mut patience).await?,
             }
         }
     }
 
-    /// The rows of a statement that reads, on a connection that nobody else uses.
     async fn try_read(
         &self,
         pool: &Pool,
-        sql: &str,
-        params: &[Param<'_>],
-        until: Instant,
-    ) -> Result<Vec<Row>, Failure> {
-        let object = match timeout_at(until, pool.get()).await {
-            Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
-            Err(_elapsed) => return Err(Failure::Again(Cause::Exhausted, "no connection in time".to_owned())),
-        };
-        self.read_on(&Session::reading(object), sql, params, until).await
-    }
-
-    async fn read_on(
-        &self,
-        session: &Session,
         sql: &str,
         params: &[Param<'_>],
         until: Instant,
@@ -233,6 +209,11 @@ impl PostgresStore {
             // No row can have such a key.
             return Ok(Vec::new());
         }
+        let object = match timeout_at(until, pool.get()).await {
+            Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
+            Err(_elapsed) => return Err(Failure::Again(Cause::Exhausted, "no connection in time".to_owned())),
+        };
+        let session = Session::reading(object);
         let client = session.client().map_err(Failure::Final)?;
         match timeout_at(until, sqltypes::query(client, sql, params, self.options.prepared_statements)).await {
             Ok(Ok(rows)) => Ok(rows),
@@ -261,7 +242,6 @@ impl PostgresStore {
                     // are good: to throw them away, too, would keep everybody busy with making connections.
                     let since = patience.since.into_std();
                     self.pool.retain(|_, metrics| metrics.created > since);
-                    self.shared.forget(since);
                 }
                 tracing::debug!(?cause, reason, tries = patience.tries, "the database is asked again");
                 if patience.pause().await { Ok(()) } else { Err(given_up(cause, reason)) }

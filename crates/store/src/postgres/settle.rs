@@ -41,7 +41,7 @@ impl PostgresStore {
     /// # Errors
     /// [`Error::Unconfirmed`] when the database stays away for too long.
     pub(super) async fn settle(&self, stamp: &str, reason: String) -> Result<bool, Error> {
-        let mut patience = Patience::new(LONGEST);
+        let mut patience = Patience::new(LONGEST.max(self.options().patience));
         loop {
             match self.try_to_settle(stamp, &patience).await {
                 Ok(was_kept) => {
@@ -83,7 +83,7 @@ impl PostgresStore {
             Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
             Err(_elapsed) => return Err(Failure::silent()),
         };
-        let session = Session::writing(object);
+        let mut session = Session::writing(object);
         let client = session.client().map_err(Failure::Final)?;
         let execution = sqltypes::execute(client, sql, params, self.options().prepared_statements);
         match timeout_at(patience.answer(), execution).await {

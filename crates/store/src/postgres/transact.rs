@@ -50,7 +50,7 @@ impl PostgresStore {
                 return Failure::Again(Cause::Exhausted, "no connection in time".to_owned()).into();
             }
         };
-        let session = Session::writing(object);
+        let mut session = Session::writing(object);
         let client = match session.client() {
             Ok(client) => client,
             Err(error) => return Failure::Final(error).into(),

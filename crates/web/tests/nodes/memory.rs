@@ -219,7 +219,7 @@ async fn memory_counts_only_while_the_epoch_can_be_looked_at() {
     let Some(builder) = on_postgres(Server::builder()) else { return };
     let a = builder.start().await;
     let network = network(&a);
-    let mut b = sibling_through(&a, &network, Duration::from_millis(300)).start().await;
+    let mut b = sibling_through(&a, &network, Duration::from_secs(3)).start().await;
     let (pool, client) = pool_and_client(&a, json!({}), json!({})).await;
     // Before the first look, too.
     for round in 0..3 {
