@@ -146,7 +146,7 @@ impl Database<'_> {
     pub fn settle(&self) -> anyhow::Result<()> {
         match self {
             Self::File(..) => Ok(()),
-            Self::Postgres(server, url) => server.sql(url, "VACUUM (ANALYZE)").map(drop),
+            Self::Postgres(server, url) => server.sql(url, "VACUUM (ANALYZE) users, names, passwords").map(drop),
         }
     }
 }

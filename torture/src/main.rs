@@ -41,7 +41,7 @@ use crate::{
     chance::Chance,
     client::Client,
     faults::{Lane, Nodes, Tolls, torture_database, torture_nodes},
-    load::{Actor, keep_changing_settings},
+    load::{Actor, keep_asking, keep_changing_settings},
     record::{LANES, Record},
     report::Report,
     scene::Scene,
@@ -192,6 +192,13 @@ async fn torture(
             Ok(())
         }
     });
+    for node in 0..scene.client.nodes() {
+        let scene = scene.clone();
+        load.spawn(async move {
+            keep_asking(scene, node).await;
+            Ok(())
+        });
+    }
 
     let was_interrupted = watch(record, &of_nodes, &of_database, time).await?;
     stop.store(true, Ordering::Relaxed);

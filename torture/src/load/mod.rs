@@ -8,6 +8,7 @@ mod arrivals;
 mod contests;
 mod guesses;
 mod passwords;
+mod probes;
 mod settings;
 mod tokens;
 
@@ -15,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
+pub use probes::keep_asking;
 pub use settings::keep_changing as keep_changing_settings;
 
 use crate::{
