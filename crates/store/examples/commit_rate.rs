@@ -40,6 +40,7 @@ fn changes(number: u64) -> Changes {
         hash: "x".repeat(44),
         medium: Medium::Email,
         destination: "somebody@example.com".to_owned(),
+        is_pending: false,
         issued_at: NOW,
         expires_at: NOW.plus(3_600_000),
     });

@@ -1,8 +1,8 @@
 //! Changesets: what an operation decided, as data. No closure ever runs inside a transaction, so nothing slow can.
 
 use domain::{
-    AccessKey, AttemptPurpose, Attempts, Client, Code, CodePurpose, Message, NameKind, Password, Pool, Revocation,
-    SigningKeyRecord, Spent, User,
+    AccessKey, AttemptPurpose, Attempts, Chunk, Client, Code, CodePurpose, Domain, Group, Message, NameKind, Part,
+    PartKind, Password, Pool, Revocation, SearchKind, SigningKeyRecord, Spent, User,
 };
 
 use crate::{Lease, Stored};
@@ -34,6 +34,52 @@ pub enum Row {
     Spent(Spent),
     /// Who may do a job.
     Lease(Lease),
+    /// Something that a pool has a moderate number of.
+    Part(Box<PartRow>),
+    /// A domain of a pool.
+    Domain(Box<Domain>),
+    /// A piece of a file.
+    Chunk(Box<Chunk>),
+}
+
+/// A part of a pool, as it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartRow {
+    pub(crate) pool_id: String,
+    pub(crate) kind: PartKind,
+    pub(crate) id: String,
+    /// The document, or why there is none.
+    pub(crate) doc: Result<String, String>,
+}
+
+impl<T: Part> From<&T> for Row {
+    fn from(part: &T) -> Self {
+        Self::Part(Box::new(PartRow {
+            pool_id: part.pool_id().to_owned(),
+            kind: T::KIND,
+            id: part.id().to_owned(),
+            doc: serde_json::to_string(part).map_err(|error| error.to_string()),
+        }))
+    }
+}
+
+impl Row {
+    /// A part of a pool from the document that [`Store::part_documents`](crate::Store::part_documents) gave; none when
+    /// there is no such kind.
+    #[must_use]
+    pub fn part_document(pool_id: &str, kind: i64, id: &str, doc: String) -> Option<Self> {
+        let kind = PartKind::from_number(kind)?;
+        Some(Self::Part(Box::new(PartRow { pool_id: pool_id.to_owned(), kind, id: id.to_owned(), doc: Ok(doc) })))
+    }
+}
+
+/// What is to be cleared away although its pool lives. Numbers are stored and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PurgeKind {
+    /// The members of a deleted group; the id is the group's.
+    Group = 0,
+    /// The chunks of a file; the id is the file's.
+    File = 1,
 }
 
 /// Where a row is.
@@ -113,6 +159,27 @@ pub enum Key {
         /// The job.
         name: String,
     },
+    /// Something that a pool has a moderate number of.
+    Part {
+        /// The pool.
+        pool_id: String,
+        /// What it is.
+        kind: PartKind,
+        /// Its id, unique among those of its kind in the pool.
+        id: String,
+    },
+    /// A domain of a pool.
+    Domain {
+        /// The domain.
+        domain: String,
+    },
+    /// A piece of a file.
+    Chunk {
+        /// The file.
+        file_id: String,
+        /// Which piece.
+        number: i64,
+    },
 }
 
 /// One step of a changeset.
@@ -177,6 +244,55 @@ pub enum Change {
         pool_id: String,
         /// How many more; negative for fewer.
         delta: i64,
+    },
+    /// Makes a user a member of a group. Being one already is no error.
+    Join {
+        /// The pool.
+        pool_id: String,
+        /// The group's own id.
+        group_id: String,
+        /// The group's name.
+        group_name: String,
+        /// The user.
+        sub: String,
+    },
+    /// Ends a membership. Not being a member is no error.
+    Leave {
+        /// The pool.
+        pool_id: String,
+        /// The group's own id.
+        group_id: String,
+        /// The user.
+        sub: String,
+    },
+    /// Ends all memberships of a user.
+    LeaveAll {
+        /// The pool.
+        pool_id: String,
+        /// The user.
+        sub: String,
+    },
+    /// Makes a user found by a value; or no longer.
+    Search {
+        /// The pool.
+        pool_id: String,
+        /// What the value is of.
+        kind: SearchKind,
+        /// The value.
+        value: String,
+        /// The user.
+        sub: String,
+        /// Whether the user is to be found.
+        found: bool,
+    },
+    /// Has something cleared away by and by.
+    Purge {
+        /// The pool.
+        pool_id: String,
+        /// What it is.
+        kind: PurgeKind,
+        /// Its id.
+        id: String,
     },
 }
 
@@ -275,6 +391,48 @@ impl Changes {
         self.push(Change::Release { pool_id: pool_id.to_owned(), name: name.to_owned(), kind, sub: sub.to_owned() })
     }
 
+    /// Removes a part of a pool, of the version that was read.
+    pub fn delete_part<T: Part>(&mut self, old: &Stored<T>) -> &mut Self {
+        let (pool_id, id) = (old.value.pool_id().to_owned(), old.value.id().to_owned());
+        self.delete(Key::Part { pool_id, kind: T::KIND, id }, old.version)
+    }
+
+    /// Demands that a part of a pool is still what was read.
+    pub fn assert_part<T: Part>(&mut self, old: &Stored<T>) -> &mut Self {
+        let (pool_id, id) = (old.value.pool_id().to_owned(), old.value.id().to_owned());
+        self.assert(Key::Part { pool_id, kind: T::KIND, id }, old.version)
+    }
+
+    /// Makes a user a member of a group.
+    pub fn join(&mut self, group: &Group, sub: &str) -> &mut Self {
+        self.push(Change::Join {
+            pool_id: group.pool_id.clone(),
+            group_id: group.id.clone(),
+            group_name: group.name.clone(),
+            sub: sub.to_owned(),
+        })
+    }
+
+    /// Ends a membership.
+    pub fn leave(&mut self, group: &Group, sub: &str) -> &mut Self {
+        self.push(Change::Leave { pool_id: group.pool_id.clone(), group_id: group.id.clone(), sub: sub.to_owned() })
+    }
+
+    /// Ends all memberships of a user.
+    pub fn leave_all(&mut self, pool_id: &str, sub: &str) -> &mut Self {
+        self.push(Change::LeaveAll { pool_id: pool_id.to_owned(), sub: sub.to_owned() })
+    }
+
+    /// Makes a user found by a value, or no longer.
+    pub fn search(&mut self, pool_id: &str, (kind, value): (SearchKind, String), sub: &str, found: bool) -> &mut Self {
+        self.push(Change::Search { pool_id: pool_id.to_owned(), kind, value, sub: sub.to_owned(), found })
+    }
+
+    /// Has something cleared away by and by.
+    pub fn purge(&mut self, pool_id: &str, kind: PurgeKind, id: &str) -> &mut Self {
+        self.push(Change::Purge { pool_id: pool_id.to_owned(), kind, id: id.to_owned() })
+    }
+
     /// Corrects the pool's estimated number of users by `delta`.
     pub fn count_users(&mut self, pool_id: &str, delta: i64) -> &mut Self {
         self.push(Change::CountUsers { pool_id: pool_id.to_owned(), delta })
@@ -344,6 +502,18 @@ impl From<Revocation> for Row {
 impl From<Lease> for Row {
     fn from(row: Lease) -> Self {
         Self::Lease(row)
+    }
+}
+
+impl From<Domain> for Row {
+    fn from(row: Domain) -> Self {
+        Self::Domain(Box::new(row))
+    }
+}
+
+impl From<Chunk> for Row {
+    fn from(row: Chunk) -> Self {
+        Self::Chunk(Box::new(row))
     }
 }
 

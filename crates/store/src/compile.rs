@@ -62,6 +62,8 @@ pub(crate) enum Expect {
         /// Its id.
         id: String,
     },
+    /// One row is changed, or it was as wanted before.
+    AtMostOne,
     /// Any number of rows is changed; they are counted.
     Any,
 }
@@ -101,7 +103,7 @@ impl Step {
         Ok(match &self.expect {
             Expect::Claimed { name, kind } => owner()?.map(|sub| Taken::Name { name: name.clone(), kind: *kind, sub }),
             Expect::Unspent { id } => Some(Taken::Spent { id: id.clone() }),
-            Expect::OneRow | Expect::Found | Expect::Missing | Expect::Any => None,
+            Expect::OneRow | Expect::Found | Expect::Missing | Expect::AtMostOne | Expect::Any => None,
         })
     }
 }
@@ -151,6 +153,27 @@ fn step(change: Change, shard: u64) -> Result<Step, Error> {
             params: vec![pool_id.into(), name.into(), kind.code().into(), sub.into()],
             expect: Expect::OneRow,
         },
+        Change::Join { pool_id, group_id, group_name, sub } => Step {
+            sql: sql::JOIN_GROUP,
+            params: vec![pool_id.into(), group_id.into(), sub.into(), group_name.into()],
+            expect: Expect::AtMostOne,
+        },
+        Change::Leave { pool_id, group_id, sub } => Step {
+            sql: sql::LEAVE_GROUP,
+            params: vec![pool_id.into(), group_id.into(), sub.into()],
+            expect: Expect::AtMostOne,
+        },
+        Change::LeaveAll { pool_id, sub } => Step::any(sql::LEAVE_ALL_GROUPS, vec![pool_id.into(), sub.into()]),
+        Change::Search { pool_id, kind, value, sub, found } => Step {
+            sql: if found { sql::ADD_SEARCH_KEY } else { sql::REMOVE_SEARCH_KEY },
+            params: vec![pool_id.into(), kind.number().into(), value.into(), sub.into()],
+            expect: Expect::AtMostOne,
+        },
+        Change::Purge { pool_id, kind, id } => Step {
+            sql: sql::ADD_PURGE,
+            params: vec![id.into(), pool_id.into(), (kind as i64).into()],
+            expect: Expect::AtMostOne,
+        },
         Change::CountUsers { pool_id, delta } => {
             Step::any(sql::COUNT_USERS, vec![pool_id.into(), within_shards(shard).into(), delta.into()])
         }
@@ -199,6 +222,9 @@ fn locate(key: Key) -> (&'static Table, Vec<Param<'static>>) {
         Key::Revocation { pool_id, origin_jti } => (&sql::REVOCATIONS, vec![pool_id.into(), origin_jti.into()]),
         Key::Spent { id } => (&sql::SPENT, vec![id.into()]),
         Key::Lease { name } => (&sql::LEASES, vec![name.into()]),
+        Key::Part { pool_id, kind, id } => (&sql::PARTS, vec![pool_id.into(), kind.number().into(), id.into()]),
+        Key::Domain { domain } => (&sql::DOMAINS, vec![domain.into()]),
+        Key::Chunk { file_id, number } => (&sql::CHUNKS, vec![file_id.into(), number.into()]),
     }
 }
 
@@ -256,6 +282,19 @@ fn columns(row: Row) -> Result<Columns, Error> {
             Columns { exists, ..plain(&sql::SPENT, others, vec![row.id.into()]) }
         }
         Row::Lease(row) => plain(&sql::LEASES, vec![row.holder.into()], vec![row.name.into()]),
+        Row::Part(row) => {
+            let doc = row.doc.map_err(|reason| Error::Encode { table: sql::PARTS.name, reason })?;
+            let keys = vec![row.pool_id.into(), row.kind.number().into(), row.id.into()];
+            recurring(&sql::PARTS, vec![doc.into()], keys)
+        }
+        Row::Domain(row) => {
+            let doc = document(&sql::DOMAINS, &row)?;
+            recurring(&sql::DOMAINS, vec![row.pool_id.into(), doc], vec![row.domain.into()])
+        }
+        Row::Chunk(row) => {
+            let keys = vec![row.file_id.into(), row.number.into()];
+            plain(&sql::CHUNKS, vec![row.pool_id.into(), row.text.into()], keys)
+        }
     })
 }
 

@@ -96,6 +96,27 @@ pub(crate) const ALL: &[Migration] = &[
             "CREATE TABLE IF NOT EXISTS epochs (shard BIGINT PRIMARY KEY, epoch BIGINT NOT NULL)",
         ],
     },
+    Migration {
+        number: 3,
+        name: "groups, domains, imports, and what else a pool has",
+        statements: &[
+            "CREATE TABLE IF NOT EXISTS parts (pool_id TEXT NOT NULL, kind BIGINT NOT NULL, id TEXT NOT NULL, \
+         version BIGINT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (pool_id, kind, id))",
+            "CREATE TABLE IF NOT EXISTS domains (domain TEXT PRIMARY KEY, pool_id TEXT NOT NULL, \
+         version BIGINT NOT NULL, doc TEXT NOT NULL)",
+            "CREATE INDEX IF NOT EXISTS domains_by_pool ON domains (pool_id, domain)",
+            "CREATE TABLE IF NOT EXISTS members (pool_id TEXT NOT NULL, group_id TEXT NOT NULL, sub TEXT NOT NULL, \
+         group_name TEXT NOT NULL, PRIMARY KEY (pool_id, group_id, sub)){clustered}",
+            "CREATE INDEX IF NOT EXISTS members_by_user ON members (pool_id, sub, group_name, group_id)",
+            "CREATE TABLE IF NOT EXISTS search_keys (pool_id TEXT NOT NULL, kind BIGINT NOT NULL, \
+         value TEXT NOT NULL, sub TEXT NOT NULL, PRIMARY KEY (pool_id, kind, value, sub)){clustered}",
+            "CREATE TABLE IF NOT EXISTS chunks (file_id TEXT NOT NULL, number BIGINT NOT NULL, pool_id TEXT NOT NULL, \
+         version BIGINT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (file_id, number))",
+            "CREATE INDEX IF NOT EXISTS chunks_by_pool ON chunks (pool_id, file_id)",
+            "CREATE TABLE IF NOT EXISTS purges (id TEXT PRIMARY KEY, pool_id TEXT NOT NULL, kind BIGINT NOT NULL)",
+            "CREATE INDEX IF NOT EXISTS purges_by_pool ON purges (pool_id, id)",
+        ],
+    },
 ];
 
 /// A migration that a database still needs.

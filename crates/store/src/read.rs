@@ -3,7 +3,8 @@
 use std::ops::Deref;
 
 use domain::{
-    AccessKey, Attempts, Client, Code, Message, Password, Pool, Revocation, SigningKeyRecord, Spent, Timestamp, User,
+    AccessKey, Attempts, Client, Code, Domain, Group, Message, Password, Pool, Revocation, SigningKeyRecord, Spent,
+    Timestamp, User,
 };
 use serde::de::DeserializeOwned;
 
@@ -85,6 +86,13 @@ fn document<T: DeserializeOwned>(row: &Found<'_>) -> Option<Stored<T>> {
     Some(Stored { value, version: row.integer(1)? })
 }
 
+/// A noun whose document is in the column at `index` and whose version is in the next one; `Some(None)` when there is
+/// none, and `None` when it is damaged.
+fn joined<T: DeserializeOwned>(row: &Found<'_>, index: usize) -> Option<Option<Stored<T>>> {
+    let Some(document) = row.text(index) else { return Some(None) };
+    Some(Some(Stored { value: serde_json::from_str(document).ok()?, version: row.integer(index + 1)? }))
+}
+
 const fn documents<T: DeserializeOwned>(table: &'static str, sql: &'static str) -> Query<Stored<T>> {
     Query { table, sql, decode: document }
 }
@@ -98,6 +106,47 @@ pub(crate) const USER: Query<Stored<User>> = documents("users", sql::USER);
 pub(crate) const USERS_BY_NAME: Query<(Stored<User>, i64)> =
     Query { table: "users", sql: sql::USERS_BY_NAME, decode: |row| Some((document(row)?, row.integer(3)?)) };
 pub(crate) const USERS_AFTER: Query<Stored<User>> = documents("users", sql::USERS_AFTER);
+pub(crate) const DOMAIN: Query<Stored<Domain>> = documents("domains", sql::DOMAIN);
+pub(crate) const DOMAINS_OF_POOL: Query<Stored<Domain>> = documents("domains", sql::DOMAINS_OF_POOL);
+/// Parts of every kind as they are stored.
+pub(crate) const PART_DOCUMENTS: Query<PartDocument> = Query {
+    table: "parts",
+    sql: sql::PART_DOCUMENTS,
+    decode: |row| {
+        Some(PartDocument { kind: row.integer(3)?, id: row.text(2)?.to_owned(), doc: row.text(0)?.to_owned() })
+    },
+};
+/// The groups of a user, each with the id of the group that the membership is of.
+pub(crate) const GROUPS_OF_USER: Query<(Stored<Group>, String)> =
+    Query { table: "parts", sql: sql::GROUPS_OF_USER, decode: |row| Some((document(row)?, row.text(3)?.to_owned())) };
+pub(crate) const MEMBERS_AFTER: Query<Stored<User>> = documents("users", sql::MEMBERS_AFTER);
+/// Users, each with the value that it was found by.
+pub(crate) const USERS_WITH: Query<(Stored<User>, String)> = found_by(sql::USERS_WITH);
+pub(crate) const USERS_WITHIN: Query<(Stored<User>, String)> = found_by(sql::USERS_WITHIN);
+pub(crate) const USERS_NAMED_WITHIN: Query<(Stored<User>, String)> = found_by(sql::USERS_NAMED_WITHIN);
+pub(crate) const USERS_BETWEEN: Query<Stored<User>> = documents("users", sql::USERS_BETWEEN);
+/// The text of a chunk.
+pub(crate) const CHUNK: Query<Stored<String>> = Query {
+    table: "chunks",
+    sql: sql::CHUNK,
+    decode: |row| Some(Stored { value: text(row)?, version: row.integer(1)? }),
+};
+/// Id, pool and kind of what has to be cleared away.
+pub(crate) const NEXT_PURGE: Query<(String, String, i64)> = Query {
+    table: "purges",
+    sql: sql::NEXT_PURGE,
+    decode: |row| Some((text(row)?, row.text(1)?.to_owned(), row.integer(2)?)),
+};
+
+const fn found_by(sql: &'static str) -> Query<(Stored<User>, String)> {
+    Query { table: "users", sql, decode: |row| Some((document(row)?, row.text(3)?.to_owned())) }
+}
+
+/// The part of a pool that a statement finds.
+pub(crate) const fn parts_of<T: DeserializeOwned>(sql: &'static str) -> Query<Stored<T>> {
+    documents("parts", sql)
+}
+
 pub(crate) const PASSWORD: Query<Stored<Password>> = documents("passwords", sql::PASSWORD);
 pub(crate) const CODE: Query<Stored<Code>> = documents("codes", sql::CODE);
 pub(crate) const ATTEMPT: Query<Stored<Attempts>> = documents("attempts", sql::ATTEMPT);
@@ -126,6 +175,13 @@ pub(crate) const META: Query<String> = Query { table: "meta", sql: sql::META, de
 pub(crate) const DELETED_POOL: Query<String> = Query { table: "pools", sql: sql::DELETED_POOL, decode: text };
 pub(crate) const ESTIMATED_USERS: Query<i64> =
     Query { table: "user_counts", sql: sql::ESTIMATED_USERS, decode: |row| row.integer(0) };
+
+pub(crate) const COUNT_POOLS: Query<i64> =
+    Query { table: "pools", sql: sql::COUNT_POOLS, decode: |row| row.integer(0) };
+pub(crate) const COUNT_CLIENTS: Query<i64> =
+    Query { table: "clients", sql: sql::COUNT_CLIENTS, decode: |row| row.integer(0) };
+pub(crate) const COUNT_PARTS: Query<i64> =
+    Query { table: "parts", sql: sql::COUNT_PARTS, decode: |row| row.integer(0) };
 
 pub(crate) const QUEUE: Query<(i64, Timestamp)> =
     Query { table: "messages", sql: sql::QUEUE, decode: |row| Some((row.integer(0)?, Timestamp(row.integer(1)?))) };
@@ -197,6 +253,30 @@ pub(crate) const SIGN_IN_PARTS: Query<Part> = parts("users", sql::SIGN_IN_PARTS)
 pub(crate) const TOKEN_PARTS: Query<Part> = parts("users", sql::TOKEN_PARTS);
 pub(crate) const RECOVERY_PARTS: Query<Part> = parts("passwords", sql::RECOVERY_PARTS);
 
+/// One whom a name may mean, or the stand-in.
+pub(crate) struct ResetRequest {
+    /// The user, if there is one.
+    pub user: Option<Stored<User>>,
+    /// Of those whom a name may mean the lowest number is meant; [`STAND_IN`] stands for nobody's.
+    pub order: i64,
+    /// The outstanding reset code.
+    pub code: Option<Stored<Code>>,
+    /// Requests for reset codes.
+    pub requests: Option<Stored<Attempts>>,
+}
+
+/// The number of the stand-in.
+pub(crate) const STAND_IN: i64 = 100;
+
+pub(crate) const RESET_REQUESTS: Query<ResetRequest> = Query {
+    table: "users",
+    sql: sql::RESET_REQUESTS,
+    decode: |row| {
+        let (user, order, code) = (joined(row, 0)?, row.integer(3)?, joined(row, 4)?);
+        Some(ResetRequest { user, order, code, requests: joined(row, 6)? })
+    },
+};
+
 /// Rows that were read at one moment, and whose they are.
 pub(crate) struct Parts<'a> {
     /// The pool.
@@ -227,6 +307,17 @@ impl Parts<'_> {
     }
 }
 
+/// A part of a pool as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartDocument {
+    /// The stored number of its kind.
+    pub kind: i64,
+    /// Its id.
+    pub id: String,
+    /// Its document.
+    pub doc: String,
+}
+
 /// Messages that wait, or that were given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
@@ -254,10 +345,21 @@ pub struct RecoverySnapshot {
     pub failures: Option<Stored<Attempts>>,
     /// The outstanding reset code.
     pub code: Option<Stored<Code>>,
-    /// Requests for reset codes.
-    pub requests: Option<Stored<Attempts>>,
     /// Wrong reset codes.
     pub wrong_codes: Option<Stored<Attempts>>,
+}
+
+/// What a request for a reset code has to know, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResetRequestSnapshot {
+    /// Whoever has the name.
+    pub user: Option<Stored<User>>,
+    /// The user's outstanding reset code.
+    pub code: Option<Stored<Code>>,
+    /// The user's requests for reset codes.
+    pub requests: Option<Stored<Attempts>>,
+    /// The stand-in's requests for reset codes.
+    pub stand_in_requests: Option<Stored<Attempts>>,
 }
 
 /// What a sign-in has to know about a user, read at one moment.

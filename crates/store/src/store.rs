@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use domain::{
-    AccessKey, AttemptPurpose, Attempts, Client, Code, CodePurpose, Message, MessageState, NameKind, Password, Pool,
-    Revocation, SigningKeyRecord, Spent, Timestamp, User,
+    AccessKey, AttemptPurpose, Attempts, Client, Code, CodePurpose, Domain, Group, Message, MessageState, NameKind,
+    Part, Password, Pool, Revocation, SearchKind, SigningKeyRecord, Spent, Timestamp, User,
 };
 
 use crate::{
-    Change, Changes, CommitError, Error, Lease, Location, Options, PlannedMigration, PostgresStore, Queue,
-    RecoverySnapshot, SignInSnapshot, SqliteStore, Statistics, Stored, TokenSnapshot,
+    Change, Changes, CommitError, Error, Lease, Location, Options, PartDocument, PlannedMigration, PostgresStore,
+    Queue, RecoverySnapshot, ResetRequestSnapshot, SignInSnapshot, SqliteStore, Statistics, Stored, TokenSnapshot,
     compile::{Param, Step, compile, next_epoch},
     postgres,
     read::{self, Parts, Query},
@@ -191,6 +191,18 @@ impl Store {
         self.list(&read::CLIENTS_AFTER, &[pool_id.into(), after.unwrap_or_default().into(), bound(limit)]).await
     }
 
+    /// How many user pools there are, up to `most`; looks at the ids alone.
+    pub async fn count_pools(&self, most: usize) -> Result<usize, Error> {
+        let count = self.first(&read::COUNT_POOLS, &[bound(most)]).await?;
+        Ok(usize::try_from(count.unwrap_or_default()).unwrap_or_default())
+    }
+
+    /// How many app clients a pool has, up to `most`; looks at the ids alone.
+    pub async fn count_clients(&self, pool_id: &str, most: usize) -> Result<usize, Error> {
+        let count = self.first(&read::COUNT_CLIENTS, &[pool_id.into(), bound(most)]).await?;
+        Ok(usize::try_from(count.unwrap_or_default()).unwrap_or_default())
+    }
+
     /// A user by id.
     pub async fn user(&self, pool_id: &str, sub: &str) -> Result<Option<Stored<User>>, Error> {
         self.first(&read::USER, &[pool_id.into(), sub.into()]).await
@@ -218,10 +230,167 @@ impl Store {
         self.list(&read::USERS_AFTER, &[pool_id.into(), after_sub.unwrap_or_default().into(), bound(limit)]).await
     }
 
+    /// [`Self::pools`], never from a replica: for work that must miss nothing.
+    pub async fn current_pools(&self, after: Option<&str>, limit: usize) -> Result<Vec<Stored<Pool>>, Error> {
+        self.all(&read::POOLS_AFTER, &[after.unwrap_or_default().into(), bound(limit)]).await
+    }
+
+    /// [`Self::users`], never from a replica: for work that must miss nothing.
+    pub async fn current_users(
+        &self,
+        pool_id: &str,
+        after_sub: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Stored<User>>, Error> {
+        self.all(&read::USERS_AFTER, &[pool_id.into(), after_sub.unwrap_or_default().into(), bound(limit)]).await
+    }
+
     /// How many users the pool has, as far as changesets counted them; never negative.
     pub async fn estimated_users(&self, pool_id: &str) -> Result<i64, Error> {
         let sum = self.first(&read::ESTIMATED_USERS, &[pool_id.into()]).await?;
         Ok(sum.unwrap_or_default().max(0))
+    }
+
+    /// A part of a pool by its id, unless there is none.
+    pub async fn part<T: Part>(&self, pool_id: &str, id: &str) -> Result<Option<Stored<T>>, Error> {
+        let query = const { read::parts_of::<T>(sql::PART) };
+        self.first(&query, &[pool_id.into(), T::KIND.number().into(), id.into()]).await
+    }
+
+    /// At most `limit` parts of a pool by id, from the one after `after`.
+    pub async fn parts<T: Part>(
+        &self,
+        pool_id: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Stored<T>>, Error> {
+        let query = const { read::parts_of::<T>(sql::PARTS_AFTER) };
+        let params = [pool_id.into(), T::KIND.number().into(), after.unwrap_or_default().into(), bound(limit)];
+        self.list(&query, &params).await
+    }
+
+    /// How many parts of a kind a pool has, up to `most`; looks at the ids alone.
+    pub async fn count_parts<T: Part>(&self, pool_id: &str, most: usize) -> Result<usize, Error> {
+        let params = [pool_id.into(), T::KIND.number().into(), bound(most)];
+        let count = self.first(&read::COUNT_PARTS, &params).await?;
+        Ok(usize::try_from(count.unwrap_or_default()).unwrap_or_default())
+    }
+
+    /// At most `limit` parts of any kind as they are stored, by kind and id, from the one after `after`.
+    pub async fn part_documents(
+        &self,
+        pool_id: &str,
+        (after_kind, after_id): (i64, &str),
+        limit: usize,
+    ) -> Result<Vec<PartDocument>, Error> {
+        let params = [pool_id.into(), after_kind.into(), after_id.into(), bound(limit)];
+        self.all(&read::PART_DOCUMENTS, &params).await
+    }
+
+    /// A domain, unless its pool was deleted.
+    pub async fn domain(&self, domain: &str) -> Result<Option<Stored<Domain>>, Error> {
+        self.first(&read::DOMAIN, &[domain.into()]).await
+    }
+
+    /// The domains of a pool, of which there are few.
+    pub async fn domains(&self, pool_id: &str) -> Result<Vec<Stored<Domain>>, Error> {
+        self.all(&read::DOMAINS_OF_POOL, &[pool_id.into(), bound(16)]).await
+    }
+
+    /// A piece of a file and its version.
+    pub async fn chunk(&self, file_id: &str, number: i64) -> Result<Option<Stored<String>>, Error> {
+        self.first(&read::CHUNK, &[file_id.into(), number.into()]).await
+    }
+
+    /// At most `limit` groups of a user by name, from the one after `after`.
+    pub async fn groups_of_user(
+        &self,
+        pool_id: &str,
+        sub: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Stored<Group>>, Error> {
+        let mut groups: Vec<Stored<Group>> = Vec::new();
+        // Past every membership of a group with that name.
+        let mut position = after.map_or_else(Default::default, |name| (name.to_owned(), char::MAX.to_string()));
+        while groups.len() < limit {
+            let (name, id) = (position.0.as_str().into(), position.1.as_str().into());
+            let params = [pool_id.into(), sub.into(), name, id, bound(limit)];
+            let found = self.all(&read::GROUPS_OF_USER, &params).await?;
+            let is_last = found.len() < limit;
+            if let Some((last, id)) = found.last() {
+                position = (last.value.name.clone(), id.clone());
+            }
+            // Memberships of a group that was deleted wait to be cleared away; one made anew has another id.
+            let living = found.into_iter().filter(|(group, id)| group.value.id == *id).map(|(group, _)| group);
+            groups.extend(living);
+            if is_last {
+                break;
+            }
+        }
+        groups.truncate(limit);
+        Ok(groups)
+    }
+
+    /// At most `limit` members of a group by `sub`, from the one after `after_sub`.
+    pub async fn members(
+        &self,
+        group: &Group,
+        after_sub: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Stored<User>>, Error> {
+        let after = after_sub.unwrap_or_default();
+        let params = [group.pool_id.as_str().into(), group.id.as_str().into(), after.into(), bound(limit)];
+        self.list(&read::MEMBERS_AFTER, &params).await
+    }
+
+    /// At most `limit` users with exactly this value by `sub`, from the one after `after_sub`.
+    pub async fn users_with(
+        &self,
+        pool_id: &str,
+        kind: SearchKind,
+        value: &str,
+        after_sub: &str,
+        limit: usize,
+    ) -> Result<Vec<(Stored<User>, String)>, Error> {
+        let params = [pool_id.into(), kind.number().into(), value.into(), after_sub.into(), bound(limit)];
+        self.list(&read::USERS_WITH, &params).await
+    }
+
+    /// At most `limit` users by value and `sub`, from the one after `after`, whose values come before `end`.
+    pub async fn users_within(
+        &self,
+        pool_id: &str,
+        kind: SearchKind,
+        (after_value, after_sub): (&str, &str),
+        end: &str,
+        limit: usize,
+    ) -> Result<Vec<(Stored<User>, String)>, Error> {
+        let params =
+            [pool_id.into(), kind.number().into(), after_value.into(), after_sub.into(), end.into(), bound(limit)];
+        self.list(&read::USERS_WITHIN, &params).await
+    }
+
+    /// At most `limit` users by stored username, folded as the pool demands, from after `after` until before `end`.
+    pub async fn users_named_within(
+        &self,
+        pool_id: &str,
+        after: &str,
+        end: &str,
+        limit: usize,
+    ) -> Result<Vec<(Stored<User>, String)>, Error> {
+        self.list(&read::USERS_NAMED_WITHIN, &[pool_id.into(), after.into(), end.into(), bound(limit)]).await
+    }
+
+    /// At most `limit` users by `sub`, from after `after` until before `end`.
+    pub async fn users_between(
+        &self,
+        pool_id: &str,
+        after: &str,
+        end: &str,
+        limit: usize,
+    ) -> Result<Vec<Stored<User>>, Error> {
+        self.list(&read::USERS_BETWEEN, &[pool_id.into(), after.into(), end.into(), bound(limit)]).await
     }
 
     /// A user's password.
@@ -278,7 +447,6 @@ impl Store {
             sub.into(),
             CodePurpose::Reset.number().into(),
             AttemptPurpose::SignIn.number().into(),
-            AttemptPurpose::ResetRequest.number().into(),
             AttemptPurpose::ResetCode.number().into(),
         ];
         let parts = Parts { pool_id, sub, found: self.all(&read::RECOVERY_PARTS, &params).await? };
@@ -286,9 +454,39 @@ impl Store {
             password: parts.take(0, "passwords")?,
             code: parts.take(1, "codes")?,
             failures: parts.take(2, "attempts")?,
-            requests: parts.take(3, "attempts")?,
-            wrong_codes: parts.take(4, "attempts")?,
+            wrong_codes: parts.take(3, "attempts")?,
         })
+    }
+
+    /// What a request for a reset code has to know, read at one moment: of whoever has a name, as in
+    /// [`Self::user_by_name`], and of the stand-in for a user in case that nobody has it.
+    pub async fn reset_request_snapshot(
+        &self,
+        pool_id: &str,
+        name: &str,
+        stand_in: &str,
+    ) -> Result<ResetRequestSnapshot, Error> {
+        let params = [
+            pool_id.into(),
+            name.into(),
+            stand_in.into(),
+            bound(usize::MAX),
+            CodePurpose::Reset.number().into(),
+            AttemptPurpose::ResetRequest.number().into(),
+        ];
+        let mut snapshot = ResetRequestSnapshot { user: None, code: None, requests: None, stand_in_requests: None };
+        let mut found = self.all(&read::RESET_REQUESTS, &params).await?;
+        // The stand-in has the highest number, and whoever is meant the lowest.
+        found.sort_by_key(|found| std::cmp::Reverse(found.order));
+        for found in found {
+            if found.order == read::STAND_IN {
+                snapshot.stand_in_requests = found.requests;
+            } else if found.user.is_some() {
+                let read::ResetRequest { user, code, requests, .. } = found;
+                snapshot = ResetRequestSnapshot { user, code, requests, ..snapshot };
+            }
+        }
+        Ok(snapshot)
     }
 
     /// All signing keys of a pool.

@@ -5,10 +5,12 @@
 //! by an index on the expiry: the index would cost every request, the walk costs only the sweeper. Where the walk
 //! stands is kept in memory; after a start it begins anew.
 
-use domain::Timestamp;
+use std::collections::BTreeMap;
+
+use domain::{Timestamp, time::MINUTE};
 
 use crate::{
-    Error, Store,
+    Error, PurgeKind, Store,
     compile::{Param, Step},
     read::{self, Expiring, Query},
     sql,
@@ -16,14 +18,18 @@ use crate::{
 
 /// Rows removed by one changeset, so that requests get their turn in between.
 const AT_ONCE: usize = 64;
+/// How long the row of a deleted pool stays after everything else of the pool is gone, in milliseconds. Other servers
+/// remember a pool for up to a second, and what they have begun by then may take as long as a request can: its rows
+/// are still to be found by the pool that they belong to.
+const POOL_STAYS: i64 = MINUTE;
 
 /// What a call of [`Store::sweep`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Swept {
     /// Rows removed.
     pub removed: usize,
-    /// Whether this call ended a pass: every table was walked once to its end, and nothing of a deleted pool is left.
-    /// The next call begins a new pass.
+    /// Whether this call ended a pass: every table was walked once to its end, and nothing of a deleted pool is left
+    /// but its own row, which goes in a pass that finds nothing of it a minute later. The next call begins a new pass.
     pub complete: bool,
 }
 
@@ -46,15 +52,59 @@ pub(crate) struct Progress {
     revocations: Position,
     spent: Position,
     stamps: Position,
-    /// The deleted pool whose messages are being looked for, and the last message looked at.
-    messages: Option<(String, String)>,
+    pools: Pools,
+}
+
+/// How far the clearing away of deleted pools has come.
+#[derive(Debug, Default)]
+struct Pools {
+    /// The pool that this pass has dealt with last.
+    after: String,
+    /// Whether this pass has dealt with all of them.
+    is_over: bool,
+    /// The message of the next pool that was looked at last, if its messages are being looked for.
+    message: Option<String>,
+    /// Since when nothing has been left of a pool but its own row. Kept from pass to pass; a server that takes over, or
+    /// starts, looks for itself.
+    empty_since: BTreeMap<String, Timestamp>,
+}
+
+impl Pools {
+    /// A new pass.
+    fn begin(&mut self) {
+        self.after.clear();
+        self.is_over = false;
+    }
+
+    /// This pass is done with a pool.
+    fn leave(&mut self, pool_id: &str) {
+        pool_id.clone_into(&mut self.after);
+        self.message = None;
+    }
+
+    /// Whether a pool's row may go, now that nothing else was found of it.
+    fn may_go(&mut self, pool_id: &str, now: Timestamp) -> bool {
+        let since = *self.empty_since.entry(pool_id.to_owned()).or_insert(now);
+        if since > now {
+            // The clock was set back.
+            self.empty_since.insert(pool_id.to_owned(), now);
+        }
+        now.since(since) >= POOL_STAYS
+    }
 }
 
 impl Progress {
     /// Whether every walk is at its end.
     fn is_over(&self) -> bool {
         let walks = [&self.codes, &self.attempts, &self.revocations, &self.spent, &self.stamps];
-        walks.into_iter().all(|position| matches!(position, Position::End))
+        walks.into_iter().all(|position| matches!(position, Position::End)) && self.pools.is_over
+    }
+
+    /// A new pass.
+    fn begin(&mut self) {
+        let mut pools = std::mem::take(&mut self.pools);
+        pools.begin();
+        *self = Self { pools, ..Self::default() };
     }
 }
 
@@ -87,7 +137,16 @@ const OF_A_POOL: &[&str] = &[
     sql::PURGE_CODES,
     sql::PURGE_ATTEMPTS,
     sql::PURGE_REVOCATIONS,
+    sql::PURGE_PARTS,
+    sql::PURGE_DOMAINS,
+    sql::PURGE_MEMBERS,
+    sql::PURGE_SEARCH_KEYS,
+    sql::PURGE_CHUNKS,
+    sql::PURGE_PURGES,
 ];
+
+/// What of a deleted pool is removed after that, all at once, because there is little of it.
+const REST_OF_A_POOL: &[&str] = &[sql::PURGE_SIGNING_KEYS, sql::PURGE_COUNTS];
 
 impl Store {
     /// Removes codes, attempts, revocations and marks that expired by `now`, and what belonged to deleted pools. One
@@ -105,14 +164,27 @@ impl Store {
         removed += self.walk(&REVOCATIONS, &mut progress.revocations, now, limit).await?;
         removed += self.walk(&SPENT, &mut progress.spent, now, limit).await?;
         removed += self.walk(&STAMPS, &mut progress.stamps, now, limit).await?;
-        if let Some(pool_id) = self.first(&read::DELETED_POOL, &[]).await? {
-            removed += self.purge(&pool_id, &mut progress.messages, limit).await?;
-        }
-        let complete = progress.is_over() && self.first(&read::DELETED_POOL, &[]).await?.is_none();
+        removed += self.purge_next(limit).await?;
+        removed += self.purge_deleted(&mut progress.pools, now, limit).await?;
+        let complete = progress.is_over() && self.first(&read::NEXT_PURGE, &["".into()]).await?.is_none();
         if complete {
-            *progress = Progress::default();
+            progress.begin();
         }
         Ok(Swept { removed, complete })
+    }
+
+    /// Removes everything that belongs to a pool but its own row and its messages, such as what is left of a pool that
+    /// was never finished. Nobody may be using the pool.
+    ///
+    /// # Errors
+    /// When the engine fails. What was removed until then stays removed.
+    pub async fn clear_pool(&self, pool_id: &str) -> Result<(), Error> {
+        for sql in OF_A_POOL {
+            let slice = || vec![Step::any(sql, vec![pool_id.to_owned().into(), bound(AT_ONCE)])];
+            while self.change_any(slice()).await? > 0 {}
+        }
+        let steps = REST_OF_A_POOL.iter().map(|sql| Step::any(sql, vec![pool_id.to_owned().into()]));
+        self.change_any(steps.collect()).await.map(|_removed| ())
     }
 
     /// Removes what has expired in the next slice of a table, unless the walk is over.
@@ -135,36 +207,58 @@ impl Store {
         Ok(removed)
     }
 
-    /// Removes the next slice of what belonged to a deleted pool, and at the end the pool's own row.
-    async fn purge(
-        &self,
-        pool_id: &str,
-        position: &mut Option<(String, String)>,
-        limit: usize,
-    ) -> Result<usize, Error> {
+    /// Removes the next slice of what is to be cleared away although its pool lives.
+    async fn purge_next(&self, limit: usize) -> Result<usize, Error> {
+        let Some((id, pool_id, kind)) = self.first(&read::NEXT_PURGE, &["".into()]).await? else { return Ok(0) };
+        let step = if kind == PurgeKind::Group as i64 {
+            Step::any(sql::PURGE_GROUP, vec![pool_id.into(), id.clone().into(), bound(limit)])
+        } else {
+            Step::any(sql::PURGE_FILE, vec![id.clone().into(), bound(limit)])
+        };
+        let removed = self.change_any(vec![step]).await?;
+        if removed == 0 {
+            return self.change_any(vec![Step::any(sql::END_PURGE, vec![id.into()])]).await;
+        }
+        Ok(removed)
+    }
+
+    /// Removes the next slice of what belonged to a deleted pool; when nothing of it has been left for long enough, the
+    /// pool's own row.
+    async fn purge_deleted(&self, pools: &mut Pools, now: Timestamp, limit: usize) -> Result<usize, Error> {
+        let Some(pool_id) = self.first(&read::DELETED_POOL, &[pools.after.clone().into()]).await? else {
+            pools.is_over = true;
+            return Ok(0);
+        };
         let mut removed = 0;
         for sql in OF_A_POOL {
-            removed += self.change_any(vec![Step::any(sql, vec![pool_id.to_owned().into(), bound(limit)])]).await?;
+            removed += self.change_any(vec![Step::any(sql, vec![pool_id.clone().into(), bound(limit)])]).await?;
         }
-        if removed > 0 {
-            return Ok(removed);
+        if removed == 0 {
+            let steps = REST_OF_A_POOL.iter().map(|sql| Step::any(sql, vec![pool_id.clone().into()]));
+            removed += self.change_any(steps.collect()).await?;
         }
         // Messages are in no order that helps: all of them are looked at once for every deleted pool.
-        let after = match position {
-            Some((of, id)) if of == pool_id => id.clone(),
-            _ => String::new(),
-        };
-        let slice = self.all(&read::MESSAGES_SLICE, &[after.into(), bound(limit)]).await?;
-        let next = if slice.len() < limit { None } else { slice.last().map(|(id, _)| id.clone()) };
-        let steps = slice.into_iter().filter(|(_, of)| of == pool_id);
-        removed += self.remove(steps.map(|(id, _)| Step::any(sql::PURGE_MESSAGE, vec![id.into()])).collect()).await?;
-        *position = next.map(|id| (pool_id.to_owned(), id));
-        if position.is_some() {
+        if removed == 0 {
+            let after = pools.message.clone().unwrap_or_default();
+            let slice = self.all(&read::MESSAGES_SLICE, &[after.into(), bound(limit)]).await?;
+            pools.message = if slice.len() < limit { None } else { slice.last().map(|(id, _)| id.clone()) };
+            let steps = slice.into_iter().filter(|(_, of)| *of == pool_id);
+            let steps = steps.map(|(id, _)| Step::any(sql::PURGE_MESSAGE, vec![id.into()]));
+            removed += self.remove(steps.collect()).await?;
+        }
+        if removed > 0 {
+            pools.empty_since.remove(&pool_id);
             return Ok(removed);
         }
-        let last = [sql::PURGE_SIGNING_KEYS, sql::PURGE_COUNTS, sql::PURGE_POOL];
-        let steps = last.iter().map(|sql| Step::any(sql, vec![pool_id.to_owned().into()]));
-        Ok(removed + self.change_any(steps.collect()).await?)
+        if pools.message.is_some() {
+            return Ok(removed);
+        }
+        if pools.may_go(&pool_id, now) {
+            removed += self.change_any(vec![Step::any(sql::PURGE_POOL, vec![pool_id.clone().into()])]).await?;
+            pools.empty_since.remove(&pool_id);
+        }
+        pools.leave(&pool_id);
+        Ok(removed)
     }
 
     /// Runs steps that remove a row each, a few in one changeset.

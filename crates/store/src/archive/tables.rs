@@ -115,6 +115,22 @@ fn describe() -> Vec<Table> {
             &[("pool_id", Text), ("origin_jti", Text), ("version", Integer), ("expires_at", Integer)],
         ),
         table("spent", 1, 1, &[("id", Text), ("version", Integer), ("expires_at", Integer)]),
+        table(
+            "parts",
+            3,
+            3,
+            &[("pool_id", Text), ("kind", Integer), ("id", Text), ("version", Integer), ("doc", Text)],
+        ),
+        table("domains", 3, 1, &[("domain", Text), ("pool_id", Text), ("version", Integer), ("doc", Text)]),
+        table("members", 3, 3, &[("pool_id", Text), ("group_id", Text), ("sub", Text), ("group_name", Text)]),
+        table("search_keys", 3, 4, &[("pool_id", Text), ("kind", Integer), ("value", Text), ("sub", Text)]),
+        table(
+            "chunks",
+            3,
+            2,
+            &[("file_id", Text), ("number", Integer), ("pool_id", Text), ("version", Integer), ("doc", Text)],
+        ),
+        table("purges", 3, 1, &[("id", Text), ("pool_id", Text), ("kind", Integer)]),
     ]
 }
 

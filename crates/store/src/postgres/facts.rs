@@ -80,7 +80,7 @@ impl PostgresStore {
         let version = self.read(VERSION, &[]).await?;
         let reserved = self.number_setting("superuser_reserved_connections").await?.unwrap_or_default()
             + self.number_setting("reserved_connections").await?.unwrap_or_default();
-        let is_standby = self.number(IS_STANDBY).await?.map(|number| number == 1);
+        let is_standby = self.is_standby().await?;
         let replayed = if is_standby == Some(true) { self.number(REPLAYED).await? } else { None };
         Ok(Facts {
             version: first_text(&version).unwrap_or_default(),
@@ -93,6 +93,11 @@ impl PostgresStore {
             max_connections: self.number_setting("max_connections").await?.map(|all| all - reserved),
             default_transaction_read_only: self.setting("default_transaction_read_only").await?,
         })
+    }
+
+    /// Whether it only repeats what another one does; `None` when it does not say.
+    pub(super) async fn is_standby(&self) -> Result<Option<bool>, Error> {
+        Ok(self.number(IS_STANDBY).await?.map(|number| number == 1))
     }
 
     /// The moment that the database's clock shows; `None` when it does not say.
@@ -160,7 +165,7 @@ impl PostgresStore {
     }
 
     /// A connection that is closed unless it is known to be in order.
-    async fn session(&self) -> Result<Session, Failure> {
+    pub(super) async fn session(&self) -> Result<Session, Failure> {
         let object: Object = self.pool().get().await.map_err(|error| failure::of_pool(&error))?;
         Ok(Session::writing(object))
     }

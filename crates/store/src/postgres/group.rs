@@ -3,7 +3,8 @@
 //! To begin a transaction, to stamp it and to bring it to the disk costs the database more than the few rows of most
 //! changesets. So whoever comes while other groups are under way waits for one of them to end, and then goes with all
 //! who have come meanwhile; who comes alone goes at once. Every statement names the versions that its changeset was
-//! decided on, so the outcome is the same as if they had gone one after another.
+//! decided on, so the outcome is the same as if they had gone one after another. Changesets that only write rows form
+//! groups of their own, whose steps are run together (see `batch`).
 //!
 //! When one of a group does not find what it expects, nothing of the group is kept: that one goes alone, and the others
 //! go again without it. Whatever else happens to a group, its changesets go on alone, each with its own patience and its
@@ -20,10 +21,10 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Isolation, Patience, PostgresStore,
+    Isolation, Patience, PostgresStore, batch,
     failure::{Cause, Failure},
     sqltypes,
-    transact::Outcome,
+    transact::{Outcome, Run},
     unique,
 };
 use crate::{
@@ -41,6 +42,8 @@ type Answer = Result<u64, CommitError>;
 /// A changeset on its way.
 pub(super) struct Job {
     steps: Vec<Step>,
+    /// Its steps may be run together with others'.
+    is_plain: bool,
     patience: Patience,
     answer: oneshot::Sender<Answer>,
 }
@@ -84,14 +87,20 @@ impl Queue {
 
     /// Takes those that go next; none when nobody waits, and then the task that asks ends.
     ///
-    /// They go in the order of the rows that they lock, and no two of them lock the same ones: groups of this server or
-    /// others that meet at two users would otherwise wait for one another in a circle.
+    /// They are of the kind that the first one has. They go in the order of the rows that they lock, and no two of them
+    /// lock the same ones: groups of this server or others that meet at two users would otherwise wait for one another in
+    /// a circle.
     fn next(&self) -> Option<Vec<Job>> {
         let mut state = self.state();
         let (mut group, mut later) = (BTreeMap::new(), VecDeque::new());
+        let is_plain = state.waiting.front().is_some_and(|job| job.is_plain);
         while group.len() < LARGEST
             && let Some(job) = state.waiting.pop_front()
         {
+            if job.is_plain != is_plain {
+                later.push_back(job);
+                continue;
+            }
             match group.entry(place(&job.steps)) {
                 Entry::Vacant(free) => drop(free.insert(job)),
                 Entry::Occupied(_) => later.push_back(job),
@@ -123,7 +132,8 @@ impl PostgresStore {
     pub(crate) async fn apply(self: &Arc<Self>, steps: Vec<Step>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let joins = self.may_join(&steps);
-        let job = Job { steps, patience: Patience::new(self.options.patience), answer };
+        let is_plain = batch::is_plain(&steps);
+        let job = Job { steps, is_plain, patience: Patience::new(self.options.patience), answer };
         if !joins {
             tokio::spawn(self.clone().apply_alone(job, None));
         } else if self.queue.push(job, AT_ONCE.min(self.options.max_connections / 2).max(1)) {
@@ -155,12 +165,15 @@ impl PostgresStore {
     /// Tries a group, and then once more without those that have lost.
     async fn apply_group(self: Arc<Self>, mut group: Vec<Job>) {
         self.counters.count_group(group.len());
+        let mut run =
+            if group.len() > 1 && group.iter().all(|job| job.is_plain) { Run::Together } else { Run::OneByOne };
         let mut is_first = true;
         while let Some(until) = group.iter().map(|job| job.patience.until).min() {
             let (stamp, patience) = (unique(), Patience::until(until));
             let changesets: Vec<_> = group.iter().map(|job| job.steps.as_slice()).collect();
-            match self.attempt(&changesets, &stamp, &patience).await {
+            match self.attempt(&changesets, run, &stamp, &patience).await {
                 Outcome::Applied(changed) => return self.answer(group, &Ok(changed)),
+                Outcome::Lost(..) if run == Run::Together => run = Run::OneByOne,
                 Outcome::Lost(taken, _) if group.len() == 1 => return self.answer(group, &lost(taken)),
                 Outcome::Lost(_, losers) if is_first => {
                     is_first = false;
@@ -175,6 +188,8 @@ impl PostgresStore {
                 Outcome::Failed(Failure::Final(error)) if group.len() == 1 || error.is_ambiguous() => {
                     return self.answer(group, &Err(CommitError::Store(error)));
                 }
+                // One of them has caused it, or each will hear of it again.
+                Outcome::Failed(Failure::Final(_)) => return self.scatter(group, None),
                 Outcome::Failed(failure) => return self.scatter(group, Some(failure)),
                 Outcome::Unanswered(reason, changed) => {
                     drop(tokio::spawn(self.settle_group(group, stamp, reason, changed)));
@@ -212,7 +227,7 @@ impl PostgresStore {
                 self.try_again(failure, patience).await?;
             }
             let stamp = unique();
-            failed = match self.attempt(&[steps], &stamp, patience).await {
+            failed = match self.attempt(&[steps], Run::OneByOne, &stamp, patience).await {
                 Outcome::Applied(changed) => return Ok(changed),
                 Outcome::Lost(taken, _) => return lost(taken),
                 Outcome::Failed(failure) => Some(failure),
@@ -234,8 +249,8 @@ impl PostgresStore {
     }
 
     /// Tries changesets once, and takes down whether the database is there.
-    async fn attempt(&self, changesets: &[&[Step]], stamp: &str, patience: &Patience) -> Outcome {
-        let outcome = self.transact(changesets, stamp, patience).await;
+    async fn attempt(&self, changesets: &[&[Step]], run: Run, stamp: &str, patience: &Patience) -> Outcome {
+        let outcome = self.transact(changesets, run, stamp, patience).await;
         match &outcome {
             Outcome::Applied(_) => self.queue.is_away.store(false, Ordering::Relaxed),
             Outcome::Failed(Failure::Again(Cause::Connection | Cause::ReadOnly | Cause::Exhausted, _))

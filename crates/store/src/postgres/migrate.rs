@@ -33,7 +33,8 @@ const STATEMENT: Duration = Duration::from_secs(6 * 60 * 60);
 const HAS_BOOK: &str = "SELECT table_name FROM information_schema.tables \
      WHERE table_schema = CURRENT_SCHEMA AND table_name = 'migrations'";
 /// 1 where capitals come before the underscore and that before small letters, as in ASCII.
-const COMPARES_BYTES: &str = "SELECT CAST(CASE WHEN 'B' < 'a' AND 'Z' < '_' AND '_' < 'a' THEN 1 ELSE 0 END AS BIGINT)";
+pub(super) const COMPARES_BYTES: &str =
+    "SELECT CAST(CASE WHEN 'B' < 'a' AND 'Z' < '_' AND '_' < 'a' THEN 1 ELSE 0 END AS BIGINT)";
 
 /// Brings the schema up to date, or waits until another server has done so.
 pub(super) async fn run(store: &PostgresStore) -> Result<(), Error> {

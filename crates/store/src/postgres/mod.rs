@@ -8,6 +8,7 @@
 //!
 //! Reads are single statements, each of which sees one moment, so they need no transaction and one round trip.
 
+mod batch;
 mod connect;
 mod facts;
 pub(crate) mod failure;
@@ -18,6 +19,7 @@ mod pipeline;
 mod settle;
 pub(crate) mod sqltypes;
 mod transact;
+mod usable;
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -118,9 +120,10 @@ pub(crate) fn unique() -> String {
 }
 
 impl PostgresStore {
-    /// Connects and brings the schema up to date.
+    /// Connects, sees to it that the database can be used as the options say, and brings the schema up to date.
     pub(crate) async fn open(options: &PostgresOptions) -> Result<Self, Error> {
         let store = Self::connected(options)?;
+        usable::check(&store).await?;
         migrate::run(&store).await?;
         Ok(store)
     }

@@ -85,7 +85,8 @@ impl PostgresStore {
         };
         let mut session = Session::writing(object);
         let client = session.client().map_err(Failure::Final)?;
-        let execution = sqltypes::execute(client, sql, params, self.options().prepared_statements);
+        let typed = sqltypes::typed(params);
+        let execution = sqltypes::execute(client, sql, &typed, self.options().prepared_statements);
         match timeout_at(patience.answer(), execution).await {
             Ok(Ok(rows)) => {
                 session.in_order();

@@ -6,35 +6,47 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
+use super::batch::Column;
 use crate::compile::Param;
+
+/// A value and its type.
+pub(super) type Typed<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// Whether the database can hold these values: its texts hold no NUL.
 pub(super) fn can_be_stored(params: &[Param<'_>]) -> bool {
     params.iter().all(|param| !matches!(param, Param::Text(text) if text.contains('\0')))
 }
 
-fn value<'a>(param: &'a Param<'_>) -> &'a (dyn ToSql + Sync) {
-    match param {
-        Param::Text(text) => text,
-        Param::Integer(number) => number,
-    }
-}
-
-fn values<'a>(params: &'a [Param<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
+/// Values for `$1`, `$2`, ….
+pub(super) fn typed<'a>(params: &'a [Param<'_>]) -> Vec<Typed<'a>> {
+    let value = |param: &'a Param<'_>| -> Typed<'a> {
+        match param {
+            Param::Text(text) => (text, Type::TEXT),
+            Param::Integer(number) => (number, Type::INT8),
+        }
+    };
     params.iter().map(value).collect()
 }
 
-fn typed<'a>(params: &'a [Param<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-    let kind = |param: &Param<'_>| match param {
-        Param::Text(_) => Type::TEXT,
-        Param::Integer(_) => Type::INT8,
+/// Arrays for `$1`, `$2`, …, and their length.
+pub(super) fn typed_arrays<'a>(columns: &'a [Column<'a>], length: &'a i64) -> Vec<Typed<'a>> {
+    let value = |column: &'a Column<'a>| -> Typed<'a> {
+        match column {
+            Column::Texts(texts) => (texts, Type::TEXT_ARRAY),
+            Column::Integers(numbers) => (numbers, Type::INT8_ARRAY),
+        }
     };
-    params.iter().map(|param| (value(param), kind(param))).collect()
+    let length: Typed<'a> = (length, Type::INT8);
+    columns.iter().map(value).chain([length]).collect()
 }
 
 /// Prepares a statement, once per connection. Takes a round trip the first time.
 pub(super) async fn prepare(client: &Object, sql: &str) -> Result<Statement, tokio_postgres::Error> {
     client.prepare_cached(sql).await
+}
+
+fn values<'a>(typed: &[Typed<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    typed.iter().map(|(value, _)| *value).collect()
 }
 
 /// The rows of a statement.
@@ -44,11 +56,12 @@ pub(crate) async fn query(
     params: &[Param<'_>],
     prepared: bool,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let typed = typed(params);
     if prepared {
         let statement = prepare(client, sql).await?;
-        client.query(&statement, &values(params)).await
+        client.query(&statement, &values(&typed)).await
     } else {
-        client.query_typed(sql, &typed(params)).await
+        client.query_typed(sql, &typed).await
     }
 }
 
@@ -56,13 +69,13 @@ pub(crate) async fn query(
 pub(super) async fn execute(
     client: &Object,
     sql: &str,
-    params: &[Param<'_>],
+    typed: &[Typed<'_>],
     prepared: bool,
 ) -> Result<u64, tokio_postgres::Error> {
     if prepared {
         let statement = prepare(client, sql).await?;
-        client.execute(&statement, &values(params)).await
+        client.execute(&statement, &values(typed)).await
     } else {
-        client.execute_typed(sql, &typed(params)).await
+        client.execute_typed(sql, typed).await
     }
 }

@@ -1,12 +1,13 @@
 //! One try at one or several changesets.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use deadpool_postgres::Object;
 use tokio::time::timeout_at;
 
 use super::{
     Patience, PostgresStore, Session,
+    batch::{Statement, together},
     failure::{self, Cause, Failure},
     pipeline::in_order,
     settle, sqltypes,
@@ -17,12 +18,21 @@ use crate::{
     sql,
 };
 
+/// How the steps of changesets are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    /// Each as a statement of its own, in their order.
+    OneByOne,
+    /// Those with the same statement as one. For plain changesets alone (see `batch`).
+    Together,
+}
+
 /// What became of one try.
 pub(super) enum Outcome {
     /// It is kept, and changed so many rows in steps that may change any number.
     Applied(u64),
     /// Steps did not do what was expected. Nothing was kept. What the first of them found taken, if it is not a
-    /// conflict, and the changesets that they belong to.
+    /// conflict, and the changesets that they belong to; neither is known of steps that were run together.
     Lost(Option<Taken>, Vec<usize>),
     /// Nothing was kept.
     Failed(Failure),
@@ -37,8 +47,8 @@ impl From<Failure> for Outcome {
 }
 
 impl PostgresStore {
-    /// Runs all steps and a stamp in one transaction.
-    pub(super) async fn transact(&self, changesets: &[&[Step]], stamp: &str, patience: &Patience) -> Outcome {
+    /// Runs all steps and a stamp in one transaction: one by one, or those together that have the same statement.
+    pub(super) async fn transact(&self, changesets: &[&[Step]], run: Run, stamp: &str, patience: &Patience) -> Outcome {
         if !changesets.iter().copied().flatten().all(|step| sqltypes::can_be_stored(&step.params)) {
             let text = "a text with a NUL character cannot be stored".to_owned();
             return Failure::Final(Error::Engine(text)).into();
@@ -56,7 +66,7 @@ impl PostgresStore {
             Err(error) => return Failure::Final(error).into(),
         };
         let (outcome, is_in_order) =
-            match timeout_at(patience.answer(), self.prepare_commit(client, changesets, stamp)).await {
+            match timeout_at(patience.answer(), self.prepare_commit(client, changesets, run, stamp)).await {
                 Err(_elapsed) => (Failure::silent().into(), false),
                 Ok(Err(error)) => {
                     // The server still listens when it could say no; then the transaction only has to be ended.
@@ -78,38 +88,46 @@ impl PostgresStore {
         &self,
         client: &Object,
         changesets: &[&'a [Step]],
+        run: Run,
         stamp: &str,
     ) -> Result<Decided<'a>, tokio_postgres::Error> {
-        let steps: Vec<&'a Step> = changesets.iter().copied().flatten().collect();
         let is_prepared = self.options().prepared_statements;
         let mark = settle::mark(stamp);
-        let statements: Vec<(Cow<'static, str>, &[Param<'static>])> =
-            steps.iter().copied().chain([&mark]).map(|step| (statement(step), step.params.as_slice())).collect();
+        let mut statements = match run {
+            Run::OneByOne => changesets.iter().copied().flatten().map(Statement::of).collect(),
+            Run::Together => together(changesets),
+        };
+        let wanted = statements.len();
+        statements.push(Statement::of(&mark));
         if is_prepared {
             // Preparing waits for an answer, which must not happen while the others are being sent. All at once: on a
             // slow network a new connection would otherwise have used up its time before it has done anything.
-            let distinct: BTreeSet<&str> = statements.iter().map(|(sql, _)| sql.as_ref()).collect();
+            let distinct: BTreeSet<&str> = statements.iter().map(|statement| statement.sql.as_ref()).collect();
             let prepared = distinct.into_iter().map(|sql| sqltypes::prepare(client, sql));
             in_order(prepared.collect()).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         }
         let begin = self.options().isolation.begin();
-        let mut requests: Vec<Option<(&str, &[Param<'static>])>> = vec![None];
-        requests.extend(statements.iter().map(|(sql, params)| Some((sql.as_ref(), *params))));
-        let sent = requests.into_iter().map(async |request| match request {
+        let sent = [None].into_iter().chain(statements.iter().map(Some)).map(async |statement| match statement {
             None => client.batch_execute(begin).await.map(|()| 0),
-            Some((sql, params)) => sqltypes::execute(client, sql, params, is_prepared).await,
+            Some(statement) => sqltypes::execute(client, &statement.sql, &statement.values(), is_prepared).await,
         });
         let mut answers = in_order(sent.collect()).await.into_iter();
         if let Some(Err(error)) = answers.next() {
-            return not_begun(error, &steps, answers.collect());
+            return not_begun(error, &statements, answers.collect());
         }
-        let mut rows = answers.collect::<Result<Vec<_>, _>>()?.into_iter();
+        let rows = answers.collect::<Result<Vec<_>, _>>()?;
+        if run == Run::Together {
+            let is_complete = statements.iter().zip(&rows).take(wanted).all(|(sent, rows)| sent.is_satisfied(*rows));
+            return Ok(if is_complete { Decided::Commit(0) } else { Decided::Lost(&[], Vec::new()) });
+        }
+        let mut rows = rows.into_iter();
         let (mut changed, mut lost) = (0, Vec::new());
         for (index, steps) in changesets.iter().enumerate() {
             // The rows run on: the changesets were sent one after another.
             for (position, (step, rows)) in steps.iter().zip(&mut rows).enumerate() {
                 match step.expect {
                     Expect::Any => changed += rows,
+                    Expect::AtMostOne if rows <= 1 => {}
                     _ if (rows == 1) == step.expect.wants_a_row() => {}
                     _ => lost.push((steps.split_at(position + 1).0, index)),
                 }
@@ -169,24 +187,15 @@ enum Decided<'a> {
 /// What it means that BEGIN was refused, given the answers to what was sent with it.
 fn not_begun<'a>(
     error: tokio_postgres::Error,
-    steps: &[&'a Step],
+    statements: &[Statement<'_>],
     answers: Vec<Result<u64, tokio_postgres::Error>>,
 ) -> Result<Decided<'a>, tokio_postgres::Error> {
-    let writes = steps.iter().map(|step| !step.expect.only_reads()).chain([true]);
+    let writes = statements.iter().map(Statement::writes);
     if writes.zip(&answers).any(|(writes, answer)| writes && answer.is_ok()) {
         return Ok(Decided::Scattered(format!("BEGIN was refused: {}", failure::told(&error))));
     }
     // A standby refuses BEGIN at SERIALIZABLE for a reason of its own; the writes say that it takes none.
     Err(answers.into_iter().filter_map(Result::err).find(failure::is_read_only).unwrap_or(error))
-}
-
-/// A step's statement. What was read and must still hold is locked until the end: at READ COMMITTED it could otherwise
-/// change before COMMIT.
-fn statement(step: &Step) -> Cow<'static, str> {
-    match step.expect {
-        Expect::Found => Cow::Owned(format!("{} FOR UPDATE", step.sql)),
-        _ => Cow::Borrowed(step.sql),
-    }
 }
 
 /// Ends a transaction without keeping anything; whether the connection is in order afterwards.

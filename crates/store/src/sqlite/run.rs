@@ -103,6 +103,7 @@ pub(crate) fn step(connection: &Connection, step: &Step) -> Result<Outcome, Erro
     let mut statement = prepare(connection, step.sql, &step.params)?;
     let done = match step.expect {
         Expect::Found | Expect::Missing => statement.raw_query().next()?.is_some() == step.expect.wants_a_row(),
+        Expect::AtMostOne => statement.raw_execute()? <= 1,
         Expect::Any => return Ok(Outcome::Done(u64::try_from(statement.raw_execute()?).unwrap_or(u64::MAX))),
         Expect::OneRow | Expect::Claimed { .. } | Expect::Unspent { .. } => statement.raw_execute()? == 1,
     };

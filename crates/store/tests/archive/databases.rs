@@ -3,9 +3,9 @@
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 
 use cluster::Scratch;
-use domain::{AttemptPurpose, CodePurpose, NameKind, Timestamp};
+use domain::{AttemptPurpose, CodePurpose, NameKind, SearchKind, Timestamp};
 use poolkeeper_store::{
-    Address, Changes, Options, PostgresOptions, Store,
+    Address, Changes, Options, PostgresOptions, PurgeKind, Store,
     archive::{self, ArchiveError, Backup, Restored},
 };
 use tempfile::TempDir;
@@ -93,6 +93,12 @@ pub async fn fill(store: &Store) {
             changes.claim(pool, &format!("name {sub}"), NameKind::Username, sub);
             changes.claim(pool, &format!("name {sub}"), NameKind::Email, sub);
             changes.insert(rows::revocation(pool, sub));
+            let group = rows::group(pool, &format!("g{sub}"));
+            changes.insert(&group).join(&group, sub);
+            changes.search(pool, (SearchKind::Name, sub.to_owned()), sub, true);
+            changes.insert(rows::domain(&format!("{sub}-of-{pool}"), pool));
+            changes.insert(rows::chunk(&format!("{sub}-of-{pool}"), 0, pool));
+            changes.purge(pool, PurgeKind::File, &format!("{sub}-of-{pool}"));
         }
     }
     changes.insert(rows::signing_key("stock", "")).insert(rows::access_key("AKIA1"));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    AccessKey, AttemptPurpose, Attempts, Client, Code, CodePurpose, Medium, Message, MessagePurpose, MessageState,
-    Password, PasswordHash, PasswordPolicy, Pool, Revocation, Sealed, SigningKeyRecord, SigningKeyState, SigningKeyUse,
-    Spent, Timestamp, User,
+    AccessKey, AttemptPurpose, Attempts, Chunk, Client, Code, CodePurpose, Domain, Group, Medium, Message,
+    MessagePurpose, MessageState, Password, PasswordHash, PasswordPolicy, Pool, Revocation, Sealed, SigningKeyRecord,
+    SigningKeyState, SigningKeyUse, Spent, Timestamp, User,
 };
 use wire::{UserPoolTierType, UserStatusType};
 
@@ -39,6 +39,7 @@ pub fn pool(id: &str) -> Pool {
         tags: BTreeMap::from([("team".to_owned(), "blue \u{1f535}".to_owned())]),
         tier: UserPoolTierType::Essentials,
         add_ons: None,
+        factors: Default::default(),
     }
 }
 
@@ -62,6 +63,8 @@ pub fn client(id: &str, pool_id: &str) -> Client {
         auth_session_validity: 3,
         supported_identity_providers: Vec::new(),
         refresh_token_rotation: None,
+        oauth: Default::default(),
+        propagates_user_context: false,
     }
 }
 
@@ -76,7 +79,37 @@ pub fn user(pool_id: &str, sub: &str) -> User {
         created_at: NOW,
         modified_at: NOW,
         tokens_not_before: None,
+        identities: Vec::new(),
     }
+}
+
+pub fn group(pool_id: &str, name: &str) -> Group {
+    Group {
+        pool_id: pool_id.to_owned(),
+        name: name.to_owned(),
+        id: format!("id-of-{name}"),
+        description: Some("who may".to_owned()),
+        role_arn: None,
+        precedence: None,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+pub fn domain(domain: &str, pool_id: &str) -> Domain {
+    Domain {
+        domain: domain.to_owned(),
+        pool_id: pool_id.to_owned(),
+        certificate_arn: None,
+        security_policy: None,
+        managed_login_version: 1,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+pub fn chunk(file_id: &str, number: i64, pool_id: &str) -> Chunk {
+    Chunk { file_id: file_id.to_owned(), number, pool_id: pool_id.to_owned(), text: format!("piece {number}") }
 }
 
 pub fn password(pool_id: &str, sub: &str) -> Password {
@@ -97,6 +130,7 @@ pub fn code(pool_id: &str, sub: &str, purpose: CodePurpose, hash: &str) -> Code 
         hash: hash.to_owned(),
         medium: Medium::Email,
         destination: format!("{sub}@example.com"),
+        is_pending: false,
         issued_at: NOW,
         expires_at: NOW.plus(1_000),
     }

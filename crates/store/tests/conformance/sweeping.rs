@@ -1,7 +1,7 @@
 //! What has expired goes, what belonged to deleted pools goes, everything else stays.
 
-use domain::{AttemptPurpose, CodePurpose, NameKind, Timestamp};
-use poolkeeper_store::{Changes, CommitError, Key, Store};
+use domain::{AttemptPurpose, CodePurpose, Group, NameKind, SearchKind, Timestamp};
+use poolkeeper_store::{Changes, CommitError, Key, PurgeKind, Store};
 
 use crate::{
     engines::on_every_engine,
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Sweeps until a pass is complete.
-async fn sweep_all(store: &Store, now: Timestamp, limit: usize) -> usize {
+pub async fn sweep_all(store: &Store, now: Timestamp, limit: usize) -> usize {
     let (mut removed, mut calls, mut complete) = (0, 0, false);
     while !complete {
         let swept = store.sweep(now, limit).await.unwrap();
@@ -89,6 +89,13 @@ async fn fill(store: &Store, pool_id: &str, users: usize) {
         changes.insert(rows::attempts(pool_id, &sub, AttemptPurpose::SignIn));
         changes.insert(rows::revocation(pool_id, &sub));
         changes.claim(pool_id, &sub, NameKind::Username, &sub).count_users(pool_id, 1);
+        let group = rows::group(pool_id, &sub);
+        changes.insert(&group).join(&group, &sub);
+        changes.search(pool_id, (SearchKind::Name, "Anna".to_owned()), &sub, true);
+        changes.insert(rows::domain(&format!("{sub}-of-{pool_id}"), pool_id));
+        changes.insert(rows::chunk(&format!("file-{sub}-of-{pool_id}"), 0, pool_id));
+        changes.insert(rows::chunk(&format!("lost-{sub}-of-{pool_id}"), 0, pool_id));
+        changes.purge(pool_id, PurgeKind::File, &format!("lost-{sub}-of-{pool_id}"));
         let mut message = rows::message(&format!("{pool_id}-{sub}"), NOW);
         message.pool_id = pool_id.to_owned();
         changes.insert(message);
@@ -109,7 +116,12 @@ async fn found(store: &Store, pool_id: &str, users: usize) -> usize {
         found += usize::from(store.revocation(pool_id, &sub).await.unwrap().is_some());
         found += usize::from(store.name_owner(pool_id, &sub, NameKind::Username).await.unwrap().is_some());
         found += usize::from(store.message(&format!("{pool_id}-{sub}")).await.unwrap().is_some());
+        found += usize::from(store.part::<Group>(pool_id, &sub).await.unwrap().is_some());
+        found += store.members(&rows::group(pool_id, &sub), None, 10).await.unwrap().len();
+        found += usize::from(store.chunk(&format!("file-{sub}-of-{pool_id}"), 0).await.unwrap().is_some());
     }
+    found += store.users_with(pool_id, SearchKind::Name, "Anna", "", 100).await.unwrap().len();
+    found += store.domains(pool_id).await.unwrap().len().min(users);
     found
 }
 
@@ -148,12 +160,13 @@ fn a_deleted_pool_is_gone_at_once_and_cleared_away_later() {
         assert!(found(&store, POOL, 20).await > 0);
         assert!(sweep_all(&store, NOW, 7).await > 0);
         assert_eq!(found(&store, POOL, 20).await, 0);
-        assert_eq!(found(&store, OTHER_POOL, 3).await, 1 + 3 + 7 * 3);
+        assert_eq!(found(&store, OTHER_POOL, 3).await, 1 + 3 + 12 * 3);
         assert!(store.client(&format!("client-of-{OTHER_POOL}")).await.unwrap().is_some());
+        sweep_all(&store, NOW.plus(domain::time::MINUTE), 7).await;
         // Nothing is left, so the id is free again, and what comes under it stays.
         fill(&store, POOL, 2).await;
-        assert_eq!(sweep_all(&store, NOW, 7).await, 0);
-        assert_eq!(found(&store, POOL, 2).await, 1 + 2 + 7 * 2);
+        assert_eq!(sweep_all(&store, NOW, 7).await, 4, "the lost files alone");
+        assert_eq!(found(&store, POOL, 2).await, 1 + 2 + 12 * 2);
     });
 }
 

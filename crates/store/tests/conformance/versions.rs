@@ -1,6 +1,6 @@
 //! Every kind of row: what is written is read, and only who knows the version may change it.
 
-use domain::{AttemptPurpose, CodePurpose, Revocation, Timestamp};
+use domain::{AttemptPurpose, Chunk, CodePurpose, Group, PartKind, Revocation, Timestamp};
 use poolkeeper_store::{Changes, CommitError, Error, Key, Lease, Row, Store, Stored, Taken};
 
 use crate::{
@@ -70,6 +70,20 @@ fn every_kind() -> Vec<(Row, Row, Key)> {
 
     let lease = |holder: &str| Lease { name: "job".to_owned(), holder: holder.to_owned() };
     cases.push((lease("one").into(), lease("two").into(), Key::Lease { name: "job".to_owned() }));
+
+    let mut changed = rows::group(POOL, "admins");
+    changed.precedence = Some(3);
+    let at = Key::Part { pool_id: POOL.to_owned(), kind: PartKind::Group, id: "admins".to_owned() };
+    cases.push((Row::from(&rows::group(POOL, "admins")), Row::from(&changed), at));
+
+    let mut changed = rows::domain("login", POOL);
+    changed.managed_login_version = 2;
+    cases.push((rows::domain("login", POOL).into(), changed.into(), Key::Domain { domain: "login".to_owned() }));
+
+    let mut changed = rows::chunk("file", 0, POOL);
+    changed.text = "other".to_owned();
+    let at = Key::Chunk { file_id: "file".to_owned(), number: 0 };
+    cases.push((rows::chunk("file", 0, POOL).into(), changed.into(), at));
     cases
 }
 
@@ -92,6 +106,15 @@ pub async fn read(store: &Store, key: &Key) -> Result<Option<(Row, i64)>, Error>
         Key::Revocation { pool_id, origin_jti } => as_row(store.revocation(pool_id, origin_jti).await?),
         Key::Spent { id } => as_row(store.spent(id).await?),
         Key::Lease { name } => as_row(store.lease(name).await?),
+        Key::Part { pool_id, id, .. } => {
+            let group = store.part::<Group>(pool_id, id).await?;
+            group.map(|group| (Row::from(&group.value), group.version))
+        }
+        Key::Domain { domain } => as_row(store.domain(domain).await?),
+        Key::Chunk { file_id, number } => store.chunk(file_id, *number).await?.map(|found| {
+            let chunk = Chunk { text: found.value, ..rows::chunk(file_id, *number, POOL) };
+            (chunk.into(), found.version)
+        }),
     })
 }
 
@@ -320,7 +343,6 @@ fn snapshots_hold_what_single_reads_find() {
         assert_eq!(recovery.password, password);
         assert_eq!(recovery.failures.unwrap().purpose, AttemptPurpose::SignIn);
         assert_eq!(recovery.code.unwrap().purpose, CodePurpose::Reset);
-        assert_eq!(recovery.requests.unwrap().purpose, AttemptPurpose::ResetRequest);
         assert_eq!(recovery.wrong_codes.unwrap().purpose, AttemptPurpose::ResetCode);
 
         let revocation =

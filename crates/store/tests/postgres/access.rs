@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use crate::{
+    relay::{Relay, Trick},
     rows::POOL,
     support::{blocking, open, options, server, sign_up, try_to_open},
 };
@@ -84,8 +85,10 @@ async fn certificates_are_checked() {
 
 #[tokio::test]
 async fn who_finds_nobody_is_told_so_when_patience_ends() {
-    // A port on which nobody listens any more.
-    let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    // A port on which nobody listens, and that nobody else can take.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
     let url = format!("postgres://keeper:secret@127.0.0.1:{port}/main");
     let patience = Duration::from_secs(1);
     let started = Instant::now();
@@ -95,4 +98,25 @@ async fn who_finds_nobody_is_told_so_when_patience_ends() {
     assert!(took > patience / 2 && took < patience * 3, "{took:?}");
     let words = error.to_string();
     assert!(words.contains("cannot be reached") && words.contains("refused") && !words.contains("secret"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_begin_a_transaction_does_not_start() {
+    let Some(server) = server(&PostgresOptions::default()) else { return };
+    let relay = Relay::start(server.port()).await;
+    let through = cluster::through(&server.url("main"), relay.port()).unwrap();
+    for prepared_statements in [true, false] {
+        relay.play(Trick::SpoilBegin, 0);
+        let words = refusal(poolkeeper_store::PostgresOptions { prepared_statements, ..options(&through) }).await;
+        assert!(relay.has_played());
+        assert!(words.contains("BEGIN ISOLATION LEVEL READ COMMITTED") && words.contains("syntax error"), "{words}");
+        assert!(words.contains("store.postgres.isolation = \"database\""), "{words}");
+    }
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()";
+    assert_eq!(blocking(|| server.sql("main", tables)), "0", "nothing was made");
+    // One connection is enough to find out; there are no two to try a pooler with.
+    relay.play(Trick::SpoilBegin, 0);
+    refusal(poolkeeper_store::PostgresOptions { max_connections: 1, ..options(&through) }).await;
+    let store = open(poolkeeper_store::PostgresOptions { max_connections: 1, ..options(&through) }).await;
+    store.commit(sign_up(POOL, "sub")).await.unwrap();
 }

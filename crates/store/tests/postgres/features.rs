@@ -42,6 +42,8 @@ const PHRASES: &[&str] = &[
     "FOR UPDATE",
     "IN (SELECT",
     "JOIN ON",
+    "LEFT JOIN ON",
+    "unnest() (…) AS (…)",
     "(…) < (…)",
     "(…) > (…)",
     "(…) = (…)",
@@ -51,17 +53,26 @@ const PHRASES: &[&str] = &[
 
 /// Words that mean nothing without another one, whose feature they are a part of.
 const COMPANIONS: &[(&str, &str)] =
-    &[("AS", "CAST"), ("WHEN", "CASE"), ("THEN", "CASE"), ("ELSE", "CASE"), ("END", "CASE")];
+    &[("AS", "CAST"), ("AS", "(SELECT"), ("WHEN", "CASE"), ("THEN", "CASE"), ("ELSE", "CASE"), ("END", "CASE")];
 
 /// What is SQL in the source begins like this …
 const BEGINNINGS: &[&str] =
     &["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "BEGIN", "COMMIT", "ROLLBACK", "SET", "SHOW", "ALTER", "DROP"];
 /// … or is one of the pieces that are put together with others.
-const PIECES: &[&str] = &["{} FOR UPDATE", "TEXT COLLATE \"C\"", " AND "];
+const PIECES: &[&str] = &[
+    "{} FOR UPDATE",
+    "TEXT COLLATE \"C\"",
+    " AND ",
+    "CAST(${number} AS {kind}[])",
+    "(SELECT {names} FROM unnest({arrays}) AS arrays ({names}) LIMIT ${length}) AS batch",
+    "{table} SELECT {values} FROM {rows}{conflict}",
+    "{change} FROM {rows} WHERE {condition}",
+    "{change} USING {rows} WHERE {condition}",
+];
 /// Begins like SQL, and is none, or is for SQLite alone.
-const OTHERS: &[&str] = &["BEGIN was refused: {}", "BEGIN DEFERRED"];
+const OTHERS: &[&str] = &["BEGIN was refused: {}", "BEGIN DEFERRED", "INSERT", "UPDATE", "DELETE"];
 /// Names of columns' types, and what else consists of capitals.
-const CAPITALS: &[&str] = &["TEXT", " TEXT", "BIGINT", " WITHOUT ROWID", "VERIFY-FULL"];
+const CAPITALS: &[&str] = &["TEXT", " TEXT", "BIGINT", " WITHOUT ROWID", "VERIFY-FULL", " WHERE ", " VALUES ("];
 
 /// What is only there where databases are asked about themselves, and may fail.
 const OPTIONAL: &str = "postgres/facts.rs";
