@@ -123,3 +123,112 @@ def test_cli_parses_errors(endpoint, tmp_path):
     assert ran.returncode in (254, 255), (ran.returncode, ran.stderr)
     assert "(ResourceNotFoundException)" in ran.stderr
     assert f"User pool client {'a' * 26} does not exist." in ran.stderr
+
+
+BACK_OFFICE = r"""
+set -euo pipefail
+cognito() { aws --endpoint-url "$ENDPOINT" --output text cognito-idp "$@"; }
+
+# A pool from a JSON skeleton, as the CLI writes it.
+aws --endpoint-url "$ENDPOINT" cognito-idp create-user-pool --generate-cli-skeleton > skeleton.json
+python3 - <<'PYTHON'
+import json
+skeleton = json.load(open("skeleton.json"))
+assert {"PoolName", "Schema", "Policies", "AutoVerifiedAttributes"} <= set(skeleton)
+pool = {
+    "PoolName": "back office",
+    "AutoVerifiedAttributes": ["email"],
+    "Policies": {"PasswordPolicy": {"MinimumLength": 10, "RequireNumbers": True}},
+    "Schema": [{"Name": "department", "AttributeDataType": "String", "Mutable": True}],
+    "UserPoolTags": {"team": "office"},
+}
+json.dump(pool, open("pool.json", "w"))
+PYTHON
+POOL=$(cognito create-user-pool --cli-input-json file://pool.json --query UserPool.Id)
+ARN=$(cognito describe-user-pool --user-pool-id "$POOL" --query UserPool.Arn)
+
+# People from a file.
+JOB=$(cognito create-user-import-job --user-pool-id "$POOL" --job-name people \
+  --cloud-watch-logs-role-arn arn:aws:iam::123456789012:role/import --query UserImportJob.JobId)
+URL=$(cognito describe-user-import-job --user-pool-id "$POOL" --job-id "$JOB" --query UserImportJob.PreSignedUrl)
+cognito get-csv-header --user-pool-id "$POOL" --query CSVHeader --output json > header.json
+python3 - <<'PYTHON'
+import json
+header = json.load(open("header.json"))
+with open("people.csv", "w") as file:
+    print(",".join(header), file=file)
+    for number in range(25):
+        values = {
+            "cognito:username": f"worker{number:02}",
+            "name": f"Worker {number:02}",
+            "email": f"worker{number:02}@example.com",
+            "email_verified": "true",
+            "phone_number_verified": "false",
+            "cognito:mfa_enabled": "false",
+            "custom:department": "sales" if number % 2 else "support",
+        }
+        print(",".join(values.get(column, "") for column in header), file=file)
+PYTHON
+curl --silent --show-error --fail --noproxy '*' -T people.csv -H 'x-amz-server-side-encryption: aws:kms' "$URL"
+cognito start-user-import-job --user-pool-id "$POOL" --job-id "$JOB" > /dev/null
+for _ in $(seq 100); do
+  STATUS=$(cognito describe-user-import-job --user-pool-id "$POOL" --job-id "$JOB" --query UserImportJob.Status)
+  [ "$STATUS" = Succeeded ] && break
+done
+echo "import: $STATUS"
+
+# Lists with filters, groups, tags.
+echo "prefix: $(cognito list-users --user-pool-id "$POOL" --filter 'username ^= "worker1"' --query 'length(Users)')"
+echo "exact: $(cognito list-users --user-pool-id "$POOL" --filter 'email = "worker07@example.com"' \
+  --query 'Users[0].Username')"
+cognito create-group --user-pool-id "$POOL" --group-name leads --precedence 1 > /dev/null
+for NUMBER in 01 02 03; do
+  cognito admin-add-user-to-group --user-pool-id "$POOL" --group-name leads --username "worker$NUMBER"
+done
+echo "leads: $(cognito list-users-in-group --user-pool-id "$POOL" --group-name leads --query 'length(Users)')"
+cognito tag-resource --resource-arn "$ARN" --tags stage=test
+echo "tags: $(cognito list-tags-for-resource --resource-arn "$ARN" --query 'Tags.[team,stage]')"
+cognito admin-update-user-attributes --user-pool-id "$POOL" --username worker01 \
+  --user-attributes Name=custom:department,Value=management
+
+# Cleaning up.
+cognito delete-group --user-pool-id "$POOL" --group-name leads
+cognito delete-user-pool --user-pool-id "$POOL"
+cognito describe-user-pool --user-pool-id "$POOL" 2> gone.txt && exit 1
+grep -q ResourceNotFoundException gone.txt && echo "pool: gone"
+"""
+
+
+def test_back_office_script(endpoint, tmp_path):
+    environment = clean_environment(
+        {
+            "HOME": str(tmp_path),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "ENDPOINT": endpoint,
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+        }
+    )
+    ran = subprocess.run(
+        ["bash"],
+        input=BACK_OFFICE,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    said = f"exit code {ran.returncode}\n--- stdout\n{ran.stdout}\n--- stderr\n{ran.stderr}"
+    assert ran.returncode == 0, said
+    assert ran.stdout.splitlines() == [
+        "import: Succeeded",
+        "prefix: 10",
+        "exact: worker07",
+        "leads: 3",
+        "tags: office\ttest",
+        "pool: gone",
+    ], said
