@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::{hash::constant_time_eq, random};
 
+pub mod imported;
+
 /// Longest password that is hashed, in bytes: 256 characters of at most four bytes. Longer ones are refused, so that
 /// nobody can make the server hash megabytes.
 pub const LONGEST_PASSWORD_BYTES: usize = 1_024;

@@ -31,7 +31,7 @@ const VERSION: u8 = 1;
 /// Beginning of the text form.
 const TEXT_VERSION: &str = "v1";
 /// How many purposes there are.
-const PURPOSES: usize = 10;
+const PURPOSES: usize = 12;
 
 /// What a sealed value is for. The numbers enter the derivation of keys: a number is never given to another purpose,
 /// and the number of a purpose that is no longer used stays reserved.
@@ -58,6 +58,10 @@ pub enum Purpose {
     PaginationToken = 9,
     /// A known value in the database by which a server sees at its start that it has the right keys.
     MasterKeyCheck = 10,
+    /// Secrets of identity providers; identity: pool, provider and what the secret is.
+    ProviderSecret = 11,
+    /// Lines of a pool in a file for another installation; identity: the file and the line.
+    Export = 12,
 }
 
 impl Purpose {
@@ -73,6 +77,8 @@ impl Purpose {
         Self::RefreshToken,
         Self::PaginationToken,
         Self::MasterKeyCheck,
+        Self::ProviderSecret,
+        Self::Export,
     ];
 }
 

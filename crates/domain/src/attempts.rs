@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use wire::Timestamp;
 
-use crate::time;
+use crate::{Medium, time};
 
 /// What is being counted. Numbers are stored and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,9 +21,37 @@ pub enum AttemptPurpose {
     ResendCode = 5,
     /// ChangePassword calls.
     ChangePassword = 6,
+    /// Requests for a code that verifies an attribute.
+    AttributeCode = 7,
+    /// Wrong codes for the email address.
+    VerifyEmail = 8,
+    /// Wrong codes for the phone number.
+    VerifyPhoneNumber = 9,
 }
 
 impl AttemptPurpose {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::SignIn,
+        Self::ResetRequest,
+        Self::ResetCode,
+        Self::ConfirmSignUp,
+        Self::ResendCode,
+        Self::ChangePassword,
+        Self::AttributeCode,
+        Self::VerifyEmail,
+        Self::VerifyPhoneNumber,
+    ];
+
+    /// Wrong codes for the address of this medium.
+    #[must_use]
+    pub const fn verification(medium: Medium) -> Self {
+        match medium {
+            Medium::Email => Self::VerifyEmail,
+            Medium::Sms => Self::VerifyPhoneNumber,
+        }
+    }
+
     /// The stored number.
     #[must_use]
     pub const fn number(self) -> i64 {

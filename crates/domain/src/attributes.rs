@@ -7,9 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use wire::{AliasAttributeType, AttributeDataType, AttributeType, SchemaAttributeType, UsernameAttributeType};
+use wire::{
+    AliasAttributeType, AttributeDataType, AttributeType, SchemaAttributeType, UsernameAttributeType,
+    VerifiedAttributeType,
+};
 
-use crate::{Client, Medium, Pool, User, names};
+use crate::{Client, Medium, Pool, User, names, schema::is_developer_only};
 
 /// The standard attributes that a client without an explicit list may write, and read besides the verified flags.
 const STANDARD: [&str; 17] = [
@@ -32,7 +35,7 @@ const STANDARD: [&str; 17] = [
     "updated_at",
 ];
 /// The media whose addresses can be verified.
-const MEDIA: [Medium; 2] = [Medium::Email, Medium::Sms];
+pub const MEDIA: [Medium; 2] = [Medium::Email, Medium::Sms];
 /// Most characters in any value.
 const LONGEST_VALUE: usize = 2_048;
 
@@ -273,11 +276,62 @@ pub fn updated(
     Ok(attributes)
 }
 
-/// Whether an update changes this address to another one (not: deletes it).
-#[must_use]
-pub fn changes_address(before: &User, after: &BTreeMap<String, String>, medium: Medium) -> bool {
-    let name = medium.attribute();
-    after.get(name).is_some_and(|value| before.attributes.get(name) != Some(value))
+/// An address that an update changes, that nobody has vouched for and that the pool verifies: a code goes there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unproved {
+    /// How it is reached.
+    pub medium: Medium,
+    /// The new address.
+    pub address: String,
+    /// The old address, and whether it is verified, stay until the code has been given.
+    pub waits: bool,
+}
+
+/// What an update comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// The attributes from now on.
+    pub attributes: BTreeMap<String, String>,
+    /// The addresses to send codes to.
+    pub unproved: Vec<Unproved>,
+}
+
+/// [`updated`], with the addresses that have to be verified first left as they are (accounts.md §11.5). Setting the
+/// verified flag to true in the same update, as only an administrator can, vouches for the new address.
+///
+/// # Errors
+/// See [`Refusal`].
+pub fn update(pool: &Pool, writer: Writer<'_>, user: &User, given: &[AttributeType]) -> Result<Update, Refusal> {
+    let mut attributes = updated(pool, writer, user, given)?;
+    let given = last_values(given);
+    let mut unproved = Vec::new();
+    for medium in MEDIA {
+        let (name, flag) = (medium.attribute(), medium.verified_attribute());
+        let is_vouched_for = given.get(flag).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let waits = verifies_before_update(pool, medium);
+        let new = attributes.get(name).filter(|value| user.attributes.get(name) != Some(value));
+        let Some(address) = new.filter(|_| !is_vouched_for && (waits || pool.auto_verifies(medium))).cloned() else {
+            continue;
+        };
+        if waits {
+            for name in [name, flag] {
+                match user.attributes.get(name) {
+                    Some(value) => attributes.insert(name.to_owned(), value.clone()),
+                    None => attributes.remove(name),
+                };
+            }
+        }
+        unproved.push(Unproved { medium, address, waits });
+    }
+    Ok(Update { attributes, unproved })
+}
+
+/// Whether a new address of this medium has to be verified before it takes the place of the old one.
+fn verifies_before_update(pool: &Pool, medium: Medium) -> bool {
+    pool.verification_before_update.contains(&match medium {
+        Medium::Email => VerifiedAttributeType::Email,
+        Medium::Sms => VerifiedAttributeType::PhoneNumber,
+    })
 }
 
 /// Whether a user may write this attribute through this client (accounts.md §11.4).
@@ -309,10 +363,6 @@ pub fn is_readable(client: &Client, name: &str) -> bool {
         || STANDARD.contains(&name) || matches!(name, "email_verified" | "phone_number_verified" | "identities"),
         |list| list.iter().any(|listed| listed == name),
     )
-}
-
-fn is_developer_only(name: &str) -> bool {
-    name.starts_with("dev:")
 }
 
 /// The schema's entry for an attribute.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use wire::{
-    ExplicitAuthFlowsType, PreventUserExistenceErrorTypes, RefreshTokenRotationType, TimeUnitsType, Timestamp,
-    TokenValidityUnitsType,
+    ExplicitAuthFlowsType, OAuthFlowType, PreventUserExistenceErrorTypes, RefreshTokenRotationType, TimeUnitsType,
+    Timestamp, TokenValidityUnitsType,
 };
 
 use crate::{Sealed, time};
@@ -60,6 +60,31 @@ pub struct Client {
     /// `RefreshTokenRotation` as given; only `DISABLED` can be stored so far.
     #[serde(default)]
     pub refresh_token_rotation: Option<RefreshTokenRotationType>,
+    /// What the client may do at the OAuth endpoints.
+    #[serde(default)]
+    pub oauth: OAuthSettings,
+    /// `EnablePropagateAdditionalUserContextData`: whether threat protection believes the address that the client
+    /// names for its user.
+    #[serde(default)]
+    pub propagates_user_context: bool,
+}
+
+/// What a client may do at the OAuth endpoints (accounts.md §14.1).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OAuthSettings {
+    /// `AllowedOAuthFlowsUserPoolClient`: whether it may do anything there.
+    pub enabled: bool,
+    /// `AllowedOAuthFlows`.
+    pub flows: Vec<OAuthFlowType>,
+    /// `AllowedOAuthScopes`.
+    pub scopes: Vec<String>,
+    /// `CallbackURLs`: where a browser may be sent after a sign-in.
+    pub callback_urls: Vec<String>,
+    /// `LogoutURLs`: where a browser may be sent after a sign-out.
+    pub logout_urls: Vec<String>,
+    /// `DefaultRedirectURI`, one of `callback_urls`.
+    pub default_redirect_uri: Option<String>,
 }
 
 impl Client {

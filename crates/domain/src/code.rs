@@ -12,9 +12,25 @@ pub enum CodePurpose {
     SignUp = 1,
     /// Resets a forgotten password; one hour.
     Reset = 2,
+    /// Proves that an email address is the user's; 24 hours.
+    VerifyEmail = 3,
+    /// Proves that a phone number is the user's; 24 hours.
+    VerifyPhoneNumber = 4,
 }
 
 impl CodePurpose {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::SignUp, Self::Reset, Self::VerifyEmail, Self::VerifyPhoneNumber];
+
+    /// The purpose of codes that prove who receives what is sent by this medium.
+    #[must_use]
+    pub const fn verification(medium: Medium) -> Self {
+        match medium {
+            Medium::Email => Self::VerifyEmail,
+            Medium::Sms => Self::VerifyPhoneNumber,
+        }
+    }
+
     /// The stored number, never reused.
     #[must_use]
     pub const fn number(self) -> i64 {
@@ -27,6 +43,8 @@ impl CodePurpose {
         match self {
             Self::SignUp => "sign-up",
             Self::Reset => "reset",
+            Self::VerifyEmail => "verify-email",
+            Self::VerifyPhoneNumber => "verify-phone-number",
         }
     }
 }
@@ -46,6 +64,9 @@ pub struct Code {
     pub medium: Medium,
     /// The address that it went to, so that only that address becomes verified by it.
     pub destination: String,
+    /// The address is not the user's yet: the right code makes it so (verification of attributes only).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_pending: bool,
     /// When it was made.
     pub issued_at: Timestamp,
     /// From this moment on it is refused.

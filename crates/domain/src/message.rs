@@ -75,6 +75,10 @@ pub enum MessagePurpose {
     ForgotPassword,
     /// Invitation with a temporary password.
     AdminCreateUser,
+    /// An address that was changed, or is to be.
+    UpdateUserAttribute,
+    /// An address that the user wants to prove.
+    VerifyUserAttribute,
 }
 
 /// Where a message is on its way.

@@ -17,6 +17,9 @@ pub enum NameKind {
     PhoneNumber = 2,
     /// `preferred_username` as an alias.
     PreferredUsername = 3,
+    /// A linked identity, as [`Identity::name`](crate::Identity::name) writes it. Nobody is looked up by it as by a
+    /// username.
+    Identity = 4,
 }
 
 impl NameKind {
@@ -26,11 +29,11 @@ impl NameKind {
         self as i64
     }
 
-    /// The attribute that the name comes from; none for the username.
+    /// The attribute that the name comes from; none for the username and for identities.
     #[must_use]
     pub const fn attribute(self) -> Option<&'static str> {
         match self {
-            Self::Username => None,
+            Self::Username | Self::Identity => None,
             Self::Email => Some("email"),
             Self::PhoneNumber => Some("phone_number"),
             Self::PreferredUsername => Some("preferred_username"),
@@ -39,7 +42,8 @@ impl NameKind {
 }
 
 /// Every name that a user owns in the pool, as it is claimed: the username; where email or phone are usernames,
-/// their values, verified or not; where they are aliases, verified values only; `preferred_username` as an alias.
+/// their values, verified or not; where they are aliases, verified values only; `preferred_username` as an alias;
+/// linked identities.
 #[must_use]
 pub fn claims(pool: &Pool, user: &User) -> Vec<(NameKind, String)> {
     let mut claims = vec![(NameKind::Username, pool.fold(&user.username))];
@@ -60,6 +64,7 @@ pub fn claims(pool: &Pool, user: &User) -> Vec<(NameKind, String)> {
             || pool.uses_as_alias(AliasAttributeType::PhoneNumber) && user.has_verified("phone_number"),
     );
     add(NameKind::PreferredUsername, pool.uses_as_alias(AliasAttributeType::PreferredUsername));
+    claims.extend(user.identities.iter().map(|identity| (NameKind::Identity, identity.name())));
     claims
 }
 

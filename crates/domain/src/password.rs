@@ -5,7 +5,7 @@ use wire::Timestamp;
 
 use crate::{Sealed, time};
 
-/// A password as the store keeps it. Either form, never both: the weaker one would set the strength.
+/// A password as the store keeps it. One form, never two: the weaker one would set the strength.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PasswordHash {
     /// Salt (hex) and sealed SRP verifier, for pools whose clients may sign in by SRP.
@@ -19,6 +19,12 @@ pub enum PasswordHash {
     Argon2id {
         /// `$argon2id$…`
         phc: String,
+    },
+    /// A hash that an import brought along from another system; replaced by one of the other forms as soon as its
+    /// password has been given once.
+    Imported {
+        /// Its text, sealed with `<pool id>/<sub>/imported` as identity: other systems' hashes can be weak.
+        hash: Sealed,
     },
 }
 

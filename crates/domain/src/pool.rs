@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use wire::{
     AliasAttributeType, EmailConfigurationType, MessageTemplateType, RecoveryOptionNameType, RecoveryOptionType,
     SchemaAttributeType, SmsConfigurationType, Timestamp, UserPoolAddOnsType, UserPoolTierType, UsernameAttributeType,
-    VerificationMessageTemplateType, VerifiedAttributeType,
+    VerificationMessageTemplateType, VerifiedAttributeType, WebAuthnConfigurationType,
 };
 
 use crate::{Medium, PasswordPolicy, User};
 
-/// A user pool with the settings that take effect. Settings that the server cannot honour are refused at the door
-/// and never stored.
+/// A user pool with its settings. docs/compatibility.md says which of them take effect and which wait for the part of
+/// the server that will read them; what could do harm by being ignored is refused at the door and never stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pool {
     /// `<region>_<9 alphanumerics>`.
@@ -59,6 +59,22 @@ pub struct Pool {
     /// `UserPoolAddOns` as given; only `OFF` can be stored so far.
     #[serde(default)]
     pub add_ons: Option<UserPoolAddOnsType>,
+    /// What a second factor, or a passkey, would go by.
+    #[serde(default)]
+    pub factors: FactorSettings,
+}
+
+/// What a pool says about second factors and passkeys. `MfaConfiguration` itself is not here: it is always `OFF` so
+/// far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FactorSettings {
+    /// `SmsAuthenticationMessage`: the text of a code at sign-in.
+    pub sms_message: Option<String>,
+    /// `SoftwareTokenMfaConfiguration.Enabled` as given; only false can be stored so far.
+    pub software_token: Option<bool>,
+    /// `WebAuthnConfiguration`.
+    pub web_authn: Option<WebAuthnConfigurationType>,
 }
 
 /// How account recovery answers for a user.

@@ -16,7 +16,7 @@ pub const DEVELOPER_PREFIX: &str = "dev:custom:";
 /// Most characters that a standard attribute's bounds may allow.
 const LONGEST: i64 = 2_048;
 /// The attribute that holds linked identities. It comes with the first identity provider, never by a request.
-const IDENTITIES: &str = "identities";
+pub const IDENTITIES: &str = "identities";
 
 /// Why a schema is not taken, in the service's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,7 +136,8 @@ fn append_custom(schema: &mut Vec<SchemaAttributeType>, given: &[SchemaAttribute
         }
         added.push(made);
     }
-    let present = schema.len().saturating_sub(standard().len());
+    let is_custom = |name: &str| name.starts_with(CUSTOM_PREFIX) || is_developer_only(name);
+    let present = schema.iter().filter(|attribute| attribute.name.as_deref().is_some_and(is_custom)).count();
     if present.saturating_add(added.len()) > MOST_CUSTOM {
         // Decision: the service's words for this are not recorded.
         return Err(Refusal(format!("A user pool cannot have more than {MOST_CUSTOM} custom attributes.")));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wire::{Timestamp, UserStatusType};
 
-use crate::Medium;
+use crate::{Identity, Medium};
 
 /// A user of a pool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct User {
     pub modified_at: Timestamp,
     /// Tokens from sign-ins before this moment are refused (global sign-out, disabling).
     pub tokens_not_before: Option<Timestamp>,
+    /// Identities at other providers that may sign in as this user, in the order in which they were linked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<Identity>,
 }
 
 impl User {
@@ -95,6 +98,7 @@ mod tests {
             created_at: Timestamp(0),
             modified_at: Timestamp(0),
             tokens_not_before: None,
+            identities: Vec::new(),
         }
     }
 

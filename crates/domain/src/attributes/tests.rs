@@ -6,7 +6,8 @@ use wire::{
 };
 
 use super::{
-    Fault, NameRefusal, Refusal, Violation, Writer, for_new_user, identity, is_readable, is_writable, updated,
+    Fault, NameRefusal, Refusal, Update, Violation, Writer, for_new_user, identity, is_readable, is_writable, update,
+    updated,
 };
 use crate::{Client, Medium, PasswordPolicy, Pool, User};
 
@@ -77,6 +78,7 @@ fn user(attributes: &[(&str, &str)]) -> User {
         created_at: Timestamp(0),
         modified_at: Timestamp(0),
         tokens_not_before: None,
+        identities: Vec::new(),
     }
 }
 
@@ -297,4 +299,41 @@ proptest! {
             prop_assert!(!after.contains_key("sub"));
         }
     }
+}
+
+#[test]
+fn a_new_address_waits_or_does_not_as_the_pool_and_the_update_say() {
+    use wire::VerifiedAttributeType::{Email, PhoneNumber};
+    let mut pool = pool();
+    let before = user(&[("email", "a@b.co"), ("email_verified", "true")]);
+    let change = |pool: &Pool, attributes: &[(&str, &str)]| {
+        let Update { attributes, unproved } = update(pool, Writer::Administrator, &before, &given(attributes)).unwrap();
+        let shown = |name: &str| attributes.get(name).cloned().unwrap_or_default();
+        let waits: Vec<_> =
+            unproved.into_iter().map(|unproved| (unproved.medium, unproved.address, unproved.waits)).collect();
+        (shown("email"), shown("email_verified"), waits)
+    };
+    let (new, vouched) = ([("email", "c@d.co")], [("email", "c@d.co"), ("email_verified", "True")]);
+    let new_at_once = |waits| ("c@d.co".to_owned(), "false".to_owned(), waits);
+    let old = |waits| ("a@b.co".to_owned(), "true".to_owned(), waits);
+    let email = |waits| (Medium::Email, "c@d.co".to_owned(), waits);
+    assert_eq!(change(&pool, &new), new_at_once(vec![]));
+    pool.auto_verified_attributes = vec![Email, PhoneNumber];
+    assert_eq!(change(&pool, &new), new_at_once(vec![email(false)]));
+    pool.verification_before_update = vec![Email];
+    assert_eq!(change(&pool, &new), old(vec![email(true)]));
+    assert_eq!(change(&pool, &[new[0], ("email_verified", "false")]), old(vec![email(true)]));
+    assert_eq!(change(&pool, &vouched), ("c@d.co".to_owned(), "true".to_owned(), vec![]));
+    // What does not change needs no code; what goes away goes at once.
+    assert_eq!(change(&pool, &[("email", "a@b.co"), ("name", "A")]), old(vec![]));
+    assert_eq!(change(&pool, &[("email", "")]), (String::new(), String::new(), vec![]));
+    // Each for itself; one that comes for the first time waits too.
+    assert_eq!(
+        change(&pool, &[new[0], ("phone_number", "+1555")]),
+        old(vec![email(true), (Medium::Sms, "+1555".to_owned(), false)])
+    );
+    pool.verification_before_update = vec![PhoneNumber];
+    assert_eq!(change(&pool, &[("phone_number", "+1555")]), old(vec![(Medium::Sms, "+1555".to_owned(), true)]));
+    let first = update(&pool, Writer::Administrator, &before, &given(&[("phone_number", "+1555")])).unwrap();
+    assert_eq!(first.attributes, before.attributes);
 }

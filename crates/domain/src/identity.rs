@@ -1,0 +1,41 @@
+//! Identities at other providers that may sign in as a user of a pool (oauth-federation.md §18).
+
+use serde::{Deserialize, Serialize};
+use wire::{IdentityProviderTypeType, Timestamp};
+
+/// Most identities of one user.
+pub const MOST_LINKED: usize = 5;
+/// What stands for the provider's own id of a user, among the names of a provider's attributes.
+pub const SUBJECT: &str = "Cognito_Subject";
+/// The provider whose identities are the pool's own users.
+pub const OWN_PROVIDER: &str = "Cognito";
+
+/// An identity that is linked to a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The provider's name.
+    pub provider_name: String,
+    /// What the provider is.
+    pub provider_type: IdentityProviderTypeType,
+    /// What the provider tells users apart by: [`SUBJECT`], or an attribute of the pool that one of its claims fills.
+    pub attribute_name: String,
+    /// The value of that.
+    pub attribute_value: String,
+    /// When it was linked.
+    pub linked_at: Timestamp,
+}
+
+impl Identity {
+    /// The name that the user owns by this identity.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(&self.provider_name, &self.attribute_name, &self.attribute_value)
+    }
+}
+
+/// The name that stands for an identity, unique in its pool. Neither providers nor attributes have line breaks in
+/// their names, so that two identities never share one. Case counts: it does to providers.
+#[must_use]
+pub fn name(provider: &str, attribute: &str, value: &str) -> String {
+    format!("{provider}\n{attribute}\n{value}")
+}
