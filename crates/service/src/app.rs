@@ -21,6 +21,7 @@ use crate::{
     ApiError, Clock, Metrics, Settings,
     memory::{self, Freshness},
     messages::Outbox,
+    quotas::Throttle,
     tokens::Tokens,
 };
 
@@ -57,6 +58,8 @@ pub struct App {
     pub code_key: [u8; 32],
     /// Key from which stand-ins for unknown users are derived.
     pub decoy_key: [u8; 32],
+    /// What everybody has asked for lately.
+    pub(crate) throttle: Throttle,
     /// Whether what is in memory counts.
     pub(crate) freshness: Freshness,
     pools: Cache<String, Arc<Stored<Pool>>>,
@@ -80,6 +83,7 @@ impl App {
         let (code_key, decoy_key) = (ring.subkey("one-time codes"), ring.subkey("stand-ins for unknown users"));
         Self {
             tokens: Tokens::new(settings.key_stock),
+            throttle: Throttle::new(),
             freshness: Freshness::new(store.is_shared()),
             settings,
             store,

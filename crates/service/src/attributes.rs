@@ -18,6 +18,8 @@ pub enum Wording {
     NewUser,
     /// UpdateUserAttributes, AdminUpdateUserAttributes.
     Update,
+    /// DeleteUserAttributes, AdminDeleteUserAttributes.
+    Deletion,
 }
 
 /// The service's error for attributes that are not taken.
@@ -50,10 +52,11 @@ fn schema_text(violations: &[Violation], wording: Wording) -> String {
     let lead = match wording {
         Wording::NewUser => "Attributes did not conform to the schema: ",
         Wording::Update => "",
+        Wording::Deletion => "Invalid user attributes: ",
     };
     let prefix = match wording {
         Wording::NewUser => "",
-        Wording::Update => "user.",
+        Wording::Update | Wording::Deletion => "user.",
     };
     let lines: String = violations.iter().map(|violation| format!("{prefix}{violation}\n")).collect();
     format!("{lead}{lines}")
@@ -89,7 +92,7 @@ pub fn new_name(ctx: &Ctx, pool: &Pool, given: &str) -> Result<NewName, ApiError
             NameRefusal::NotAPhoneNumber => "Username should be a phone number.",
         })
     })?;
-    let sub = ctx.uuid();
+    let sub = ctx.own.sub.clone().unwrap_or_else(|| ctx.uuid());
     let username = if identity.is_some() { sub.clone() } else { pool.fold(given) };
     Ok(NewName { sub, username, identity })
 }
@@ -103,6 +106,12 @@ pub fn name_exists(error: ErrorKind, kind: NameKind, username_text: &str) -> Api
         None => ApiError::new(error, username_text),
         Some(attribute) => ApiError::new(error, format!("An account with the given {attribute} already exists.")),
     }
+}
+
+/// A name that a change of attributes wants is somebody else's.
+#[must_use]
+pub fn alias_exists(kind: NameKind) -> ApiError {
+    name_exists(ErrorKind::AliasExists, kind, "User already exists")
 }
 
 /// The outcome of a commit that claimed names; `taken` makes the error for a name that somebody else owns.

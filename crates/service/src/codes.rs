@@ -20,7 +20,7 @@ pub fn issue(
 ) -> (String, Code) {
     let code = crypto::random::digits(ctx.entropy(), DIGITS);
     let lifetime = match purpose {
-        CodePurpose::SignUp => 24 * time::HOUR,
+        CodePurpose::SignUp | CodePurpose::VerifyEmail | CodePurpose::VerifyPhoneNumber => 24 * time::HOUR,
         CodePurpose::Reset => time::HOUR,
     };
     let row = Code {
@@ -30,6 +30,7 @@ pub fn issue(
         hash: crypto::hash::code_hash(&ctx.app.code_key, pool_id, sub, purpose.as_str(), &code),
         medium,
         destination: destination.to_owned(),
+        is_pending: false,
         issued_at: ctx.now,
         expires_at: ctx.now.plus(lifetime),
     };

@@ -27,6 +27,22 @@ pub struct Ctx {
     pub caller: Caller,
     /// Region of the request's credential scope, or the default.
     pub region: String,
+    /// What the server itself wants of the operation; nothing in every request from outside.
+    pub own: OwnWishes,
+}
+
+/// What only the server itself can want of an operation, when it seeds pools before it takes requests.
+#[derive(Clone, Debug, Default)]
+pub struct OwnWishes {
+    /// Whether the server itself asks: quotas do not hold, and an update that would change nothing leaves alone what
+    /// is there.
+    pub is_seeding: bool,
+    /// Id of the pool that is made, with its region before the first `_`; drawn where there is none.
+    pub pool_id: Option<String>,
+    /// Id of the client that is made; drawn where there is none.
+    pub client_id: Option<String>,
+    /// `sub` of the user who is made; drawn where there is none.
+    pub sub: Option<String>,
 }
 
 /// Who sends a request.

@@ -75,7 +75,8 @@ pub async fn current_client_of_pool(
     Ok((client.ok_or_else(|| no_such_client(id))?, pool))
 }
 
-fn no_such_pool(id: &str) -> ApiError {
+/// The answer to the id of a pool that is not there.
+pub(crate) fn no_such_pool(id: &str) -> ApiError {
     ApiError::not_found(format!("User pool {id} does not exist."))
 }
 

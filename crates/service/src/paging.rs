@@ -3,7 +3,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto::seal::Purpose;
-use domain::time;
+use domain::{Part, time};
+use store::Stored;
 
 use crate::{ApiError, Ctx};
 
@@ -59,4 +60,23 @@ pub fn cut<T>(ctx: &Ctx, scope: &str, items: &mut Vec<T>, size: usize, name: imp
     }
     items.truncate(size);
     items.last().map(|last| token(ctx, scope, name(last)))
+}
+
+/// One page of a pool's parts of a kind by id, and the token for the next one; `operation` is the list's name.
+///
+/// # Errors
+/// `InvalidParameterException` for a bad token.
+pub async fn parts<T: Part>(
+    ctx: &Ctx,
+    operation: &str,
+    pool_id: &str,
+    asked: Option<i64>,
+    token: Option<&str>,
+) -> Result<(Vec<Stored<T>>, Option<String>), ApiError> {
+    let scope = format!("{operation}\n{pool_id}");
+    let size = size(asked);
+    let after = read(ctx, &scope, token)?;
+    let mut parts = ctx.app.store.parts::<T>(pool_id, after.as_deref(), size.saturating_add(1)).await?;
+    let next_token = cut(ctx, &scope, &mut parts, size, |part| part.value.id());
+    Ok((parts, next_token))
 }

@@ -1,7 +1,9 @@
 //! Passwords: hashing, checking, and the rules for a new one (accounts.md §6.3, DESIGN §4).
 //!
 //! A pool in which SRP is possible keeps the sealed SRP verifier and nothing else; where SRP is switched off it is
-//! Argon2id and nothing else. A password of the other form is replaced when it has been given correctly once.
+//! Argon2id and nothing else. A password of the other form, or a hash that was imported, is replaced when it has been
+//! given correctly once. SRP shows no password, so that it cannot be used until then: there is nothing to check an
+//! imported hash with.
 //!
 //! A password that is set in any way ends an outstanding reset code ([`end_reset_code`]): whoever holds an old code must
 //! not undo what an administrator or the user has done since.
@@ -9,6 +11,7 @@
 mod turns;
 
 use crypto::{
+    password::imported::ImportedHash,
     seal::Purpose,
     srp::{self, Verifier},
 };
@@ -131,6 +134,23 @@ pub async fn matches(
             let (phc, password) = (phc.clone(), password.to_owned());
             TURNS.run(move || crypto::password::argon2id_verify(&phc, &password)).await
         }
+        PasswordHash::Imported { hash } => {
+            let text = ctx.app.ring.open(Purpose::PasswordVerifier, &imported_identity(pool, user), hash)?;
+            let text = str::from_utf8(&text).map_err(ApiError::internal)?;
+            let hash = ImportedHash::parse(text).map_err(ApiError::internal)?;
+            let password = password.to_owned();
+            TURNS.run(move || hash.matches(&password)).await
+        }
+    }
+}
+
+/// A hash from another system, as it is kept until its password has been given once. `text` must be one that
+/// [`ImportedHash::parse`] takes.
+#[must_use]
+pub fn imported(ctx: &Ctx, pool: &Pool, user: &User, text: &str) -> PasswordHash {
+    let identity = imported_identity(pool, user);
+    PasswordHash::Imported {
+        hash: ctx.app.ring.seal(ctx.entropy(), Purpose::PasswordVerifier, &identity, text.as_bytes()),
     }
 }
 
@@ -148,7 +168,12 @@ pub fn verifier(ctx: &Ctx, pool: &Pool, user: &User, hash: &PasswordHash) -> Res
 /// Whether a hash is of the form that the pool no longer keeps.
 #[must_use]
 pub fn is_outdated(ctx: &Ctx, pool: &Pool, hash: &PasswordHash) -> bool {
-    ctx.app.settings.srp_off.applies_to(&pool.id) == matches!(hash, PasswordHash::Srp { .. })
+    let is_srp_off = ctx.app.settings.srp_off.applies_to(&pool.id);
+    match hash {
+        PasswordHash::Srp { .. } => is_srp_off,
+        PasswordHash::Argon2id { .. } => !is_srp_off,
+        PasswordHash::Imported { .. } => true,
+    }
 }
 
 /// [`matches`] for a sign-in: `known` is the user and the hash, if there are both. Whoever is refused cannot tell from
@@ -157,7 +182,7 @@ pub fn is_outdated(ctx: &Ctx, pool: &Pool, hash: &PasswordHash) -> bool {
 /// A password of more than 256 characters is nobody's. It is wrong for everybody, whatever a hash says to it, and the
 /// work is that for an unknown user.
 ///
-/// A hash of the form that the pool no longer keeps costs its own check and that of an unknown user. Where passwords
+/// A hash of a form that the pool does not keep costs its own check and that of an unknown user. Where passwords
 /// are kept as verifiers but this one is still an Argon2id hash, that makes a constant of about 15 ms more: the user is
 /// told from others until the next right password, which is cheaper than 15 ms more for everybody for good.
 ///
@@ -211,6 +236,20 @@ pub async fn end_reset_code(ctx: &Ctx, changes: &mut Changes, pool: &Pool, sub: 
     Ok(())
 }
 
+/// What the verifier of a user is sealed for.
+pub(crate) fn identity_of(pool_id: &str, sub: &str) -> String {
+    format!("{pool_id}/{sub}")
+}
+
+/// What a hash that an import brought along is sealed for: neither is ever taken for the other.
+pub(crate) fn imported_identity_of(pool_id: &str, sub: &str) -> String {
+    format!("{pool_id}/{sub}/imported")
+}
+
 fn identity(pool: &Pool, user: &User) -> String {
-    format!("{}/{}", pool.id, user.sub)
+    identity_of(&pool.id, &user.sub)
+}
+
+fn imported_identity(pool: &Pool, user: &User) -> String {
+    imported_identity_of(&pool.id, &user.sub)
 }

@@ -1,5 +1,7 @@
 //! What the operator can choose, as the service needs it. The configuration file is read by the binary.
 
+use crate::quotas::Quotas;
+
 /// Settings of the running server.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -21,6 +23,12 @@ pub struct Settings {
     pub key_stock: usize,
     /// Whether messages stay readable in the outbox after they were handed over: yes where the inbox is mounted.
     pub keep_sent_messages: bool,
+    /// How much everybody may ask for, and how much there may be.
+    pub quotas: Quotas,
+    /// Whether ListUsers takes filters over custom attributes, and with `and` and `or`, which the original does not.
+    pub beyond_filters: bool,
+    /// Whether every pool has the features of every tier, whatever its own is.
+    pub lift_tiers: bool,
 }
 
 /// The form of the `iss` claim.
@@ -71,13 +79,17 @@ pub struct Limits {
     pub wrong_reset_codes_per_hour: usize,
     /// Wrong codes at ConfirmSignUp per hour.
     pub wrong_sign_up_codes_per_hour: usize,
-    /// Wrong codes per day at either, after which `TooManyFailedAttemptsException` is answered. The service models
+    /// Wrong codes per day at any of these and at VerifyUserAttribute, after which `TooManyFailedAttemptsException` is answered. The service models
     /// that error without saying when it comes; this is what keeps a patient guesser from 120 tries a day.
     pub wrong_codes_per_day: usize,
     /// ResendConfirmationCode calls per hour.
     pub resends_per_hour: usize,
     /// ChangePassword calls per hour.
     pub password_changes_per_hour: usize,
+    /// GetUserAttributeVerificationCode calls per hour.
+    pub attribute_codes_per_hour: usize,
+    /// Wrong codes at VerifyUserAttribute per hour, for each of the two attributes.
+    pub wrong_attribute_codes_per_hour: usize,
 }
 
 impl Default for Limits {
@@ -89,6 +101,8 @@ impl Default for Limits {
             wrong_codes_per_day: 30,
             resends_per_hour: 5,
             password_changes_per_hour: 5,
+            attribute_codes_per_hour: 5,
+            wrong_attribute_codes_per_hour: 15,
         }
     }
 }

@@ -11,14 +11,64 @@ use crate::{ApiError, Ctx, operations};
 /// otherwise every request would carry the largest of them around.
 pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::Value) -> Result<Vec<u8>, ApiError> {
     match operation {
+        Operation::CreateManagedLoginBranding => {
+            Box::pin(run(body, async |input| {
+                operations::branding::create_managed_login_branding::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::DeleteManagedLoginBranding => {
+            Box::pin(run(body, async |input| {
+                operations::branding::delete_managed_login_branding::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::DescribeManagedLoginBranding => {
+            Box::pin(run(body, async |input| {
+                operations::branding::describe_managed_login_branding::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::DescribeManagedLoginBrandingByClient => {
+            Box::pin(run(body, async |input| {
+                operations::branding::describe_managed_login_branding_by_client::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::GetUICustomization => {
+            Box::pin(run(body, async |input| operations::branding::get_ui_customization::run(ctx, input).await)).await
+        }
+        Operation::SetUICustomization => {
+            Box::pin(run(body, async |input| operations::branding::set_ui_customization::run(ctx, input).await)).await
+        }
+        Operation::UpdateManagedLoginBranding => {
+            Box::pin(run(body, async |input| {
+                operations::branding::update_managed_login_branding::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::AddUserPoolClientSecret => {
+            Box::pin(run(body, async |input| operations::clients::add_user_pool_client_secret::run(ctx, input).await))
+                .await
+        }
         Operation::CreateUserPoolClient => {
             Box::pin(run(body, async |input| operations::clients::create_user_pool_client::run(ctx, input).await)).await
         }
         Operation::DeleteUserPoolClient => {
             Box::pin(run(body, async |input| operations::clients::delete_user_pool_client::run(ctx, input).await)).await
         }
+        Operation::DeleteUserPoolClientSecret => {
+            Box::pin(run(body, async |input| {
+                operations::clients::delete_user_pool_client_secret::run(ctx, input).await
+            }))
+            .await
+        }
         Operation::DescribeUserPoolClient => {
             Box::pin(run(body, async |input| operations::clients::describe_user_pool_client::run(ctx, input).await))
+                .await
+        }
+        Operation::ListUserPoolClientSecrets => {
+            Box::pin(run(body, async |input| operations::clients::list_user_pool_client_secrets::run(ctx, input).await))
                 .await
         }
         Operation::ListUserPoolClients => {
@@ -26,6 +76,108 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         }
         Operation::UpdateUserPoolClient => {
             Box::pin(run(body, async |input| operations::clients::update_user_pool_client::run(ctx, input).await)).await
+        }
+        Operation::CreateUserPoolDomain => {
+            Box::pin(run(body, async |input| operations::domains::create_user_pool_domain::run(ctx, input).await)).await
+        }
+        Operation::DeleteUserPoolDomain => {
+            Box::pin(run(body, async |input| operations::domains::delete_user_pool_domain::run(ctx, input).await)).await
+        }
+        Operation::DescribeUserPoolDomain => {
+            Box::pin(run(body, async |input| operations::domains::describe_user_pool_domain::run(ctx, input).await))
+                .await
+        }
+        Operation::UpdateUserPoolDomain => {
+            Box::pin(run(body, async |input| operations::domains::update_user_pool_domain::run(ctx, input).await)).await
+        }
+        Operation::AdminAddUserToGroup => {
+            Box::pin(run(body, async |input| operations::groups::admin_add_user_to_group::run(ctx, input).await)).await
+        }
+        Operation::AdminListGroupsForUser => {
+            Box::pin(run(body, async |input| operations::groups::admin_list_groups_for_user::run(ctx, input).await))
+                .await
+        }
+        Operation::AdminRemoveUserFromGroup => {
+            Box::pin(run(body, async |input| operations::groups::admin_remove_user_from_group::run(ctx, input).await))
+                .await
+        }
+        Operation::CreateGroup => {
+            Box::pin(run(body, async |input| operations::groups::create_group::run(ctx, input).await)).await
+        }
+        Operation::DeleteGroup => {
+            Box::pin(run(body, async |input| operations::groups::delete_group::run(ctx, input).await)).await
+        }
+        Operation::GetGroup => {
+            Box::pin(run(body, async |input| operations::groups::get_group::run(ctx, input).await)).await
+        }
+        Operation::ListGroups => {
+            Box::pin(run(body, async |input| operations::groups::list_groups::run(ctx, input).await)).await
+        }
+        Operation::ListUsersInGroup => {
+            Box::pin(run(body, async |input| operations::groups::list_users_in_group::run(ctx, input).await)).await
+        }
+        Operation::UpdateGroup => {
+            Box::pin(run(body, async |input| operations::groups::update_group::run(ctx, input).await)).await
+        }
+        Operation::CreateIdentityProvider => {
+            Box::pin(run(body, async |input| {
+                operations::identity_providers::create_identity_provider::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::DeleteIdentityProvider => {
+            Box::pin(run(body, async |input| {
+                operations::identity_providers::delete_identity_provider::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::DescribeIdentityProvider => {
+            Box::pin(run(body, async |input| {
+                operations::identity_providers::describe_identity_provider::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::GetIdentityProviderByIdentifier => {
+            Box::pin(run(body, async |input| {
+                operations::identity_providers::get_identity_provider_by_identifier::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::ListIdentityProviders => {
+            Box::pin(run(body, async |input| {
+                operations::identity_providers::list_identity_providers::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::UpdateIdentityProvider => {
+            Box::pin(run(body, async |input| {
+                operations::identity_providers::update_identity_provider::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::CreateUserImportJob => {
+            Box::pin(run(body, async |input| operations::import::create_user_import_job::run(ctx, input).await)).await
+        }
+        Operation::DescribeUserImportJob => {
+            Box::pin(run(body, async |input| operations::import::describe_user_import_job::run(ctx, input).await)).await
+        }
+        Operation::GetCSVHeader => {
+            Box::pin(run(body, async |input| operations::import::get_csv_header::run(ctx, input).await)).await
+        }
+        Operation::ListUserImportJobs => {
+            Box::pin(run(body, async |input| operations::import::list_user_import_jobs::run(ctx, input).await)).await
+        }
+        Operation::StartUserImportJob => {
+            Box::pin(run(body, async |input| operations::import::start_user_import_job::run(ctx, input).await)).await
+        }
+        Operation::StopUserImportJob => {
+            Box::pin(run(body, async |input| operations::import::stop_user_import_job::run(ctx, input).await)).await
+        }
+        Operation::GetProvisionedLimit => {
+            Box::pin(run(body, async |input| operations::limits::get_provisioned_limit::run(ctx, input).await)).await
+        }
+        Operation::UpdateProvisionedLimit => {
+            Box::pin(run(body, async |input| operations::limits::update_provisioned_limit::run(ctx, input).await)).await
         }
         Operation::AddCustomAttributes => {
             Box::pin(run(body, async |input| operations::pools::add_custom_attributes::run(ctx, input).await)).await
@@ -39,8 +191,14 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         Operation::DescribeUserPool => {
             Box::pin(run(body, async |input| operations::pools::describe_user_pool::run(ctx, input).await)).await
         }
+        Operation::GetUserPoolMfaConfig => {
+            Box::pin(run(body, async |input| operations::pools::get_user_pool_mfa_config::run(ctx, input).await)).await
+        }
         Operation::ListUserPools => {
             Box::pin(run(body, async |input| operations::pools::list_user_pools::run(ctx, input).await)).await
+        }
+        Operation::SetUserPoolMfaConfig => {
+            Box::pin(run(body, async |input| operations::pools::set_user_pool_mfa_config::run(ctx, input).await)).await
         }
         Operation::UpdateUserPool => {
             Box::pin(run(body, async |input| operations::pools::update_user_pool::run(ctx, input).await)).await
@@ -58,6 +216,52 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         }
         Operation::ForgotPassword => {
             Box::pin(run(body, async |input| operations::recovery::forgot_password::run(ctx, input).await)).await
+        }
+        Operation::CreateUserPoolReplica => {
+            Box::pin(run(body, async |input| operations::replicas::create_user_pool_replica::run(ctx, input).await))
+                .await
+        }
+        Operation::DeleteUserPoolReplica => {
+            Box::pin(run(body, async |input| operations::replicas::delete_user_pool_replica::run(ctx, input).await))
+                .await
+        }
+        Operation::ListUserPoolReplicas => {
+            Box::pin(run(body, async |input| operations::replicas::list_user_pool_replicas::run(ctx, input).await))
+                .await
+        }
+        Operation::UpdateUserPoolReplica => {
+            Box::pin(run(body, async |input| operations::replicas::update_user_pool_replica::run(ctx, input).await))
+                .await
+        }
+        Operation::CreateResourceServer => {
+            Box::pin(run(body, async |input| {
+                operations::resource_servers::create_resource_server::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::DeleteResourceServer => {
+            Box::pin(run(body, async |input| {
+                operations::resource_servers::delete_resource_server::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::DescribeResourceServer => {
+            Box::pin(run(body, async |input| {
+                operations::resource_servers::describe_resource_server::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::ListResourceServers => {
+            Box::pin(run(body, async |input| {
+                operations::resource_servers::list_resource_servers::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::UpdateResourceServer => {
+            Box::pin(run(body, async |input| {
+                operations::resource_servers::update_resource_server::run(ctx, input).await
+            }))
+            .await
         }
         Operation::AdminInitiateAuth => {
             Box::pin(run(body, async |input| operations::sign_in::admin_initiate_auth::run(ctx, input).await)).await
@@ -88,6 +292,33 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         Operation::SignUp => {
             Box::pin(run(body, async |input| operations::sign_up::sign_up::run(ctx, input).await)).await
         }
+        Operation::ListTagsForResource => {
+            Box::pin(run(body, async |input| operations::tags::list_tags_for_resource::run(ctx, input).await)).await
+        }
+        Operation::TagResource => {
+            Box::pin(run(body, async |input| operations::tags::tag_resource::run(ctx, input).await)).await
+        }
+        Operation::UntagResource => {
+            Box::pin(run(body, async |input| operations::tags::untag_resource::run(ctx, input).await)).await
+        }
+        Operation::CreateTerms => {
+            Box::pin(run(body, async |input| operations::terms::create_terms::run(ctx, input).await)).await
+        }
+        Operation::DeleteTerms => {
+            Box::pin(run(body, async |input| operations::terms::delete_terms::run(ctx, input).await)).await
+        }
+        Operation::DescribeTerms => {
+            Box::pin(run(body, async |input| operations::terms::describe_terms::run(ctx, input).await)).await
+        }
+        Operation::DescribeTermsByClient => {
+            Box::pin(run(body, async |input| operations::terms::describe_terms_by_client::run(ctx, input).await)).await
+        }
+        Operation::ListTerms => {
+            Box::pin(run(body, async |input| operations::terms::list_terms::run(ctx, input).await)).await
+        }
+        Operation::UpdateTerms => {
+            Box::pin(run(body, async |input| operations::terms::update_terms::run(ctx, input).await)).await
+        }
         Operation::AdminUserGlobalSignOut => {
             Box::pin(run(body, async |input| operations::tokens::admin_user_global_sign_out::run(ctx, input).await))
                 .await
@@ -104,6 +335,14 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         Operation::AdminDeleteUser => {
             Box::pin(run(body, async |input| operations::users::admin_delete_user::run(ctx, input).await)).await
         }
+        Operation::AdminDeleteUserAttributes => {
+            Box::pin(run(body, async |input| operations::users::admin_delete_user_attributes::run(ctx, input).await))
+                .await
+        }
+        Operation::AdminDisableProviderForUser => {
+            Box::pin(run(body, async |input| operations::users::admin_disable_provider_for_user::run(ctx, input).await))
+                .await
+        }
         Operation::AdminDisableUser => {
             Box::pin(run(body, async |input| operations::users::admin_disable_user::run(ctx, input).await)).await
         }
@@ -113,6 +352,10 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         Operation::AdminGetUser => {
             Box::pin(run(body, async |input| operations::users::admin_get_user::run(ctx, input).await)).await
         }
+        Operation::AdminLinkProviderForUser => {
+            Box::pin(run(body, async |input| operations::users::admin_link_provider_for_user::run(ctx, input).await))
+                .await
+        }
         Operation::AdminSetUserPassword => {
             Box::pin(run(body, async |input| operations::users::admin_set_user_password::run(ctx, input).await)).await
         }
@@ -120,29 +363,37 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
             Box::pin(run(body, async |input| operations::users::admin_update_user_attributes::run(ctx, input).await))
                 .await
         }
+        Operation::VerifyUserAttribute => {
+            Box::pin(run(body, async |input| operations::users::verify_user_attribute::run(ctx, input).await)).await
+        }
         Operation::DeleteUser => {
             Box::pin(run(body, async |input| operations::users::delete_user::run(ctx, input).await)).await
+        }
+        Operation::DeleteUserAttributes => {
+            Box::pin(run(body, async |input| operations::users::delete_user_attributes::run(ctx, input).await)).await
         }
         Operation::GetUser => {
             Box::pin(run(body, async |input| operations::users::get_user::run(ctx, input).await)).await
         }
+        Operation::GetUserAttributeVerificationCode => {
+            Box::pin(run(body, async |input| {
+                operations::users::get_user_attribute_verification_code::run(ctx, input).await
+            }))
+            .await
+        }
         Operation::ListUsers => {
             Box::pin(run(body, async |input| operations::users::list_users::run(ctx, input).await)).await
         }
-        Operation::AddUserPoolClientSecret
-        | Operation::AdminAddUserToGroup
-        | Operation::AdminDeleteSoftwareToken
-        | Operation::AdminDeleteUserAttributes
-        | Operation::AdminDisableProviderForUser
+        Operation::UpdateUserAttributes => {
+            Box::pin(run(body, async |input| operations::users::update_user_attributes::run(ctx, input).await)).await
+        }
+        Operation::AdminDeleteSoftwareToken
         | Operation::AdminForgetDevice
         | Operation::AdminGetDevice
         | Operation::AdminGetUserAuthFactors
-        | Operation::AdminLinkProviderForUser
         | Operation::AdminListDevices
-        | Operation::AdminListGroupsForUser
         | Operation::AdminListUserAuthEvents
         | Operation::AdminListUserSessions
-        | Operation::AdminRemoveUserFromGroup
         | Operation::AdminRevokeUserSession
         | Operation::AdminSetUserMFAPreference
         | Operation::AdminSetUserSettings
@@ -151,88 +402,31 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         | Operation::AssociateSoftwareToken
         | Operation::CompleteWebAuthnRegistration
         | Operation::ConfirmDevice
-        | Operation::CreateGroup
-        | Operation::CreateIdentityProvider
-        | Operation::CreateManagedLoginBranding
-        | Operation::CreateResourceServer
-        | Operation::CreateTerms
-        | Operation::CreateUserImportJob
-        | Operation::CreateUserPoolDomain
-        | Operation::CreateUserPoolReplica
-        | Operation::DeleteGroup
-        | Operation::DeleteIdentityProvider
-        | Operation::DeleteManagedLoginBranding
-        | Operation::DeleteResourceServer
-        | Operation::DeleteTerms
-        | Operation::DeleteUserAttributes
-        | Operation::DeleteUserPoolClientSecret
-        | Operation::DeleteUserPoolDomain
-        | Operation::DeleteUserPoolReplica
         | Operation::DeleteWebAuthnCredential
-        | Operation::DescribeIdentityProvider
-        | Operation::DescribeManagedLoginBranding
-        | Operation::DescribeManagedLoginBrandingByClient
-        | Operation::DescribeResourceServer
         | Operation::DescribeRiskConfiguration
-        | Operation::DescribeTerms
-        | Operation::DescribeTermsByClient
-        | Operation::DescribeUserImportJob
-        | Operation::DescribeUserPoolDomain
         | Operation::ForgetDevice
-        | Operation::GetCSVHeader
         | Operation::GetClientToken
         | Operation::GetDerivedToken
         | Operation::GetDevice
-        | Operation::GetGroup
-        | Operation::GetIdentityProviderByIdentifier
         | Operation::GetLogDeliveryConfiguration
-        | Operation::GetProvisionedLimit
         | Operation::GetSigningCertificate
         | Operation::GetTokensFromRefreshToken
-        | Operation::GetUICustomization
-        | Operation::GetUserAttributeVerificationCode
         | Operation::GetUserAuthFactors
         | Operation::GetUserPoolClientSessionConfiguration
-        | Operation::GetUserPoolMfaConfig
         | Operation::GetUserPoolSessionConfiguration
         | Operation::ListDevices
-        | Operation::ListGroups
-        | Operation::ListIdentityProviders
-        | Operation::ListResourceServers
-        | Operation::ListTagsForResource
-        | Operation::ListTerms
-        | Operation::ListUserImportJobs
-        | Operation::ListUserPoolClientSecrets
-        | Operation::ListUserPoolReplicas
         | Operation::ListUserSessions
-        | Operation::ListUsersInGroup
         | Operation::ListWebAuthnCredentials
         | Operation::RevokeUserSession
         | Operation::SetLogDeliveryConfiguration
         | Operation::SetRiskConfiguration
-        | Operation::SetUICustomization
         | Operation::SetUserMFAPreference
         | Operation::SetUserPoolClientSessionConfiguration
-        | Operation::SetUserPoolMfaConfig
         | Operation::SetUserPoolSessionConfiguration
         | Operation::SetUserSettings
-        | Operation::StartUserImportJob
         | Operation::StartWebAuthnRegistration
-        | Operation::StopUserImportJob
-        | Operation::TagResource
-        | Operation::UntagResource
         | Operation::UpdateAuthEventFeedback
         | Operation::UpdateDeviceStatus
-        | Operation::UpdateGroup
-        | Operation::UpdateIdentityProvider
-        | Operation::UpdateManagedLoginBranding
-        | Operation::UpdateProvisionedLimit
-        | Operation::UpdateResourceServer
-        | Operation::UpdateTerms
-        | Operation::UpdateUserAttributes
-        | Operation::UpdateUserPoolDomain
-        | Operation::UpdateUserPoolReplica
-        | Operation::VerifySoftwareToken
-        | Operation::VerifyUserAttribute => Err(not_built(operation)),
+        | Operation::VerifySoftwareToken => Err(not_built(operation)),
     }
 }

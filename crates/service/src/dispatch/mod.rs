@@ -6,16 +6,17 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use wire::{ErrorKind, Operation};
 
-use crate::{ApiError, Ctx};
+use crate::{ApiError, Ctx, quotas};
 
 /// Runs `operation` on a request body. The answer's body is empty where the model says so.
 ///
 /// # Errors
-/// `SerializationException` for what is not JSON or of the wrong type, `InvalidParameterException` with every
-/// violated constraint, and whatever the operation answers.
+/// `SerializationException` for what is not JSON or of the wrong type, `TooManyRequestsException` beyond the quotas,
+/// `InvalidParameterException` with every violated constraint, and whatever the operation answers.
 pub async fn call(ctx: &Ctx, operation: Operation, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let mut body: Value = serde_json::from_slice(body)
         .map_err(|_| ApiError::new(ErrorKind::Serialization, "The request body could not be parsed as JSON"))?;
+    quotas::check(ctx, operation, &body)?;
     wire::check(operation.input(), &body).map_err(|rejection| ApiError::new(rejection.kind, rejection.message))?;
     drop_nulls(&mut body);
     generated::dispatch(ctx, operation, body).await

@@ -16,7 +16,8 @@ use wire::Timestamp;
 
 use super::{Outbox, Sender};
 use crate::{
-    App, Caller, Clock, Ctx, Settings,
+    App, Caller, Clock, Ctx, OwnWishes, Settings,
+    quotas::Quotas,
     settings::{Issuer, Limits, Signatures, SrpOff},
 };
 
@@ -74,6 +75,7 @@ pub fn user(username: &str, attributes: &[(&str, &str)]) -> User {
         created_at: START,
         modified_at: START,
         tokens_not_before: None,
+        identities: Vec::new(),
     }
 }
 
@@ -91,6 +93,9 @@ pub async fn app(sender: Sender, keep_sent_messages: bool) -> Arc<App> {
         srp_off: SrpOff::Pools(Vec::new()),
         key_stock: 0,
         keep_sent_messages,
+        quotas: Quotas::off(),
+        beyond_filters: false,
+        lift_tiers: false,
     };
     Arc::new(App::new(settings, store, ring(), clock(), entropy, Outbox::new(sender)))
 }
@@ -123,5 +128,6 @@ pub fn ctx(app: &Arc<App>) -> Ctx {
         user_agent: None,
         caller: Caller::Anyone,
         region: "us-east-1".to_owned(),
+        own: OwnWishes::default(),
     }
 }

@@ -23,6 +23,10 @@ pub const SCOPE: &str = "aws.cognito.signin.user.admin";
 pub struct AccessClaims {
     /// The user.
     pub sub: String,
+    /// The names of the user's groups when the token was made. Not read back: this server asks the store, and tokens
+    /// that are remembered should be small.
+    #[serde(rename = "cognito:groups", skip_deserializing, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// The pool, as a URL.
     pub iss: String,
     /// The client.

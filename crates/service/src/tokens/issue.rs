@@ -9,10 +9,11 @@ use wire::AuthenticationResultType;
 
 use super::{
     access::{AccessClaims, SCOPE},
+    groups::{self, GroupClaims},
     issuer,
     refresh::RefreshToken,
 };
-use crate::{ApiError, Ctx};
+use crate::{ApiError, Ctx, users};
 
 /// The sign-in that tokens belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,12 @@ impl Grant {
 #[derive(Serialize)]
 struct IdClaims<'a> {
     sub: &'a str,
+    #[serde(rename = "cognito:groups", skip_serializing_if = "<[String]>::is_empty")]
+    groups: &'a [String],
+    #[serde(rename = "cognito:preferred_role", skip_serializing_if = "Option::is_none")]
+    preferred_role: Option<&'a str>,
+    #[serde(rename = "cognito:roles", skip_serializing_if = "<[String]>::is_empty")]
+    roles: &'a [String],
     #[serde(flatten)]
     attributes: BTreeMap<&'a str, Value>,
     iss: &'a str,
@@ -71,6 +78,7 @@ pub async fn issue(
     user: &User,
     grant: &Grant,
 ) -> Result<AuthenticationResultType, ApiError> {
+    let GroupClaims { groups, roles, preferred_role } = groups::claims(ctx, user).await?;
     let keys = ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?;
     let iss = issuer(&ctx.app.settings, &pool.id);
     let (event_id, iat) = (ctx.uuid(), ctx.now.seconds());
@@ -78,6 +86,7 @@ pub async fn issue(
     let expires_in = client.access_token_seconds();
     let access = AccessClaims {
         sub: user.sub.clone(),
+        groups: groups.clone(),
         iss: iss.clone(),
         client_id: client.id.clone(),
         origin_jti: origin_jti.map(str::to_owned),
@@ -92,6 +101,9 @@ pub async fn issue(
     };
     let id = IdClaims {
         sub: &user.sub,
+        groups: &groups,
+        preferred_role: preferred_role.as_deref(),
+        roles: &roles,
         attributes: attribute_claims(client, user),
         iss: &iss,
         username: &user.username,
@@ -134,6 +146,7 @@ fn new_refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, c
 /// else as text whatever its type in the schema.
 fn attribute_claims<'a>(client: &Client, user: &'a User) -> BTreeMap<&'a str, Value> {
     let readable = user.attributes.iter().filter(|(name, _)| is_readable(client, name));
+    let identities = users::identities_claim(user).filter(|_| is_readable(client, users::IDENTITIES));
     readable
         .map(|(name, value)| {
             let claim = match name.as_str() {
@@ -143,5 +156,6 @@ fn attribute_claims<'a>(client: &Client, user: &'a User) -> BTreeMap<&'a str, Va
             };
             (name.as_str(), claim)
         })
+        .chain(identities.map(|identities| (users::IDENTITIES, identities)))
         .collect()
 }

@@ -3,6 +3,7 @@
 //! - [`stock`](self::refill): signing keys made ahead of time, since making one takes up to 190 ms;
 //! - [`keys`]: a pool's two keys, parsed once and kept in memory;
 //! - [`issue`]: access, ID and refresh tokens of a sign-in;
+//! - `groups`: what tokens say of their user's groups;
 //! - [`access`]: an access token as the caller's credential;
 //! - [`refresh`]: what a refresh token carries;
 //! - [`discovery`] and [`jwks`]: what verifiers fetch.
@@ -13,6 +14,7 @@
 
 pub mod access;
 mod documents;
+mod groups;
 mod issue;
 mod keys;
 pub mod refresh;
@@ -29,6 +31,7 @@ use tokio::sync::Notify;
 pub use self::{
     access::{AccessClaims, Authenticated},
     documents::{discovery, issuer, jwks},
+    groups::MOST_GROUPS,
     issue::{Grant, issue},
     keys::PoolKeys,
     stock::refill,

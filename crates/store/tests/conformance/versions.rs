@@ -345,6 +345,30 @@ fn snapshots_hold_what_single_reads_find() {
         assert_eq!(recovery.code.unwrap().purpose, CodePurpose::Reset);
         assert_eq!(recovery.wrong_codes.unwrap().purpose, AttemptPurpose::ResetCode);
 
+        commit(&store, |changes| {
+            changes
+                .insert(rows::user(POOL, "other"))
+                .claim(POOL, "name", domain::NameKind::Username, "sub")
+                .claim(POOL, "name", domain::NameKind::Email, "other")
+                .insert(rows::attempts(POOL, "stand-in", AttemptPurpose::ResetRequest));
+        })
+        .await
+        .unwrap();
+        // By a name that several have the one is meant whose username it is; by an id, whose it is.
+        for name in ["name", "sub"] {
+            let request = store.reset_request_snapshot(POOL, name, "stand-in").await.unwrap();
+            assert_eq!(request.user, user);
+            assert_eq!(request.code, store.code(POOL, "sub", CodePurpose::Reset).await.unwrap());
+            assert_eq!(request.requests, store.attempts(POOL, "sub", AttemptPurpose::ResetRequest).await.unwrap());
+            assert_eq!(request.stand_in_requests.unwrap().sub, "stand-in");
+        }
+        let request = store.reset_request_snapshot(POOL, "other", "nobody").await.unwrap();
+        assert_eq!(request.user.unwrap().sub, "other");
+        assert!(request.code.is_none() && request.requests.is_none() && request.stand_in_requests.is_none());
+        let request = store.reset_request_snapshot(POOL, "nobody", "stand-in").await.unwrap();
+        assert!(request.user.is_none() && request.code.is_none() && request.requests.is_none());
+        assert!(request.stand_in_requests.is_some());
+
         let revocation =
             Revocation { pool_id: POOL.to_owned(), origin_jti: "jti".to_owned(), expires_at: Timestamp(1) };
         commit(&store, |changes| {

@@ -66,8 +66,7 @@ static PATTERN_33: Pattern = Pattern::new(
 static PATTERN_34: Pattern =
     Pattern::new("^[\\p{L}\\p{M}\\p{S}\\p{N}\\p{P}]+$", "^(?:^[\\p{L}\\p{M}\\p{S}\\p{N}\\p{P}]+$)$");
 static PATTERN_35: Pattern = Pattern::new("^[\\w\\- ]+$", "^(?:^[0-9A-Za-z_\\- ]+$)$");
-static PATTERN_36: Pattern =
-    Pattern::new("^[a-z0-9](?:[a-z0-9\\-]{0,61}[a-z0-9])?$", "^(?:^[a-z0-9](?:[a-z0-9\\-]{0,61}[a-z0-9])?$)$");
+static PATTERN_36: Pattern = Pattern::new("^[a-z0-9](?:[a-z0-9\\-]{0,61}[a-z0-9])?$", "^(?:[^\\x00]*)$");
 static PATTERN_37: Pattern = Pattern::new("^[a-zA-Z0-9_-]+$", "^(?:^[a-zA-Z0-9_-]+$)$");
 static PATTERN_38: Pattern = Pattern::new(
     "^cognito:(default|dutch|english|french|spanish|german|bahasa-indonesia|italian|japanese|korean|portuguese-brazil|chinese-(simplified|traditional))$",

@@ -6,11 +6,13 @@ use wire::UsernameAttributeType;
 use super::{About, Rendered, invitation_is_suppressed, render};
 use crate::messages::testing::{pool, user};
 
-const PURPOSES: [MessagePurpose; 4] = [
+const PURPOSES: [MessagePurpose; 6] = [
     MessagePurpose::SignUp,
     MessagePurpose::ResendCode,
     MessagePurpose::ForgotPassword,
     MessagePurpose::AdminCreateUser,
+    MessagePurpose::UpdateUserAttribute,
+    MessagePurpose::VerifyUserAttribute,
 ];
 
 fn words(pool: &Pool, user: &User, purpose: MessagePurpose, medium: Medium, code: &str) -> Rendered {
@@ -44,6 +46,10 @@ fn default_texts() {
     ForgotPassword Sms: [] [Your password reset code is 123456]
     AdminCreateUser Email: [Your temporary password] [Your username is alice and temporary password is 123456. ]
     AdminCreateUser Sms: [] [Your username is alice and temporary password is 123456. ]
+    UpdateUserAttribute Email: [Your verification code] [Your verification code is 123456. ]
+    UpdateUserAttribute Sms: [] [Your verification code is 123456. ]
+    VerifyUserAttribute Email: [Your verification code] [Your verification code is 123456. ]
+    VerifyUserAttribute Sms: [] [Your verification code is 123456. ]
     ");
 }
 
@@ -60,6 +66,10 @@ fn default_texts_by_link() {
     ForgotPassword Sms: [] [Your password reset code is 123456]
     AdminCreateUser Email: [Your temporary password] [Your username is alice and temporary password is 123456. ]
     AdminCreateUser Sms: [] [Your username is alice and temporary password is 123456. ]
+    UpdateUserAttribute Email: [Your verification code] [Your verification code is 123456. ]
+    UpdateUserAttribute Sms: [] [Your verification code is 123456. ]
+    VerifyUserAttribute Email: [Your verification code] [Your verification code is 123456. ]
+    VerifyUserAttribute Sms: [] [Your verification code is 123456. ]
     "#);
 }
 
@@ -92,6 +102,10 @@ fn own_templates() {
     ForgotPassword Sms: [] [sms 123456 {username}]
     AdminCreateUser Email: [Welcome alice] [<p>Hello alice, 123456, alice</p>]
     AdminCreateUser Sms: [] [invited alice 123456]
+    UpdateUserAttribute Email: [subject 123456] [<p>mail 123456 {username} {##no link##}</p>]
+    UpdateUserAttribute Sms: [] [sms 123456 {username}]
+    VerifyUserAttribute Email: [subject 123456] [<p>mail 123456 {username} {##no link##}</p>]
+    VerifyUserAttribute Sms: [] [sms 123456 {username}]
     ");
 }
 
@@ -116,6 +130,10 @@ fn own_templates_by_link() {
     ForgotPassword Sms: [] [Your password reset code is 123456]
     AdminCreateUser Email: [Your temporary password] [Your username is a b&amp;c=d/é&quot;&gt;&lt; and temporary password is 123456. ]
     AdminCreateUser Sms: [] [Your username is a b&c=d/é">< and temporary password is 123456. ]
+    UpdateUserAttribute Email: [code subject] [code 123456]
+    UpdateUserAttribute Sms: [] [Your verification code is 123456. ]
+    VerifyUserAttribute Email: [code subject] [code 123456]
+    VerifyUserAttribute Sms: [] [Your verification code is 123456. ]
     "#);
 }
 

@@ -1,22 +1,17 @@
 //! CreateUserPoolClient (accounts.md §14.1, §14.2).
 
-use crypto::seal::Purpose;
-use domain::{Client, ClientSecret};
+use domain::{Client, OAuthSettings};
 use store::{Changes, Key};
 use wire::{CreateUserPoolClientRequest, CreateUserPoolClientResponse};
 
 use super::{
-    answer,
+    answer, oauth, secrets,
     settings::{self, Deed, Settings},
 };
-use crate::{ApiError, Ctx, lookup, retry};
+use crate::{ApiError, Ctx, lookup, quotas, retry};
 
-/// Characters of ids and secrets.
-const ALPHABET: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 /// Characters in a client's id.
 const ID_LENGTH: usize = 26;
-/// Characters in a secret that is made here.
-const SECRET_LENGTH: usize = 51;
 
 /// Makes a client, with a secret when the request asks for one or brings one.
 ///
@@ -30,10 +25,13 @@ pub async fn run(ctx: &Ctx, input: CreateUserPoolClientRequest) -> Result<Create
     retry::on_conflict(ctx, async || {
         // Load.
         let pool = lookup::current_pool(ctx, &pool_id).await?;
+        let most = ctx.app.settings.quotas.counts.clients_per_pool;
+        quotas::room(most, ctx.app.store.count_clients(&pool_id, most).await?, "clients in this user pool")?;
+        let known = oauth::known(ctx, &pool, &settings).await?;
 
         // Decide.
         let mut client = blank(ctx, &pool_id, &name, secret.as_deref());
-        settings::apply(&mut client, &pool, &settings, Deed::Creating)?;
+        settings::apply(ctx, &mut client, &pool, &settings, &known, Deed::Creating)?;
         let answer = answer::user_pool_client(ctx, &client)?;
 
         // Commit. A pool that is deleted meanwhile must not leave a client behind.
@@ -52,26 +50,22 @@ fn secret(ctx: &Ctx, input: &CreateUserPoolClientRequest) -> Result<Option<Strin
         (Some(true), Some(_)) => {
             Err(ApiError::invalid_parameter("ClientSecret cannot be given when GenerateSecret is true."))
         }
-        (Some(true), None) => Ok(Some(crypto::random::alphanumeric(ctx.entropy(), SECRET_LENGTH, ALPHABET))),
+        (Some(true), None) => Ok(Some(secrets::generate(ctx))),
         (_, given) => Ok(given.clone()),
     }
 }
 
 /// The client with what can only be said now, everything else being empty until the settings are applied.
 fn blank(ctx: &Ctx, pool_id: &str, name: &str, secret: Option<&str>) -> Client {
-    let id = crypto::random::alphanumeric(ctx.entropy(), ID_LENGTH, ALPHABET);
-    let secrets = secret.map(|secret| ClientSecret {
-        id: format!("{id}--{}", ctx.now.seconds()),
-        value: ctx.app.ring.seal(ctx.entropy(), Purpose::ClientSecret, &id, secret.as_bytes()),
-        created_at: ctx.now,
-    });
-    Client {
+    let drawn = || crypto::random::alphanumeric(ctx.entropy(), ID_LENGTH, secrets::ALPHABET);
+    let id = ctx.own.client_id.clone().unwrap_or_else(drawn);
+    let mut client = Client {
         id,
         pool_id: pool_id.to_owned(),
         name: name.to_owned(),
         created_at: ctx.now,
         modified_at: ctx.now,
-        secrets: secrets.into_iter().collect(),
+        secrets: Vec::new(),
         refresh_token_validity: 0,
         access_token_validity: None,
         id_token_validity: None,
@@ -84,5 +78,11 @@ fn blank(ctx: &Ctx, pool_id: &str, name: &str, secret: Option<&str>) -> Client {
         auth_session_validity: 0,
         supported_identity_providers: Vec::new(),
         refresh_token_rotation: None,
+        oauth: OAuthSettings::default(),
+        propagates_user_context: false,
+    };
+    if let Some(secret) = secret {
+        secrets::add(ctx, &mut client, secret);
     }
+    client
 }

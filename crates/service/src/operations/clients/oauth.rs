@@ -1,21 +1,52 @@
-//! The OAuth members of a client (accounts.md §14.1, §14.2). This version has no OAuth endpoints: the service's own
-//! rules are checked first, so that a wrong request is told what is wrong with it, and the rest is refused.
+//! The OAuth members of a client (accounts.md §14.1, §14.2). They are checked and kept; this version has no OAuth
+//! endpoints that would use them.
 
-use domain::{Client, Pool};
+use domain::{Client, IdentityProvider, OAuthSettings, Pool, ResourceServer};
 use wire::{ErrorKind, OAuthFlowType};
 
-use super::settings::Settings;
-use crate::ApiError;
+use super::settings::{Settings, distinct};
+use crate::{ApiError, Ctx, operations::identity_providers::COGNITO};
 
 /// Scopes that every pool has.
 const SCOPES: [&str; 5] = ["phone", "email", "openid", "profile", "aws.cognito.signin.user.admin"];
 
-/// Checks the OAuth members and refuses those that would have an effect. `COGNITO` among the providers is fine: it
-/// only speaks of the pool's own users.
+/// What of the names in a request exists in the pool.
+pub struct Known {
+    scopes: Vec<String>,
+    providers: Vec<String>,
+}
+
+/// Looks up the scopes and providers that the request names.
+///
+/// Decision: nothing keeps them there. A scope or provider that goes away later stays with the client and counts again
+/// when it comes back; but no update can name it meanwhile.
 ///
 /// # Errors
-/// The errors of §14.2; `InvalidParameterException` for what this version does not honour.
-pub fn check(client: &Client, pool: &Pool, settings: &Settings) -> Result<(), ApiError> {
+/// When the store cannot be read.
+pub async fn known(ctx: &Ctx, pool: &Pool, settings: &Settings) -> Result<Known, ApiError> {
+    let mut known = Known { scopes: SCOPES.map(str::to_owned).to_vec(), providers: vec![COGNITO.to_owned()] };
+    for scope in settings.allowed_o_auth_scopes.iter().flatten() {
+        // An identifier may hold slashes, the name of a scope holds none.
+        let Some((identifier, name)) = scope.rsplit_once('/') else { continue };
+        let server = ctx.app.store.part::<ResourceServer>(&pool.id, identifier).await?;
+        if server.is_some_and(|server| server.has_scope(name)) {
+            known.scopes.push(scope.clone());
+        }
+    }
+    for name in distinct(settings.supported_identity_providers.as_deref().unwrap_or_default()) {
+        if name != COGNITO && ctx.app.store.part::<IdentityProvider>(&pool.id, &name).await?.is_some() {
+            known.providers.push(name);
+        }
+    }
+    Ok(known)
+}
+
+/// What the request says of the OAuth endpoints, checked. `COGNITO` among the providers is fine: it only speaks of
+/// the pool's own users.
+///
+/// # Errors
+/// The errors of §14.2.
+pub fn settings(client: &Client, pool: &Pool, settings: &Settings, known: &Known) -> Result<OAuthSettings, ApiError> {
     let flows = settings.allowed_o_auth_flows.as_deref().unwrap_or_default();
     let scopes = settings.allowed_o_auth_scopes.as_deref().unwrap_or_default();
     let callbacks = settings.callback_urls.as_deref().unwrap_or_default();
@@ -53,39 +84,41 @@ pub fn check(client: &Client, pool: &Pool, settings: &Settings) -> Result<(), Ap
             "The default redirect URI {url} is not in the callback URIs list."
         )));
     }
-    // A pool has no resource servers yet, and so no scopes of its own.
-    if let Some(scope) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
+    if let Some(scope) = scopes.iter().find(|scope| !known.scopes.contains(scope)) {
         return Err(ApiError::new(ErrorKind::ScopeDoesNotExist, format!("Invalid scope requested: {scope}")));
     }
     let providers = settings.supported_identity_providers.as_deref().unwrap_or_default();
-    if let Some(name) = providers.iter().find(|name| *name != "COGNITO") {
+    if let Some(name) = providers.iter().find(|name| !known.providers.contains(name)) {
         return Err(ApiError::invalid_parameter(format!(
             "The provider {name} does not exist for User Pool {}",
             pool.id
         )));
     }
 
-    let used = [
-        ("AllowedOAuthFlowsUserPoolClient", is_enabled),
-        ("AllowedOAuthFlows", !flows.is_empty()),
-        ("AllowedOAuthScopes", !scopes.is_empty()),
-        ("CallbackURLs", !callbacks.is_empty()),
-        ("LogoutURLs", !logouts.is_empty()),
-        ("DefaultRedirectURI", settings.default_redirect_uri.is_some()),
-    ];
-    match used.into_iter().find(|(_, used)| *used) {
-        Some((name, _)) => Err(ApiError::not_supported(name)),
-        None => Ok(()),
-    }
+    Ok(OAuthSettings {
+        enabled: is_enabled,
+        flows: distinct(flows),
+        scopes: distinct(scopes),
+        callback_urls: distinct(callbacks),
+        logout_urls: distinct(logouts),
+        default_redirect_uri: settings.default_redirect_uri.clone(),
+    })
 }
 
 fn invalid_flow(message: &str) -> ApiError {
     ApiError::new(ErrorKind::InvalidOAuthFlow, message)
 }
 
+/// Schemes whose addresses are programs or contents, not places to go to.
+const CONTENT_SCHEMES: [&str; 4] = ["javascript", "data", "vbscript", "blob"];
+
 /// Where a browser may be sent: not over plain HTTP, unless to the same machine, and without a fragment. Schemes of
 /// apps are fine.
 fn redirect(url: &str) -> Result<(), ApiError> {
+    if !is_absolute(url) {
+        // Decision: the service's words are not recorded.
+        return Err(ApiError::invalid_parameter(format!("{url} is not a valid redirect URI.")));
+    }
     if url.contains('#') {
         return Err(ApiError::invalid_parameter(format!("{url} cannot use fragment")));
     }
@@ -95,6 +128,17 @@ fn redirect(url: &str) -> Result<(), ApiError> {
         return Err(ApiError::invalid_parameter(format!("{url} cannot use the HTTP protocol.")));
     }
     Ok(())
+}
+
+/// `scheme:` and something after it; with `//` for the web.
+fn is_absolute(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once(':') else { return false };
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let scheme = scheme.to_ascii_lowercase();
+    let is_web = matches!(scheme.as_str(), "http" | "https");
+    let has_host = rest.strip_prefix("//").is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']));
+    is_scheme && !rest.is_empty() && (!is_web || has_host) && !CONTENT_SCHEMES.contains(&scheme.as_str())
 }
 
 fn is_this_machine(authority: &str) -> bool {
@@ -118,6 +162,7 @@ mod tests {
             "http://127.0.0.1/",
             "http://[::1]:80",
             "myapp://x",
+            "com.example.app:/callback",
         ] {
             assert!(redirect(good).is_ok(), "{good}");
         }
@@ -130,6 +175,11 @@ mod tests {
             "http://127.0.0.1.example",
         ] {
             assert_eq!(redirect(bad).unwrap_err().message, format!("{bad} cannot use the HTTP protocol."));
+        }
+        for bad in
+            ["", "nowhere", "/callback", "https:", "https://", "http:///x", "://x", "1a://x", "JavaScript:x", "data:x"]
+        {
+            assert_eq!(redirect(bad).unwrap_err().message, format!("{bad} is not a valid redirect URI."));
         }
         assert_eq!(redirect("https://a.example/#b").unwrap_err().message, "https://a.example/#b cannot use fragment");
     }

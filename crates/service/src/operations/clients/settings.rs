@@ -1,17 +1,19 @@
 //! The settings of a client that can change: what CreateUserPoolClient and UpdateUserPoolClient share (accounts.md
 //! §14.1, §14.2, §11.4). Whatever a request leaves out takes its default, in an update too.
 //!
-//! Order: the service's own rules, then what this version does not honour, then the settings are put into the client.
+//! Order: the service's own rules, then what this version refuses, then the settings are put into the client.
 
 use domain::{Client, Pool, schema};
 use wire::{
     AnalyticsConfigurationType, CreateUserPoolClientRequest, ExplicitAuthFlowsType, FeatureType, OAuthFlowType,
     PreventUserExistenceErrorTypes, RefreshTokenRotationType, TokenValidityUnitsType, UpdateUserPoolClientRequest,
-    UserPoolTierType,
 };
 
 use super::{lifetimes, oauth};
-use crate::{ApiError, operations::pools};
+use crate::{
+    ApiError, Ctx,
+    tiers::{self, Feature},
+};
 
 /// Minutes for one sign-in step when nothing else is said.
 const AUTH_SESSION_MINUTES: i64 = 3;
@@ -108,14 +110,22 @@ pub enum Deed {
 /// Puts `settings` into `client`, whose id, name and secrets stand already.
 ///
 /// # Errors
-/// The service's error for the first rule that is broken, or `InvalidParameterException` for what this version does
-/// not honour.
-pub fn apply(client: &mut Client, pool: &Pool, settings: &Settings, deed: Deed) -> Result<(), ApiError> {
-    let flows = flows(pool, settings)?;
+/// The service's error for the first rule that is broken, or `InvalidParameterException` for what this version
+/// refuses.
+pub fn apply(
+    ctx: &Ctx,
+    client: &mut Client,
+    pool: &Pool,
+    settings: &Settings,
+    known: &oauth::Known,
+    deed: Deed,
+) -> Result<(), ApiError> {
+    let flows = flows(ctx, pool, settings)?;
     check_attributes(pool, settings, deed)?;
     let lifetimes = lifetimes::of(settings)?;
-    oauth::check(client, pool, settings)?;
-    refuse_unsupported(client, settings, &flows)?;
+    let oauth = oauth::settings(client, pool, settings, known)?;
+    check_user_context(client, settings)?;
+    refuse_unsupported(settings, &flows)?;
 
     client.refresh_token_validity = lifetimes.refresh;
     client.access_token_validity = settings.access_token_validity;
@@ -130,10 +140,13 @@ pub fn apply(client: &mut Client, pool: &Pool, settings: &Settings, deed: Deed) 
     client.supported_identity_providers =
         distinct(settings.supported_identity_providers.as_deref().unwrap_or_default());
     client.refresh_token_rotation = settings.refresh_token_rotation.clone();
+    client.oauth = oauth;
+    client.propagates_user_context = settings.enable_propagate_additional_user_context_data == Some(true);
     Ok(())
 }
 
-fn distinct<T: Clone + PartialEq>(items: &[T]) -> Vec<T> {
+/// Each item once, in the order given.
+pub fn distinct<T: Clone + PartialEq>(items: &[T]) -> Vec<T> {
     let mut distinct = Vec::with_capacity(items.len());
     for item in items {
         if !distinct.contains(item) {
@@ -143,7 +156,7 @@ fn distinct<T: Clone + PartialEq>(items: &[T]) -> Vec<T> {
     distinct
 }
 
-fn flows(pool: &Pool, settings: &Settings) -> Result<Vec<ExplicitAuthFlowsType>, ApiError> {
+fn flows(ctx: &Ctx, pool: &Pool, settings: &Settings) -> Result<Vec<ExplicitAuthFlowsType>, ApiError> {
     let flows = distinct(settings.explicit_auth_flows.as_deref().unwrap_or_default());
     let modern = flows.iter().filter(|flow| flow.as_str().starts_with("ALLOW_")).count();
     if modern != 0 && modern != flows.len() {
@@ -151,8 +164,8 @@ fn flows(pool: &Pool, settings: &Settings) -> Result<Vec<ExplicitAuthFlowsType>,
             "Auth flow name with prefix 'ALLOW' cannot be used with legacy auth flow names.",
         ));
     }
-    if pool.tier == UserPoolTierType::Lite && flows.contains(&ExplicitAuthFlowsType::AllowUserAuth) {
-        return Err(pools::policies::not_in_lite("Passwordless Sign-In"));
+    if flows.contains(&ExplicitAuthFlowsType::AllowUserAuth) {
+        tiers::check(ctx, pool.tier, &[Feature::PasswordlessSignIn])?;
     }
     Ok(flows)
 }
@@ -185,25 +198,24 @@ fn check_attributes(pool: &Pool, settings: &Settings, deed: Deed) -> Result<(), 
 }
 
 /// What no client writes.
-const UNWRITABLE: [&str; 3] = ["sub", "email_verified", "phone_number_verified"];
+const UNWRITABLE: [&str; 4] = ["sub", "identities", "email_verified", "phone_number_verified"];
 
-fn refuse_unsupported(client: &Client, settings: &Settings, flows: &[ExplicitAuthFlowsType]) -> Result<(), ApiError> {
-    let unsupported = [
-        ExplicitAuthFlowsType::AllowUserAuth,
-        ExplicitAuthFlowsType::AllowTokenExchangeImpersonation,
-        ExplicitAuthFlowsType::AllowTokenExchangeDelegation,
-    ];
+/// Only who proves the secret may say where its user is.
+fn check_user_context(client: &Client, settings: &Settings) -> Result<(), ApiError> {
+    if settings.enable_propagate_additional_user_context_data == Some(true) && client.secrets.is_empty() {
+        return Err(ApiError::invalid_parameter(
+            "Client Secret is required to set EnablePropagateAdditionalUserContextData as true",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses what could do harm if it was taken and not honoured.
+fn refuse_unsupported(settings: &Settings, flows: &[ExplicitAuthFlowsType]) -> Result<(), ApiError> {
+    let unsupported =
+        [ExplicitAuthFlowsType::AllowTokenExchangeImpersonation, ExplicitAuthFlowsType::AllowTokenExchangeDelegation];
     if let Some(flow) = flows.iter().find(|flow| unsupported.contains(flow)) {
         return Err(ApiError::not_supported(&format!("ExplicitAuthFlows {}", flow.as_str())));
-    }
-    if settings.enable_propagate_additional_user_context_data == Some(true) {
-        return Err(if client.secrets.is_empty() {
-            ApiError::invalid_parameter(
-                "Client Secret is required to set EnablePropagateAdditionalUserContextData as true",
-            )
-        } else {
-            ApiError::not_supported("EnablePropagateAdditionalUserContextData")
-        });
     }
     if let Some(analytics) = &settings.analytics_configuration {
         analytics_are_valid(analytics)?;

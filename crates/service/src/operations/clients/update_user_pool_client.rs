@@ -5,7 +5,7 @@ use store::Changes;
 use wire::{UpdateUserPoolClientRequest, UpdateUserPoolClientResponse};
 
 use super::{
-    answer,
+    answer, oauth,
     settings::{self, Deed, Settings},
 };
 use crate::{ApiError, Ctx, lookup, retry};
@@ -21,12 +21,17 @@ pub async fn run(ctx: &Ctx, input: UpdateUserPoolClientRequest) -> Result<Update
     retry::on_conflict(ctx, async || {
         // Load.
         let (before, pool) = lookup::current_client_of_pool(ctx, &pool_id, &client_id).await?;
+        let known = oauth::known(ctx, &pool, &settings).await?;
 
         // Decide.
         let mut after = before.value.clone();
-        settings::apply(&mut after, &pool, &settings, Deed::Updating)?;
+        settings::apply(ctx, &mut after, &pool, &settings, &known, Deed::Updating)?;
         // Decision: a name that is left out is kept (unconfirmed).
         after.name = name.clone().unwrap_or(after.name);
+        if ctx.own.is_seeding && after == before.value {
+            let answer = answer::user_pool_client(ctx, &after)?;
+            return Ok(UpdateUserPoolClientResponse { user_pool_client: Some(answer) });
+        }
         after.modified_at = ctx.now;
         let answer = answer::user_pool_client(ctx, &after)?;
 

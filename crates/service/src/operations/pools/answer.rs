@@ -1,6 +1,7 @@
 //! A pool as answers show it (accounts.md §13.2).
 
-use domain::Pool;
+use domain::{Domain, Pool};
+use store::Stored;
 use wire::{
     AccountRecoverySettingType, AdminCreateUserConfigType, AuthFactorType, DeletionProtectionType, LambdaConfigType,
     PasswordPolicyType, SignInPolicyType, UserAttributeUpdateSettingsType, UserPoolMfaType, UserPoolPolicyType,
@@ -9,9 +10,11 @@ use wire::{
 
 use crate::Ctx;
 
-/// The whole pool; `users` is the estimated number of its users. What was never set is left out, as the service
+/// The whole pool with its domains; `users` is the estimated number of its users. What was never set is left out, as the service
 /// does.
-pub fn user_pool(ctx: &Ctx, pool: &Pool, users: i64) -> UserPoolType {
+pub fn user_pool(ctx: &Ctx, pool: &Pool, users: i64, domains: &[Stored<Domain>]) -> UserPoolType {
+    let domain =
+        |is_custom| domains.iter().find(|domain| domain.is_custom() == is_custom).map(|domain| domain.domain.clone());
     let policy = &pool.password_policy;
     let template = &pool.verification_template;
     UserPoolType {
@@ -46,7 +49,7 @@ pub fn user_pool(ctx: &Ctx, pool: &Pool, users: i64) -> UserPoolType {
         email_verification_message: template.email_message.clone(),
         email_verification_subject: template.email_subject.clone(),
         verification_message_template: Some(template.clone()),
-        sms_authentication_message: None,
+        sms_authentication_message: pool.factors.sms_message.clone(),
         user_attribute_update_settings: (!pool.auto_verified_attributes.is_empty()).then(|| {
             UserAttributeUpdateSettingsType {
                 attributes_require_verification_before_update: Some(pool.verification_before_update.clone()),
@@ -60,8 +63,8 @@ pub fn user_pool(ctx: &Ctx, pool: &Pool, users: i64) -> UserPoolType {
         user_pool_tags: (!pool.tags.is_empty()).then(|| pool.tags.clone()),
         sms_configuration_failure: None,
         email_configuration_failure: None,
-        domain: None,
-        custom_domain: None,
+        domain: domain(false),
+        custom_domain: domain(true),
         admin_create_user_config: Some(AdminCreateUserConfigType {
             allow_admin_create_user_only: Some(pool.admin_create_user_only),
             unused_account_validity_days: Some(policy.temporary_password_validity_days),

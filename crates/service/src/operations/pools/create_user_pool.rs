@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{PasswordPolicy, Pool, SigningKeyRecord, SigningKeyState, SigningKeyUse, schema};
+use domain::{FactorSettings, PasswordPolicy, Pool, SigningKeyRecord, SigningKeyState, SigningKeyUse, schema};
 use store::{Changes, Stored};
 use wire::{
     AliasAttributeType, CreateUserPoolRequest, CreateUserPoolResponse, EmailConfigurationType, UserPoolTierType,
@@ -13,7 +13,7 @@ use super::{
     answer,
     settings::{self, Settings},
 };
-use crate::{ApiError, Ctx, retry};
+use crate::{ApiError, Ctx, quotas, retry};
 
 /// Characters of the part of a pool's id that is drawn.
 const ID_ALPHABET: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -27,12 +27,14 @@ const ID_LENGTH: usize = 9;
 pub async fn run(ctx: &Ctx, input: CreateUserPoolRequest) -> Result<CreateUserPoolResponse, ApiError> {
     // Decide. Only the id and the keys are drawn anew when another request was faster.
     let mut pool = blank(ctx, &input)?;
-    settings::apply(&mut pool, &Settings::from(input))?;
+    settings::apply(ctx, &mut pool, &Settings::from(input))?;
 
     // Load and commit.
     let pool = retry::on_conflict(ctx, async || {
         let mut pool = pool.clone();
-        pool.id = new_id(ctx);
+        pool.id = ctx.own.pool_id.clone().unwrap_or_else(|| new_id(ctx));
+        let most = ctx.app.settings.quotas.counts.pools;
+        quotas::room(most, ctx.app.store.count_pools(most).await?, "user pools")?;
         let [id_key, access_key] = ctx.app.tokens.take_keys(ctx).await?;
         let mut changes = Changes::new();
         changes.insert(pool.clone());
@@ -42,7 +44,7 @@ pub async fn run(ctx: &Ctx, input: CreateUserPoolRequest) -> Result<CreateUserPo
         Ok(pool)
     })
     .await?;
-    Ok(CreateUserPoolResponse { user_pool: Some(answer::user_pool(ctx, &pool, 0)) })
+    Ok(CreateUserPoolResponse { user_pool: Some(answer::user_pool(ctx, &pool, 0, &[])) })
 }
 
 fn new_id(ctx: &Ctx) -> String {
@@ -93,6 +95,7 @@ fn blank(ctx: &Ctx, input: &CreateUserPoolRequest) -> Result<Pool, ApiError> {
         tags: BTreeMap::new(),
         tier: UserPoolTierType::Essentials,
         add_ons: None,
+        factors: FactorSettings::default(),
     })
 }
 

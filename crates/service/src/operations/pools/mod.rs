@@ -4,15 +4,19 @@ pub mod add_custom_attributes;
 pub mod create_user_pool;
 pub mod delete_user_pool;
 pub mod describe_user_pool;
+pub mod get_user_pool_mfa_config;
 pub mod list_user_pools;
+pub mod set_user_pool_mfa_config;
 pub mod update_user_pool;
 
 mod answer;
 mod email;
+mod factors;
 mod messages;
-pub(super) mod policies;
+mod policies;
 mod refused;
 mod settings;
+mod sms;
 
 use domain::schema;
 

@@ -1,10 +1,10 @@
-//! Password policy, sign-in policy and what the tiers allow (accounts.md §13.3, §13.5).
+//! Password policy, sign-in policy and what in the settings not every tier includes (accounts.md §13.3, §13.5).
 
 use domain::PasswordPolicy;
-use wire::{AuthFactorType, ErrorKind, PreTokenGenerationLambdaVersionType, UserPoolTierType};
+use wire::{AdvancedSecurityModeType, AuthFactorType, PreTokenGenerationLambdaVersionType, UserPoolMfaType};
 
 use super::settings::Settings;
-use crate::ApiError;
+use crate::{ApiError, tiers::Feature};
 
 /// The password policy that the request asks for.
 ///
@@ -23,6 +23,17 @@ pub fn password_policy(settings: &Settings) -> Result<PasswordPolicy, ApiError> 
     if first_factors(settings).is_some_and(|factors| !factors.contains(&AuthFactorType::Password)) {
         return Err(ApiError::invalid_parameter(
             "Password should be configured as one of the allowed first auth factors.",
+        ));
+    }
+    // Decision: the service's words for this and the next are not recorded (auth-flows.md §4).
+    let factors = first_factors(settings).unwrap_or_default();
+    if factors.contains(&AuthFactorType::SoftwareToken) {
+        return Err(ApiError::invalid_parameter("SOFTWARE_TOKEN cannot be one of the allowed first auth factors."));
+    }
+    let has_codes = factors.iter().any(|factor| matches!(factor, AuthFactorType::EmailOtp | AuthFactorType::SmsOtp));
+    if has_codes && settings.mfa_configuration == Some(UserPoolMfaType::On) {
+        return Err(ApiError::invalid_parameter(
+            "EMAIL_OTP and SMS_OTP cannot be allowed first auth factors when MFA is required.",
         ));
     }
     // 0 days stand for the default.
@@ -47,41 +58,23 @@ pub fn first_factors(settings: &Settings) -> Option<&[AuthFactorType]> {
     settings.policies.as_ref()?.sign_in_policy.as_ref()?.allowed_first_auth_factors.as_deref()
 }
 
-/// Whether anything but passwords can begin a sign-in.
-pub fn has_other_factors(settings: &Settings) -> bool {
-    first_factors(settings).is_some_and(|factors| factors.iter().any(|factor| *factor != AuthFactorType::Password))
-}
-
-/// Refuses what the LITE tier does not have.
-///
-/// # Errors
-/// `FeatureUnavailableInTierException` naming the features.
-pub fn check_tier(tier: UserPoolTierType, settings: &Settings, policy: &PasswordPolicy) -> Result<(), ApiError> {
-    if tier != UserPoolTierType::Lite {
-        return Ok(());
+/// What the settings use that not every tier includes.
+pub fn tiered_features(settings: &Settings, policy: &PasswordPolicy) -> Vec<Feature> {
+    let mut used = Vec::new();
+    if first_factors(settings).is_some_and(|factors| factors.iter().any(|factor| *factor != AuthFactorType::Password)) {
+        used.push(Feature::PasswordlessSignIn);
     }
-    let version = settings
-        .lambda_config
-        .as_ref()
-        .and_then(|lambda| lambda.pre_token_generation_config.as_ref())
-        .map_or(PreTokenGenerationLambdaVersionType::V10, |config| config.lambda_version);
-    let feature = if has_other_factors(settings) {
-        "Passwordless Sign-In".to_owned()
-    } else if version != PreTokenGenerationLambdaVersionType::V10 {
-        format!("Token Customization with Pre-Token Generation Lambda {}", version.as_str())
-    } else if policy.history_size.is_some_and(|size| size > 0) {
-        // Decision: the name of this feature is not recorded.
-        "Password History".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(not_in_lite(&feature))
-}
-
-/// `FeatureUnavailableInTierException` for a pool of the LITE tier.
-pub fn not_in_lite(feature: &str) -> ApiError {
-    ApiError::new(
-        ErrorKind::FeatureUnavailableInTier,
-        format!("The following features need to be disabled for the LITE pricing tier configured: {feature}"),
-    )
+    let lambda = settings.lambda_config.as_ref().and_then(|lambda| lambda.pre_token_generation_config.as_ref());
+    let version = lambda.map_or(PreTokenGenerationLambdaVersionType::V10, |config| config.lambda_version);
+    if version != PreTokenGenerationLambdaVersionType::V10 {
+        used.push(Feature::TokenCustomization(version));
+    }
+    if policy.history_size.is_some_and(|size| size > 0) {
+        used.push(Feature::PasswordHistory);
+    }
+    let add_ons = settings.user_pool_add_ons.as_ref();
+    if add_ons.is_some_and(|add_ons| add_ons.advanced_security_mode != AdvancedSecurityModeType::Off) {
+        used.push(Feature::ThreatProtection);
+    }
+    used
 }

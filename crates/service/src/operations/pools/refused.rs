@@ -1,5 +1,6 @@
-//! Settings that this version does not honour yet. The service's own rules for them come first where they are known;
-//! values that mean "off" are always taken.
+//! Settings that could do harm if they were taken and not honoured: a second factor that nobody is asked for, a
+//! trigger that nobody calls. The service's own rules for them come first where they are known; values that mean "off"
+//! are always taken.
 
 use wire::{
     AdvancedSecurityModeType, AuthFactorType, DcrConfigurationType, DeviceConfigurationType, EncryptionKeyType,
@@ -15,10 +16,6 @@ use crate::ApiError;
 /// `InvalidParameterException` naming the setting.
 pub fn check(settings: &Settings) -> Result<(), ApiError> {
     mfa(settings)?;
-    if settings.sms_authentication_message.is_some() {
-        // The text of SMS codes at sign-in: nothing sends one as long as MFA cannot be switched on.
-        return Err(ApiError::not_supported("SmsAuthenticationMessage"));
-    }
     if let Some(lambda) = &settings.lambda_config {
         triggers(lambda)?;
     }

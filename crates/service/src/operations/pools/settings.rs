@@ -14,11 +14,8 @@ use wire::{
     UserPoolPolicyType, UserPoolTierType, VerificationMessageTemplateType, VerifiedAttributeType,
 };
 
-use super::{email, messages, policies, refused};
-use crate::ApiError;
-
-/// Most tags on a pool.
-const MOST_TAGS: usize = 50;
+use super::{email, messages, policies, refused, sms};
+use crate::{ApiError, Ctx, operations::tags, tiers};
 
 /// Every setting that both requests can carry.
 pub struct Settings {
@@ -114,27 +111,25 @@ impl From<UpdateUserPoolRequest> for Settings {
 /// # Errors
 /// The service's error for the first rule that is broken, or `InvalidParameterException` for what this version does
 /// not honour.
-pub fn apply(pool: &mut Pool, settings: &Settings) -> Result<(), ApiError> {
+pub fn apply(ctx: &Ctx, pool: &mut Pool, settings: &Settings) -> Result<(), ApiError> {
     let tier = settings.user_pool_tier.unwrap_or(UserPoolTierType::Essentials);
     let policy = policies::password_policy(settings)?;
     let auto_verified = distinct(settings.auto_verified_attributes.as_deref().unwrap_or_default());
     let before_update = verification_before_update(pool, settings, &auto_verified)?;
     let recovery = recovery(settings.account_recovery_setting.as_ref())?;
     let template = messages::verification(settings)?;
-    let email = email::configuration(settings.email_configuration.clone())?;
-    let sms = sms(pool, settings.sms_configuration.clone())?;
+    let email = email::configuration(pool.region(), settings.email_configuration.clone())?;
+    let sms = sms::configuration(pool.region(), settings.sms_configuration.clone())?;
     if auto_verified.contains(&VerifiedAttributeType::PhoneNumber) && sms.is_none() {
         return Err(ApiError::invalid_parameter(
             "SMS configuration is required when phone_number is selected for auto verification",
         ));
     }
     let tags = settings.user_pool_tags.clone().unwrap_or_default();
-    if tags.len() > MOST_TAGS {
-        // Decision: the service's words are not recorded.
-        let message = format!("A user pool cannot have more than {MOST_TAGS} tags.");
+    if let Some(message) = tags::fault(&tags) {
         return Err(ApiError::new(ErrorKind::UserPoolTagging, message));
     }
-    policies::check_tier(tier, settings, &policy)?;
+    tiers::check(ctx, tier, &policies::tiered_features(settings, &policy))?;
     refused::check(settings)?;
 
     let admin = settings.admin_create_user_config.clone().unwrap_or_default();
@@ -151,6 +146,7 @@ pub fn apply(pool: &mut Pool, settings: &Settings) -> Result<(), ApiError> {
     pool.tags = tags;
     pool.tier = tier;
     pool.add_ons = settings.user_pool_add_ons.clone();
+    pool.factors.sms_message = settings.sms_authentication_message.clone();
     Ok(())
 }
 
@@ -209,21 +205,4 @@ fn recovery(setting: Option<&AccountRecoverySettingType>) -> Result<Option<Vec<R
         ));
     }
     Ok(Some(options))
-}
-
-/// The region that is left out is the pool's. Roles are not looked up: whether their account is the caller's says
-/// nothing on a server that has no accounts.
-fn sms(pool: &Pool, given: Option<SmsConfigurationType>) -> Result<Option<SmsConfigurationType>, ApiError> {
-    let Some(mut sms) = given else { return Ok(None) };
-    if sms.eums_sms.is_some() {
-        return Err(ApiError::not_supported("SmsConfiguration.EumsSms"));
-    }
-    if sms.sns_caller_arn.is_none() {
-        // Decision: the model no longer demands it; these are the words from when it did.
-        return Err(ApiError::invalid_parameter(
-            "1 validation error detected: Value null at 'smsConfiguration.snsCallerArn' failed to satisfy constraint: Member must not be null",
-        ));
-    }
-    sms.sns_region.get_or_insert_with(|| pool.region().to_owned());
-    Ok(Some(sms))
 }

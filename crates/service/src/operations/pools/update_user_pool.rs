@@ -1,10 +1,16 @@
 //! UpdateUserPool (accounts.md §13.4): everything that the request leaves out goes back to its default.
 
-use store::Changes;
+use domain::{Domain, Pool};
+use store::{Changes, Stored};
 use wire::{UpdateUserPoolRequest, UpdateUserPoolResponse};
 
 use super::settings::{self, Settings};
-use crate::{ApiError, Ctx, lookup, retry};
+use crate::{
+    ApiError, Ctx, import, lookup,
+    operations::domains,
+    retry,
+    tiers::{self, Feature},
+};
 
 /// Replaces the pool's settings.
 ///
@@ -17,11 +23,17 @@ pub async fn run(ctx: &Ctx, input: UpdateUserPoolRequest) -> Result<UpdateUserPo
     retry::on_conflict(ctx, async || {
         // Load.
         let before = lookup::current_pool(ctx, &pool_id).await?;
+        let domains = ctx.app.store.domains(&before.id).await?;
+        import::refuse_during_import(ctx, &before).await?;
 
         // Decide.
         let mut after = before.value.clone();
-        settings::apply(&mut after, &settings)?;
+        settings::apply(ctx, &mut after, &settings)?;
+        tiers::check_change(ctx, after.tier, &set_elsewhere(&before, &domains))?;
         after.name = pool_name.clone().unwrap_or(after.name);
+        if ctx.own.is_seeding && after == before.value {
+            return Ok(UpdateUserPoolResponse {});
+        }
         after.modified_at = ctx.now;
 
         // Commit.
@@ -31,4 +43,16 @@ pub async fn run(ctx: &Ctx, input: UpdateUserPoolRequest) -> Result<UpdateUserPo
         Ok(UpdateUserPoolResponse {})
     })
     .await
+}
+
+/// The features that the pool has from other operations, so that this one cannot switch them off.
+fn set_elsewhere(pool: &Pool, domains: &[Stored<Domain>]) -> Vec<Feature> {
+    let mut features = Vec::new();
+    if pool.factors.web_authn.is_some() {
+        features.push(Feature::PasswordlessSignIn);
+    }
+    if domains::use_managed_login(domains) {
+        features.push(Feature::ManagedLogin);
+    }
+    features
 }

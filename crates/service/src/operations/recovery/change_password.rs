@@ -5,7 +5,7 @@
 
 use domain::{AttemptPurpose, CodePurpose};
 use store::Changes;
-use wire::{ChangePasswordRequest, ChangePasswordResponse};
+use wire::{ChangePasswordRequest, ChangePasswordResponse, UserStatusType};
 
 use crate::{
     ApiError, Ctx, codes,
@@ -31,6 +31,11 @@ pub async fn run(ctx: &Ctx, input: ChangePasswordRequest) -> Result<ChangePasswo
             store.code(&pool.id, sub, CodePurpose::Reset),
         )?;
         let user = user.ok_or_else(ApiError::no_such_user)?;
+        // Who signs in elsewhere, tokens in hand or not, must not make up a password: AdminDisableProviderForUser has
+        // taken it away.
+        if user.status == UserStatusType::ExternalProvider {
+            return Err(ApiError::not_authorized("User password cannot be changed in the current state."));
+        }
         let limit = ctx.app.settings.limits.password_changes_per_hour;
         let counted = codes::count_request(ctx, attempts.as_ref(), (&pool.id, sub), purpose, limit)?;
         let mut changes = Changes::new();

@@ -8,7 +8,7 @@
 //! and risk will read them from the input here; they are not stored and change nothing else.
 
 use domain::{AttemptPurpose, Attempts, Client, Medium, Pool, RecoveryChannel, Spent, User, time};
-use store::{Changes, Stored};
+use store::{Changes, ResetRequestSnapshot, Stored};
 use wire::{CodeDeliveryDetailsType, ForgotPasswordRequest, ForgotPasswordResponse};
 
 use super::{add_code, administrator_only, can_deliver_anything, channel, render_for_nobody, simulated_delivery};
@@ -21,11 +21,16 @@ use crate::{ApiError, Ctx, codes, lookup, retry, secret_hash};
 pub async fn run(ctx: &Ctx, input: ForgotPasswordRequest) -> Result<ForgotPasswordResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    let (name, stand_in) = (pool.fold(&input.username), lookup::subject(ctx, &pool, &input.username, None));
     let details = retry::on_conflict(ctx, async || {
-        let user = lookup::user(ctx, &pool, &input.username).await?;
-        match recipient(ctx, &client, &pool, user.as_deref())? {
-            Some((user, medium)) => send(ctx, &client, &pool, user, medium).await,
-            None => pretend_to_send(ctx, &client, &pool, &input.username).await,
+        // Everything at once, of users and of stand-ins: known and unknown names cost the same.
+        let snapshot = ctx.app.store.reset_request_snapshot(&pool.id, &name, &stand_in).await?;
+        match recipient(ctx, &client, &pool, snapshot.user.as_deref())? {
+            Some((user, medium)) => send(ctx, &client, &pool, &snapshot, user, medium).await,
+            None => {
+                let requests = snapshot.stand_in_requests.as_ref();
+                pretend_to_send(ctx, &client, &pool, &input.username, &stand_in, requests).await
+            }
         }
     })
     .await?;
@@ -68,30 +73,30 @@ async fn send(
     ctx: &Ctx,
     client: &Client,
     pool: &Pool,
+    snapshot: &ResetRequestSnapshot,
     user: &User,
     medium: Medium,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     ctx.app.outbox.can_deliver(medium)?;
-    let snapshot = ctx.app.store.recovery_snapshot(&pool.id, &user.sub).await?;
     let mut changes = count(ctx, pool, &user.sub, snapshot.requests.as_ref())?;
     let details = add_code(ctx, &mut changes, pool, Some(&client.id), user, medium, snapshot.code.as_ref())?;
     ctx.app.commit(changes).await?;
     Ok(details)
 }
 
-/// Counts, reads, renders and commits as [`send`] does, under a stand-in for the user; two marks that expire take the
+/// Counts, renders and commits as [`send`] does, under a stand-in for the user; two marks that expire take the
 /// place of the code and of the message, which is thrown away.
 async fn pretend_to_send(
     ctx: &Ctx,
     client: &Client,
     pool: &Pool,
     username: &str,
+    stand_in: &str,
+    requests: Option<&Stored<Attempts>>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     let details = simulated_delivery(ctx, pool, username);
-    let stand_in = lookup::subject(ctx, pool, username, None);
-    let snapshot = ctx.app.store.recovery_snapshot(&pool.id, &stand_in).await?;
-    let mut changes = count(ctx, pool, &stand_in, snapshot.requests.as_ref())?;
-    render_for_nobody(ctx, client, pool, &stand_in)?;
+    let mut changes = count(ctx, pool, stand_in, requests)?;
+    render_for_nobody(ctx, client, pool, stand_in)?;
     for _ in 0..2 {
         changes.insert(Spent { id: ctx.uuid(), expires_at: ctx.now.plus(time::HOUR) });
     }

@@ -61,6 +61,7 @@ async fn register(ctx: &Ctx, client: &Client, pool: &Pool, input: &SignUpRequest
         created_at: ctx.now,
         modified_at: ctx.now,
         tokens_not_before: None,
+        identities: Vec::new(),
     };
     let claims = names::claims(pool, &user);
     if let Some((kind, _)) = attributes::other_owner(ctx, pool, &user.sub, &claims).await? {

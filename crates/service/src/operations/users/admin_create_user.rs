@@ -60,6 +60,7 @@ async fn create(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
         created_at: ctx.now,
         modified_at: ctx.now,
         tokens_not_before: None,
+        identities: Vec::new(),
     };
 
     let mut changes = Changes::new();

@@ -1,0 +1,262 @@
+//! `ProviderDetails` by the type of the provider (oauth-federation.md §15.1): what must be there, what may, and what the
+//! server adds.
+//!
+//! Decision: nothing is fetched when a provider is set up: a server that follows any URL in a request would be a tool
+//! for reaching what only it can reach. What an OpenID Connect issuer publishes is read at sign-in; the metadata of a
+//! SAML provider have to come in the request.
+
+use std::collections::BTreeMap;
+
+use wire::IdentityProviderTypeType;
+
+use super::saml_metadata;
+use crate::ApiError;
+
+/// The key of the secret that OAuth providers share with the pool.
+pub const CLIENT_SECRET: &str = "client_secret";
+/// The key of the private key with which the pool proves itself to Apple.
+pub const PRIVATE_KEY: &str = "private_key";
+/// The version of Facebook's interface when nothing is said.
+const FACEBOOK_VERSION: &str = "v17.0";
+/// The one algorithm for signing requests to SAML providers.
+const SIGNING_ALGORITHM: &str = "rsa-sha256";
+
+/// Details in order.
+#[derive(Debug)]
+pub struct Details {
+    /// What can be shown.
+    pub plain: BTreeMap<String, String>,
+    /// What is sealed.
+    pub secrets: BTreeMap<String, String>,
+}
+
+/// Checks the details of a provider and completes them. With `has_private_key` the private key may be left out, since
+/// there is one already.
+///
+/// # Errors
+/// `InvalidParameterException` for the first key that is missing, unknown or wrong.
+pub fn of(
+    kind: IdentityProviderTypeType,
+    given: &BTreeMap<String, String>,
+    has_private_key: bool,
+) -> Result<Details, ApiError> {
+    let (required, optional) = keys(kind);
+    let missing = required.iter().copied().find(|key| {
+        let is_given = given.get(*key).is_some_and(|value| !value.trim().is_empty());
+        !(is_given || *key == PRIVATE_KEY && has_private_key)
+    });
+    // Decision: the service's words are not recorded.
+    if let Some(key) = missing {
+        return Err(refused(format!("{key} is required for identity providers of type {}.", kind.as_str())));
+    }
+    let is_known = |key: &str| required.contains(&key) || optional.contains(&key);
+    if let Some(key) = given.keys().find(|key| !is_known(key)) {
+        let key: String = key.chars().take(100).collect();
+        return Err(refused(format!("{key} is not known for identity providers of type {}.", kind.as_str())));
+    }
+    let (secrets, mut plain): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        given.clone().into_iter().partition(|(key, _)| [CLIENT_SECRET, PRIVATE_KEY].contains(&key.as_str()));
+    let added = match kind {
+        IdentityProviderTypeType::Google => google(),
+        IdentityProviderTypeType::Facebook => facebook(&mut plain)?,
+        IdentityProviderTypeType::LoginWithAmazon => amazon(),
+        IdentityProviderTypeType::SignInWithApple => apple(),
+        IdentityProviderTypeType::Oidc => oidc(&plain)?,
+        IdentityProviderTypeType::Saml => saml(&mut plain)?,
+    };
+    plain.extend(added);
+    Ok(Details { plain, secrets })
+}
+
+fn refused(message: String) -> ApiError {
+    ApiError::invalid_parameter(format!("Invalid ProviderDetails: {message}"))
+}
+
+/// The keys that a request must have, and those that it may have: what the server adds itself may come back.
+const fn keys(kind: IdentityProviderTypeType) -> (&'static [&'static str], &'static [&'static str]) {
+    const ADDED: &[&str] = &[
+        "attributes_url",
+        "attributes_url_add_attributes",
+        "authorize_url",
+        "oidc_issuer",
+        "token_request_method",
+        "token_url",
+    ];
+    const ADDED_WITH_VERSION: &[&str] = &[
+        "api_version",
+        "attributes_url",
+        "attributes_url_add_attributes",
+        "authorize_url",
+        "token_request_method",
+        "token_url",
+    ];
+    match kind {
+        IdentityProviderTypeType::Google | IdentityProviderTypeType::LoginWithAmazon => {
+            (&["client_id", CLIENT_SECRET, "authorize_scopes"], ADDED)
+        }
+        IdentityProviderTypeType::Facebook => (&["client_id", CLIENT_SECRET, "authorize_scopes"], ADDED_WITH_VERSION),
+        IdentityProviderTypeType::SignInWithApple => {
+            (&["client_id", "team_id", "key_id", PRIVATE_KEY, "authorize_scopes"], ADDED)
+        }
+        IdentityProviderTypeType::Oidc => (
+            &["client_id", "attributes_request_method", "oidc_issuer", "authorize_scopes"],
+            &[
+                CLIENT_SECRET,
+                "authorize_url",
+                "token_url",
+                "attributes_url",
+                "jwks_uri",
+                "attributes_url_add_attributes",
+            ],
+        ),
+        IdentityProviderTypeType::Saml => (
+            &[],
+            &[
+                "MetadataURL",
+                "MetadataFile",
+                "IDPSignout",
+                "IDPInit",
+                "EncryptedResponses",
+                "RequestSigningAlgorithm",
+                "SSORedirectBindingURI",
+                "SLORedirectBindingURI",
+            ],
+        ),
+    }
+}
+
+fn added<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+fn google() -> BTreeMap<String, String> {
+    added([
+        ("attributes_url", "https://people.googleapis.com/v1/people/me?personFields="),
+        ("attributes_url_add_attributes", "true"),
+        ("authorize_url", "https://accounts.google.com/o/oauth2/v2/auth"),
+        ("oidc_issuer", "https://accounts.google.com"),
+        ("token_request_method", "POST"),
+        ("token_url", "https://www.googleapis.com/oauth2/v4/token"),
+    ])
+}
+
+fn facebook(plain: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+    let version = plain.entry("api_version".to_owned()).or_insert_with(|| FACEBOOK_VERSION.to_owned()).clone();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = version.strip_prefix('v').and_then(|number| number.split_once('.'));
+    if !parts.is_some_and(|(major, minor)| is_number(major) && is_number(minor)) || version.len() > 16 {
+        return Err(refused(format!("api_version must look like {FACEBOOK_VERSION}.")));
+    }
+    Ok(added([
+        ("attributes_url", &format!("https://graph.facebook.com/{version}/me?fields=")),
+        ("attributes_url_add_attributes", "true"),
+        ("authorize_url", &format!("https://www.facebook.com/{version}/dialog/oauth")),
+        ("token_request_method", "GET"),
+        ("token_url", &format!("https://graph.facebook.com/{version}/oauth/access_token")),
+    ]))
+}
+
+fn amazon() -> BTreeMap<String, String> {
+    added([
+        ("attributes_url", "https://api.amazon.com/user/profile"),
+        ("attributes_url_add_attributes", "false"),
+        ("authorize_url", "https://www.amazon.com/ap/oa"),
+        ("token_request_method", "POST"),
+        ("token_url", "https://api.amazon.com/auth/o2/token"),
+    ])
+}
+
+fn apple() -> BTreeMap<String, String> {
+    added([
+        ("attributes_url_add_attributes", "false"),
+        ("authorize_url", "https://appleid.apple.com/auth/authorize"),
+        ("oidc_issuer", "https://appleid.apple.com"),
+        ("token_request_method", "POST"),
+        ("token_url", "https://appleid.apple.com/auth/token"),
+    ])
+}
+
+fn oidc(plain: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+    let value = |key: &str| plain.get(key).map(String::as_str).unwrap_or_default();
+    if !["GET", "POST"].contains(&value("attributes_request_method")) {
+        return Err(refused("attributes_request_method must be GET or POST.".to_owned()));
+    }
+    if !value("authorize_scopes").split_whitespace().any(|scope| scope == "openid") {
+        return Err(refused("authorize_scopes must include openid.".to_owned()));
+    }
+    let issuer = value("oidc_issuer");
+    if !is_https(issuer) || issuer.ends_with('/') {
+        return Err(refused("oidc_issuer must be an https URL on port 443 or 80 without a trailing slash.".to_owned()));
+    }
+    for key in ["authorize_url", "token_url", "attributes_url", "jwks_uri"] {
+        if plain.get(key).is_some_and(|url| !is_https(url)) {
+            return Err(refused(format!("{key} must be an https URL on port 443 or 80.")));
+        }
+    }
+    Ok(added([("attributes_url_add_attributes", "false")]))
+}
+
+/// An absolute https URL with a host, no user and no fragment, on one of the two ports that the service goes to.
+fn is_https(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://") else { return false };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let (host, port) = authority.rsplit_once(':').map_or((authority, "443"), |(host, port)| (host, port));
+    let is_clean = url.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"#\\<>\"".contains(c));
+    is_clean && !host.is_empty() && !host.contains('@') && ["443", "80"].contains(&port)
+}
+
+fn saml(plain: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+    for key in ["IDPSignout", "IDPInit", "EncryptedResponses"] {
+        if plain.get(key).is_some_and(|value| !["true", "false"].contains(&value.as_str())) {
+            return Err(refused(format!("{key} must be true or false.")));
+        }
+    }
+    if plain.get("RequestSigningAlgorithm").is_some_and(|algorithm| algorithm != SIGNING_ALGORITHM) {
+        return Err(refused(format!("RequestSigningAlgorithm must be {SIGNING_ALGORITHM}.")));
+    }
+    let file = match (plain.get("MetadataURL"), plain.get("MetadataFile")) {
+        (None, Some(file)) => file,
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(refused("exactly one of MetadataURL and MetadataFile is required.".to_owned()));
+        }
+        (Some(_), None) => {
+            return Err(ApiError::not_supported("ProviderDetails.MetadataURL (give MetadataFile instead)"));
+        }
+    };
+    let metadata = saml_metadata::read(file).map_err(ApiError::invalid_parameter)?;
+    if plain.get("EncryptedResponses").is_some_and(|value| value == "true") {
+        return Err(ApiError::not_supported("ProviderDetails.EncryptedResponses"));
+    }
+    // What the metadata say counts, whatever an answer that comes back says.
+    plain.remove("SLORedirectBindingURI");
+    let mut added = added([("SSORedirectBindingURI", &metadata.sign_in)]);
+    added.extend(metadata.sign_out.map(|sign_out| ("SLORedirectBindingURI".to_owned(), sign_out)));
+    Ok(added)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_https;
+
+    #[test]
+    fn only_encrypted_addresses_on_the_usual_ports_are_taken() {
+        for good in ["https://a.example", "https://a.example:443/x", "https://a.example:80", "https://a.example/x?y"] {
+            assert!(is_https(good), "{good}");
+        }
+        for bad in [
+            "",
+            "http://a.example",
+            "https://",
+            "https://:443",
+            "https://a.example:8443",
+            "https://a.example:",
+            "https://user@a.example",
+            "https://a.example/#x",
+            "https://a.example/ x",
+            "https://a.example\\@b.example",
+            "ftp://a.example",
+        ] {
+            assert!(!is_https(bad), "{bad}");
+        }
+    }
+}
