@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::seed::SeedOptions;
+
 const BACKUP_EXAMPLES: &str = "Examples:
   poolkeeper backup --output monday.poolkeeper --data-dir data
   poolkeeper backup --output - --config poolkeeper.toml | zstd > monday.poolkeeper.zst";
@@ -14,6 +16,14 @@ const COPY_EXAMPLES: &str = "Examples:
   POOLKEEPER_COPY_TO=postgres://keeper:PASSWORD@db.example.com/poolkeeper \\
     poolkeeper copy --from sqlite:data/poolkeeper.db
   poolkeeper copy --from postgres://keeper@localhost/poolkeeper --to sqlite:data/poolkeeper.db";
+const EXPORT_EXAMPLES: &str = "Examples:
+  poolkeeper keys generate-master > recipient.key
+  poolkeeper export --user-pool-id eu-west-1_AbCdEfGh1 --key recipient.key --output pool.export --config poolkeeper.toml";
+const IMPORT_EXAMPLES: &str = "Examples:
+  poolkeeper import --key recipient.key --input pool.export --config poolkeeper.toml";
+const RESHAPE_EXAMPLES: &str = "Examples:
+  poolkeeper reshape --user-pool-id eu-west-1_AbCdEfGh1 --alias-attributes email,preferred_username \\
+    --username-attributes none --required email --config poolkeeper.toml";
 const DOCTOR_EXAMPLES: &str = "Examples:
   poolkeeper doctor --config poolkeeper.toml
   poolkeeper doctor --config poolkeeper.toml --json | jq '.checks[] | select(.status != \"ok\")'";
@@ -30,14 +40,14 @@ pub struct Arguments {
     pub command: Option<Command>,
     /// Options of `dev`, when no command is named.
     #[command(flatten)]
-    pub run: RunOptions,
+    pub dev: DevOptions,
 }
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a local emulator: any AWS credentials, an inbox at /_poolkeeper/inbox, a clock that tests can move
-    Dev(RunOptions),
+    Dev(DevOptions),
     /// Run a production server: signatures are checked, and a master key is needed
     Serve(RunOptions),
     /// Manage the master key and the access keys with which administrators sign requests
@@ -100,6 +110,66 @@ pub enum Command {
         #[arg(long, env = "POOLKEEPER_CONFIG", hide_env_values = true, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Write one user pool into a file for another installation, passwords included ([beyond] has to allow it)
+    ///
+    /// Takes along the pool, its keys, clients, groups, domains, identity providers and users, with password verifiers or
+    /// hashes, so that everybody signs in as before. The file is encrypted for the given key, line by line; only who has
+    /// that key can read it. Servers may be at work. Not taken along: outstanding codes and messages, import jobs,
+    /// counters of attempts, revoked single sign-ins.
+    #[command(after_long_help = EXPORT_EXAMPLES)]
+    Export {
+        /// The pool
+        #[arg(long, value_name = "ID")]
+        user_pool_id: String,
+        /// File with the key of whoever is to read the export, as `keys generate-master` makes one
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// File to write; it must not exist
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Read a user pool that `export` wrote, under its old ids ([beyond] has to allow it)
+    ///
+    /// The file is checked to its end before anything is written, and the pool appears at the end, complete. A pool that
+    /// exists is never changed. A SQLite file must not be in use by a server; on PostgreSQL servers may be at work.
+    #[command(after_long_help = IMPORT_EXAMPLES)]
+    Import {
+        /// File with the key that the export was written for
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// File that `export` wrote
+        #[arg(long, value_name = "FILE")]
+        input: PathBuf,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Change the sign-in names and required attributes of a user pool that exists ([beyond] has to allow it)
+    ///
+    /// All three lists are set as given; `none` is an empty one. When two users would own the same name, those are named and
+    /// nothing is changed. Usernames stay what they are, and users who lack a required attribute stay as they are. A SQLite
+    /// file must not be in use by a server; on PostgreSQL servers may be at work.
+    #[command(after_long_help = RESHAPE_EXAMPLES)]
+    Reshape {
+        /// The pool
+        #[arg(long, value_name = "ID")]
+        user_pool_id: String,
+        /// What users may sign in with besides their username: email, phone_number, preferred_username
+        #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+        alias_attributes: Vec<String>,
+        /// What users sign in with instead of a username: email, phone_number
+        #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+        username_attributes: Vec<String>,
+        /// Standard attributes that whoever signs up must give
+        #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+        required: Vec<String>,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
     /// Check everything that a server needs, and say what to do about what is not in order
     ///
     /// Looks at the configuration as `serve` would use it, at the master key, the database, what is in it, and the mail
@@ -133,6 +203,17 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+}
+
+/// Options of `dev`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DevOptions {
+    /// As for `serve`.
+    #[command(flatten)]
+    pub run: RunOptions,
+    /// What there is to be.
+    #[command(flatten)]
+    pub seed: SeedOptions,
 }
 
 /// Options of `dev` and `serve`.

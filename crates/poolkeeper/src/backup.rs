@@ -54,7 +54,9 @@ fn summary(name: &str, made: &Backup) -> String {
     format!("{name}: {rows} rows, {bytes}, sha256:{}", made.contents.digest)
 }
 
-fn refuse_existing(output: &Path, replace: bool) -> anyhow::Result<()> {
+/// # Errors
+/// When there is something of that name, unless it may be replaced.
+pub fn refuse_existing(output: &Path, replace: bool) -> anyhow::Result<()> {
     if !replace && output.symlink_metadata().is_ok() {
         bail!("{} exists. Name another file, or say --replace", output.display());
     }
@@ -62,15 +64,19 @@ fn refuse_existing(output: &Path, replace: bool) -> anyhow::Result<()> {
 }
 
 /// The file that is being written. It is removed unless it becomes complete.
-struct Part {
+pub struct Part {
     path: PathBuf,
-    file: File,
+    /// The file, empty and open for writing.
+    pub file: File,
     is_complete: bool,
 }
 
 impl Part {
     /// Makes `output` + `.part`, for this user alone, in place of one that was left behind.
-    fn new(output: &Path) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be made, or somebody else is writing it.
+    pub fn new(output: &Path) -> anyhow::Result<Self> {
         let mut name = output.file_name().context("the output names no file")?.to_owned();
         name.push(".part");
         let path = output.with_file_name(name);
@@ -93,7 +99,10 @@ impl Part {
     }
 
     /// Gives it its name, after everything is on the disk.
-    fn complete(mut self, output: &Path) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn complete(mut self, output: &Path) -> anyhow::Result<()> {
         let cannot = || format!("cannot complete {}", output.display());
         self.file.sync_all().with_context(cannot)?;
         fs::rename(&self.path, output).with_context(cannot)?;

@@ -28,3 +28,11 @@ pub fn print(mode: Mode, address: &str, base_url: &str, data: &str, region: &str
     let mut out = std::io::stdout().lock();
     _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
+
+/// Prints what was made before the first request, after the rest.
+pub fn add(lines: &[String]) {
+    if !lines.is_empty() {
+        let mut out = std::io::stdout().lock();
+        _ = out.write_all(format!("{}\n\n", lines.join("\n")).as_bytes()).and_then(|()| out.flush());
+    }
+}

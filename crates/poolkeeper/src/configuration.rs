@@ -14,10 +14,12 @@ use serde::Deserialize;
 use crate::arguments::{RunOptions, StoreOptions};
 
 mod email;
+mod quotas;
 mod server;
 mod store_location;
 
 pub use email::EmailSection;
+pub use quotas::QuotasSection;
 pub use server::ServerSection;
 pub use store_location::StoreSection;
 
@@ -36,12 +38,18 @@ pub struct Configuration {
     pub email: EmailSection,
     /// `[limits]`
     pub limits: LimitsSection,
+    /// `[quotas]`
+    pub quotas: QuotasSection,
     /// `[keys]`
     pub keys: KeysSection,
     /// `[passwords]`
     pub passwords: PasswordsSection,
     /// `[issuer]`
     pub issuer: IssuerSection,
+    /// `[pools]`
+    pub pools: PoolsSection,
+    /// `[beyond]`
+    pub beyond: BeyondSection,
 }
 
 /// `[limits]`: guards against guessing, per user.
@@ -54,6 +62,8 @@ pub struct LimitsSection {
     wrong_codes_per_day: Option<usize>,
     resends_per_hour: Option<usize>,
     password_changes_per_hour: Option<usize>,
+    attribute_codes_per_hour: Option<usize>,
+    wrong_attribute_codes_per_hour: Option<usize>,
 }
 
 /// `[keys]`
@@ -72,6 +82,26 @@ pub struct KeysSection {
 pub struct PasswordsSection {
     /// Pool ids, or `*`.
     pub srp_off: Vec<String>,
+}
+
+/// `[pools]`
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolsSection {
+    /// Whether tiers hold nothing back.
+    pub lift_tiers: bool,
+}
+
+/// `[beyond]`: what the original cannot do. Nothing of it is on unless it is named here.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BeyondSection {
+    /// Whether `poolkeeper export` and `poolkeeper import` may be used.
+    pub export_and_import: bool,
+    /// Whether ListUsers takes more filters than the original.
+    pub filters: bool,
+    /// Whether `poolkeeper reshape` may be used.
+    pub reshape: bool,
 }
 
 /// `[issuer]`
@@ -173,6 +203,10 @@ impl Configuration {
             wrong_codes_per_day: given.wrong_codes_per_day.unwrap_or(usual.wrong_codes_per_day),
             resends_per_hour: given.resends_per_hour.unwrap_or(usual.resends_per_hour),
             password_changes_per_hour: given.password_changes_per_hour.unwrap_or(usual.password_changes_per_hour),
+            attribute_codes_per_hour: given.attribute_codes_per_hour.unwrap_or(usual.attribute_codes_per_hour),
+            wrong_attribute_codes_per_hour: given
+                .wrong_attribute_codes_per_hour
+                .unwrap_or(usual.wrong_attribute_codes_per_hour),
         }
     }
 

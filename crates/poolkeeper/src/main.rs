@@ -14,11 +14,15 @@ mod mode;
 mod opening;
 mod progress;
 mod reference;
+mod reshape;
 mod restore;
 mod run;
+mod seed;
 mod signals;
 mod sweeping;
 mod system;
+mod template;
+mod transfer;
 
 use std::{io::Write, process::ExitCode};
 
@@ -27,6 +31,7 @@ use clap::Parser;
 use arguments::{Arguments, Command, ConfigCommand, KeysCommand, StoreOptions};
 use configuration::Configuration;
 use mode::Mode;
+use seed::SeedOptions;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -42,9 +47,11 @@ fn main() -> ExitCode {
 
 fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
-        None => start(Mode::Dev, Configuration::for_running(&arguments.run)?),
-        Some(Command::Dev(options)) => start(Mode::Dev, Configuration::for_running(&options)?),
-        Some(Command::Serve(options)) => start(Mode::Serve, Configuration::for_running(&options)?),
+        None => start(Mode::Dev, Configuration::for_running(&arguments.dev.run)?, &arguments.dev.seed),
+        Some(Command::Dev(options)) => start(Mode::Dev, Configuration::for_running(&options.run)?, &options.seed),
+        Some(Command::Serve(options)) => {
+            start(Mode::Serve, Configuration::for_running(&options)?, &SeedOptions::default())
+        }
         Some(Command::Keys { command: KeysCommand::GenerateMaster }) => print(&master_key::generate()),
         Some(Command::Keys { command: KeysCommand::Create { label, store } }) => {
             let configuration = Configuration::for_store(&store)?;
@@ -70,6 +77,19 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
             let configuration = Configuration::for_store(&StoreOptions { config, ..StoreOptions::default() })?;
             runtime()?.block_on(copy::run(&configuration, &from, &to, replace))
         }
+        Some(Command::Export { user_pool_id, key, output, store }) => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(transfer::export(&configuration, &user_pool_id, &key, &output))
+        }
+        Some(Command::Import { key, input, store }) => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(transfer::import(&configuration, &key, &input))
+        }
+        Some(Command::Reshape { user_pool_id, alias_attributes, username_attributes, required, store }) => {
+            let configuration = Configuration::for_store(&store)?;
+            let work = reshape::run(&configuration, &user_pool_id, &alias_attributes, &username_attributes, &required);
+            runtime()?.block_on(work)
+        }
         Some(Command::Doctor { json, run }) => runtime()?.block_on(doctor::run(&run, json)),
         Some(Command::Migrate { dry_run, store }) => {
             let configuration = Configuration::for_store(&store)?;
@@ -84,9 +104,9 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-fn start(mode: Mode, configuration: Configuration) -> anyhow::Result<()> {
+fn start(mode: Mode, configuration: Configuration, seed: &SeedOptions) -> anyhow::Result<()> {
     logs::start(mode)?;
-    runtime()?.block_on(run::run(mode, &configuration))
+    runtime()?.block_on(run::run(mode, &configuration, seed))
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

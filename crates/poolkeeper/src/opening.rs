@@ -33,6 +33,19 @@ pub async fn for_keys(configuration: &Configuration) -> anyhow::Result<Opened> {
     open(Mode::Serve, configuration, ring).await
 }
 
+/// For commands that only read, beside servers that may be at work.
+///
+/// # Errors
+/// As [`for_running`], and when the database has not been used yet.
+pub async fn to_look(configuration: &Configuration) -> anyhow::Result<Opened> {
+    let ring = master_key::for_keys(configuration)?;
+    let store = Store::open_to_read(&configuration.store.options(Mode::Serve)?).context("cannot open the data")?;
+    if !master_key::recognise(&store, &ring).await.context("cannot open the data")? {
+        bail!("{} has not been used by a server yet", configuration.store.described()?);
+    }
+    Ok(Opened { store, ring })
+}
+
 async fn open(mode: Mode, configuration: &Configuration, ring: KeyRing) -> anyhow::Result<Opened> {
     let store = Store::open(&configuration.store.options(mode)?).await.context("cannot open the data")?;
     if let Some(mark) = store.unfinished_restore().await.context("cannot open the data")? {

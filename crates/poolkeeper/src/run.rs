@@ -13,6 +13,7 @@ use crate::{
     configuration::Configuration,
     mode::Mode,
     opening::{self, Opened},
+    seed::SeedOptions,
     signals, sweeping, system,
 };
 
@@ -24,7 +25,7 @@ const JOBS_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the server cannot start: what is wrong and what to do.
-pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()> {
+pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) -> anyhow::Result<()> {
     let listen_options = configuration.server.listen_options()?;
     let sender = configuration.email.sender(mode)?;
     // The port is taken before the data: whoever starts the same server twice learns it from the port.
@@ -34,6 +35,7 @@ pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()
         None => None,
     };
     let Opened { store, ring } = opening::for_running(mode, configuration).await?;
+    service::search_index::ensure(&store).await.context("cannot make users of an earlier version searchable")?;
     let address = banner::address(listener.local_addr()?, listen_options.tls.is_some());
     let base_url = configuration.server.base_url.clone().unwrap_or_else(|| address.clone());
     let settings = settings(mode, configuration, base_url.clone())?;
@@ -47,17 +49,19 @@ pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()
     ));
 
     let shutdown = CancellationToken::new();
-    signals::watch(shutdown.clone())?;
+    let leaving = CancellationToken::new();
+    signals::watch(leaving.clone(), configuration.server.drain_delay(), shutdown.clone())?;
     let mut jobs = JoinSet::new();
     jobs.spawn(service::memory::follow(app.clone(), shutdown.clone()));
     jobs.spawn(service::messages::run(app.clone(), shutdown.clone()));
     jobs.spawn(service::tokens::refill(app.clone(), shutdown.clone()));
+    jobs.spawn(service::import::run(app.clone(), shutdown.clone()));
     jobs.spawn(sweeping::run(app.clone(), shutdown.clone()));
 
     let options = web::Options {
         test_controls: mode == Mode::Dev,
         trusted_proxies: configuration.server.trusted_proxies.clone(),
-        shutdown: shutdown.clone(),
+        leaving,
         ..web::Options::default()
     };
     if let Some(listener) = admin_listener {
@@ -66,7 +70,10 @@ pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()
         tracing::info!(address = %listener.local_addr()?, "health, readiness and metrics");
         jobs.spawn(web::listen(listener, router, admin, shutdown.clone()));
     }
+    // Requests wait at the port until everything is there.
+    let seeded = seed.carry_out(&app).await?;
     banner::print(mode, &address, &base_url, &configuration.store.described()?, &configuration.server.default_region);
+    banner::add(&seeded);
     web::listen(listener, web::router(app, options), listen_options, shutdown).await;
 
     let ended = async { while jobs.join_next().await.is_some() {} };
@@ -76,7 +83,8 @@ pub async fn run(mode: Mode, configuration: &Configuration) -> anyhow::Result<()
     Ok(())
 }
 
-fn settings(mode: Mode, configuration: &Configuration, base_url: String) -> anyhow::Result<Settings> {
+/// The service's part of the configuration.
+pub(crate) fn settings(mode: Mode, configuration: &Configuration, base_url: String) -> anyhow::Result<Settings> {
     Ok(Settings {
         base_url,
         issuer: configuration.issuer(),
@@ -87,6 +95,9 @@ fn settings(mode: Mode, configuration: &Configuration, base_url: String) -> anyh
         srp_off: configuration.srp_off(),
         key_stock: configuration.key_stock()?,
         keep_sent_messages: mode == Mode::Dev,
+        quotas: configuration.quotas.quotas(mode),
+        beyond_filters: configuration.beyond.filters,
+        lift_tiers: configuration.pools.lift_tiers,
     })
 }
 

@@ -1,17 +1,25 @@
 //! SIGINT and SIGTERM end the server in good order; a second one ends it at once.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
-/// Cancels `shutdown` at the first signal.
+/// Cancels `leaving` at the first signal, and `shutdown` when `drain_delay` has passed since then: whoever shares out
+/// requests has that long to learn that this server is about to end. A second signal ends the process, whatever is
+/// still under way.
 ///
 /// # Errors
 /// When the operating system allows no signal handlers.
-pub fn watch(shutdown: CancellationToken) -> anyhow::Result<()> {
+pub fn watch(leaving: CancellationToken, drain_delay: Duration, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     tokio::spawn(async move {
         signals.next().await;
-        tracing::info!("shutting down");
-        shutdown.cancel();
+        tracing::info!(drain_delay_seconds = drain_delay.as_secs(), "shutting down");
+        leaving.cancel();
+        tokio::spawn(async move {
+            tokio::time::sleep(drain_delay).await;
+            shutdown.cancel();
+        });
         signals.next().await;
         tracing::warn!("ended without waiting for requests under way");
         std::process::exit(130);

@@ -5,9 +5,19 @@
 
 #[path = "binary/doctor.rs"]
 mod doctor;
+#[path = "binary/draining.rs"]
+mod draining;
 #[path = "binary/moving.rs"]
 mod moving;
+#[path = "binary/reshaping.rs"]
+mod reshaping;
+#[path = "binary/seeding.rs"]
+mod seeding;
 mod support;
+#[path = "binary/templates.rs"]
+mod templates;
+#[path = "binary/transferring.rs"]
+mod transferring;
 
 use std::{fs, net::TcpListener, time::Duration};
 

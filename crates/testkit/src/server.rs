@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use service::{
     App, Clock, Settings,
     messages::{Outbox, Sender},
+    quotas::Quotas,
     settings::{Issuer, Limits, Signatures, SrpOff},
 };
 use store::{Address, Changes, Durability, Isolation, Location, PostgresOptions, Store};
@@ -212,6 +213,9 @@ impl Server {
                 srp_off: SrpOff::Pools(Vec::new()),
                 key_stock: STOCK,
                 keep_sent_messages: true,
+                quotas: Quotas::off(),
+                beyond_filters: false,
+                lift_tiers: false,
             },
             location: Location::Memory,
             sender: Sender::Inbox,
@@ -258,6 +262,11 @@ impl Server {
     /// Takes part in keeping the stock of signing keys full.
     pub fn refill_stock(&mut self) {
         self.jobs.running.spawn(service::tokens::refill(self.app.clone(), self.jobs.shutdown.clone()));
+    }
+
+    /// Takes part in working on import jobs.
+    pub fn import_users(&mut self) {
+        self.jobs.running.spawn(service::import::run(self.app.clone(), self.jobs.shutdown.clone()));
     }
 
     /// Ends the background jobs in good order.

@@ -162,6 +162,14 @@ async fn authenticate(ctx: &mut Ctx, parts: &Parts, operation: Operation, body: 
     if !operation.is_signed() || matches!(operation, Operation::GetClientToken | Operation::GetDerivedToken) {
         return Ok(());
     }
+    administrator(ctx, parts, body).await
+}
+
+/// Finds out whose signature a request carries that only administrators may send.
+///
+/// # Errors
+/// What the service says of a request that is not signed, or not by anybody known.
+pub(crate) async fn administrator(ctx: &mut Ctx, parts: &Parts, body: &[u8]) -> Result<(), ApiError> {
     let headers = &parts.headers;
     if ctx.app.settings.signatures == Signatures::Ignored {
         let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());

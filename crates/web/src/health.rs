@@ -14,7 +14,7 @@ pub(crate) async fn health() -> Json<Value> {
 /// `GET /_poolkeeper/ready`: requests can be served, which takes a database that reads and writes, and no shutdown
 /// under way.
 pub(crate) async fn ready(State(web): State<Web>) -> impl IntoResponse {
-    let found = if web.shared.options.shutdown.is_cancelled() {
+    let found = if web.shared.options.leaving.is_cancelled() {
         Err("shutting down".to_owned())
     } else {
         web.shared.readiness.ask(&web.app).await

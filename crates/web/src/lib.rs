@@ -27,6 +27,7 @@ mod routes;
 mod same_origin;
 mod state;
 pub mod tls;
+mod uploads;
 mod write_deadline;
 
 pub use client_address::{Network, NetworkError, Peer};

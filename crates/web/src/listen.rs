@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{Peer, activity::Activity, answer, write_deadline::WriteDeadline};
+use crate::{Peer, activity::Activity, answer, uploads, write_deadline::WriteDeadline};
 
 /// Requests that one HTTP/2 connection may have under way at the same time: what a connection can hold in memory grows
 /// with them.
@@ -39,7 +39,8 @@ pub struct ListenOptions {
     /// How long a client may take for the TLS handshake, and for the headers of a request; also how long a connection
     /// may be idle.
     pub header_timeout: Duration,
-    /// How long a request may take from its headers to the beginning of its answer.
+    /// How long a request may take from its headers to the beginning of its answer. Uploads of files may take 15
+    /// minutes, as long as they do not stand still.
     pub request_timeout: Duration,
     /// How long writing an answer may stand still, because the client does not read, before the connection is cut.
     pub write_timeout: Duration,
@@ -158,7 +159,8 @@ impl Connection {
             let (router, activity) = (router.clone(), seen.clone());
             async move {
                 let _under_way = activity.begin();
-                match timeout(request_timeout, router.oneshot(request.map(Body::new))).await {
+                let longest = uploads::time(&request).unwrap_or(request_timeout);
+                match timeout(longest, router.oneshot(request.map(Body::new))).await {
                     Ok(answered) => answered,
                     Err(_) => Ok::<_, Infallible>(too_slow()),
                 }

@@ -17,8 +17,8 @@ pub struct Options {
     /// Bytes that all request bodies together may hold in memory; who needs more is told to come back later. The first
     /// 4,096 bytes of each body do not count, so that usual requests always find room.
     pub max_bytes_of_all_bodies: usize,
-    /// Once cancelled, the server is no longer ready.
-    pub shutdown: CancellationToken,
+    /// Once cancelled, the server says that it is not ready, though it answers whatever it is asked.
+    pub leaving: CancellationToken,
 }
 
 impl Default for Options {
@@ -29,7 +29,7 @@ impl Default for Options {
             trusted_proxies: Vec::new(),
             max_body_bytes: 1_048_576,
             max_bytes_of_all_bodies: 268_435_456,
-            shutdown: CancellationToken::new(),
+            leaving: CancellationToken::new(),
         }
     }
 }

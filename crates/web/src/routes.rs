@@ -7,7 +7,7 @@ use axum::{
     extract::Request,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{any, get, post},
+    routing::{any, get, post, put},
 };
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -15,6 +15,7 @@ use service::App;
 
 use crate::{
     Options, api, confirmation, controls, cors, discovery, health, inbox, own_host, panics, same_origin, state::Web,
+    uploads,
 };
 
 /// Everything that is served on the listener for clients.
@@ -30,6 +31,8 @@ pub fn router(app: Arc<App>, options: Options) -> Router {
         .route("/confirmUser", get(confirmation::page))
         .route("/confirmUser/", get(confirmation::page))
         .route("/_poolkeeper/health", get(health::health))
+        .route("/_poolkeeper/imports/{pool_id}/{job_id}/users.csv", put(uploads::put))
+        .route("/_poolkeeper/imports/{pool_id}/{job_id}/log", get(uploads::log))
         .route("/_poolkeeper/{*rest}", any(no_such_control));
     if test_controls {
         rest = rest.merge(control_routes(&web)).merge(admin_routes());

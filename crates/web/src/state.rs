@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use service::{App, Caller, Ctx};
+use service::{App, Caller, Ctx, OwnWishes};
 
 use crate::{Options, bodies::Bodies, client_address, meters::Meters, readiness::Readiness};
 
@@ -44,6 +44,7 @@ impl Web {
                 .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
             caller: Caller::Anyone,
             region: self.app.settings.default_region.clone(),
+            own: OwnWishes::default(),
         }
     }
 }

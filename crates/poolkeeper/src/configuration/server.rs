@@ -8,6 +8,9 @@ use web::{ListenOptions, Network};
 
 use super::{DEFAULT_LISTEN, base_url};
 
+/// Seconds. Whoever asks for more has mistaken the unit: no load balancer takes an hour to notice.
+const LONGEST_DRAIN_DELAY: u64 = 3_600;
+
 /// `[server]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +25,8 @@ pub struct ServerSection {
     pub max_connections: usize,
     /// Seconds that a request may take.
     pub request_timeout_seconds: u64,
+    /// Seconds between a signal to end and the last new connection.
+    pub drain_delay_seconds: u64,
     /// Seconds that requests under way have at shutdown.
     pub drain_timeout_seconds: u64,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -45,6 +50,7 @@ impl Default for ServerSection {
             admin_listen: None,
             max_connections: 4_096,
             request_timeout_seconds: 30,
+            drain_delay_seconds: 0,
             drain_timeout_seconds: 10,
             trusted_proxies: Vec::new(),
             tls_certificate: None,
@@ -83,7 +89,18 @@ impl ServerSection {
         if self.request_timeout_seconds == 0 {
             bail!("server.request_timeout_seconds must be at least 1");
         }
+        if self.drain_delay_seconds > LONGEST_DRAIN_DELAY {
+            bail!(
+                "server.drain_delay_seconds is {}; it must be at most {LONGEST_DRAIN_DELAY}",
+                self.drain_delay_seconds
+            );
+        }
         Ok(())
+    }
+
+    /// How long the server goes on taking requests after it has said that it is going to end.
+    pub const fn drain_delay(&self) -> Duration {
+        Duration::from_secs(self.drain_delay_seconds)
     }
 
     /// How connections are treated; reads certificate and key.

@@ -18,7 +18,8 @@ fn users_sign_in_by_their_address_after_a_reshape() {
         "ALLOW_REFRESH_TOKEN_AUTH"]});
     let (_, made) = call(&address, "CreateUserPoolClient", &request);
     let client = made.pointer("/UserPoolClient/ClientId").unwrap().as_str().unwrap().to_owned();
-    let attributes = json!([{"Name": "email", "Value": "anna@example.com"}, {"Name": "email_verified", "Value": "true"}]);
+    let attributes =
+        json!([{"Name": "email", "Value": "anna@example.com"}, {"Name": "email_verified", "Value": "true"}]);
     let request =
         json!({"UserPoolId": pool, "Username": "anna", "MessageAction": "SUPPRESS", "UserAttributes": attributes});
     assert_eq!(call(&address, "AdminCreateUser", &request).0, 200);

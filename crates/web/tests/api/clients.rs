@@ -79,7 +79,13 @@ async fn every_setting_comes_back_and_an_update_resets_what_it_leaves_out() {
             "PreventUserExistenceErrors": "ENABLED",
             "EnableTokenRevocation": false,
             "AuthSessionValidity": 15,
-            "RefreshTokenRotation": {"Feature": "DISABLED"}
+            "RefreshTokenRotation": {"Feature": "DISABLED", "RetryGracePeriodSeconds": 10},
+            "AllowedOAuthFlowsUserPoolClient": true,
+            "AllowedOAuthFlows": ["code", "implicit", "code"],
+            "AllowedOAuthScopes": ["openid", "email", "openid"],
+            "CallbackURLs": ["https://example.com/cb", "myapp://cb", "http://localhost:3000/cb", "https://example.com/cb"],
+            "LogoutURLs": ["https://example.com/bye"],
+            "DefaultRedirectURI": "myapp://cb"
         });
         server.advance(1);
         let (updated, _) = client_of(update(&server, &pool, &id, &settings).await);
@@ -118,13 +124,31 @@ async fn every_setting_comes_back_and_an_update_resets_what_it_leaves_out() {
               "SupportedIdentityProviders": [
                 "COGNITO"
               ],
-              "AllowedOAuthFlowsUserPoolClient": false,
+              "CallbackURLs": [
+                "https://example.com/cb",
+                "myapp://cb",
+                "http://localhost:3000/cb"
+              ],
+              "LogoutURLs": [
+                "https://example.com/bye"
+              ],
+              "DefaultRedirectURI": "myapp://cb",
+              "AllowedOAuthFlows": [
+                "code",
+                "implicit"
+              ],
+              "AllowedOAuthScopes": [
+                "openid",
+                "email"
+              ],
+              "AllowedOAuthFlowsUserPoolClient": true,
               "PreventUserExistenceErrors": "ENABLED",
               "EnableTokenRevocation": false,
               "EnablePropagateAdditionalUserContextData": false,
               "AuthSessionValidity": 15,
               "RefreshTokenRotation": {
-                "Feature": "DISABLED"
+                "Feature": "DISABLED",
+                "RetryGracePeriodSeconds": 10
               }
             }
             "#);
@@ -383,6 +407,15 @@ async fn settings_that_contradict_the_services_rules_are_refused_by_both_operati
             "InvalidParameterException: http://example.com/cb cannot use the HTTP protocol.",
         ),
         (
+            json!({"CallbackURLs": ["javascript:alert(1)"]}),
+            "InvalidParameterException: javascript:alert(1) is not a valid redirect URI.",
+        ),
+        (json!({"LogoutURLs": ["/bye"]}), "InvalidParameterException: /bye is not a valid redirect URI."),
+        (
+            json!({"AllowedOAuthFlowsUserPoolClient": true, "AllowedOAuthFlows": ["code"], "CallbackURLs": ["myapp://cb"]}),
+            "InvalidParameterException: AllowedOAuthFlows and AllowedOAuthScopes are required if user pool client is allowed to use OAuth flows.",
+        ),
+        (
             json!({"LogoutURLs": ["http://localhost@example.com/"]}),
             "InvalidParameterException: http://localhost@example.com/ cannot use the HTTP protocol.",
         ),
@@ -425,7 +458,6 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let pool = server.pool(json!({})).await;
     let (_, id) = client_of(create(&server, &pool, &json!({"GenerateSecret": true})).await);
     let cases = [
-        (json!({"ExplicitAuthFlows": ["ALLOW_USER_AUTH", "ALLOW_USER_SRP_AUTH"]}), "ExplicitAuthFlows ALLOW_USER_AUTH"),
         (
             json!({"ExplicitAuthFlows": ["ALLOW_TOKEN_EXCHANGE_IMPERSONATION"]}),
             "ExplicitAuthFlows ALLOW_TOKEN_EXCHANGE_IMPERSONATION",
@@ -434,15 +466,6 @@ async fn what_is_not_honoured_is_refused_by_name() {
             json!({"ExplicitAuthFlows": ["ALLOW_TOKEN_EXCHANGE_DELEGATION"]}),
             "ExplicitAuthFlows ALLOW_TOKEN_EXCHANGE_DELEGATION",
         ),
-        (
-            json!({"AllowedOAuthFlowsUserPoolClient": true, "AllowedOAuthFlows": ["code"], "AllowedOAuthScopes": ["openid"], "CallbackURLs": ["myapp://cb"]}),
-            "AllowedOAuthFlowsUserPoolClient",
-        ),
-        (json!({"AllowedOAuthFlows": ["client_credentials"]}), "AllowedOAuthFlows"),
-        (json!({"AllowedOAuthScopes": ["openid"]}), "AllowedOAuthScopes"),
-        (json!({"CallbackURLs": ["https://example.com/"]}), "CallbackURLs"),
-        (json!({"LogoutURLs": ["http://localhost:3000/out"]}), "LogoutURLs"),
-        (json!({"EnablePropagateAdditionalUserContextData": true}), "EnablePropagateAdditionalUserContextData"),
         (
             json!({"AnalyticsConfiguration": {"ApplicationArn": "arn:aws:mobiletargeting:us-east-1:123456789012:apps/a"}}),
             "AnalyticsConfiguration",
@@ -523,4 +546,44 @@ async fn changes_at_the_same_time_end_in_one_of_them() {
         );
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_waits_for_other_parts_is_kept() {
+    both_engines(async |server| {
+        let pool = server.pool(json!({})).await;
+        let settings = json!({
+            "GenerateSecret": true,
+            "ExplicitAuthFlows": ["ALLOW_USER_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+            "AllowedOAuthFlowsUserPoolClient": true,
+            "AllowedOAuthFlows": ["client_credentials"],
+            "AllowedOAuthScopes": ["openid"],
+            "EnablePropagateAdditionalUserContextData": true
+        });
+        let (client, id) = client_of(create(&server, &pool, &settings).await);
+        for (member, value) in settings.as_object().unwrap().iter().filter(|(member, _)| *member != "GenerateSecret") {
+            assert_eq!(client[member], *value, "{member}");
+        }
+        // A flow that is allowed and not built says so.
+        let secret = client["ClientSecret"].as_str().unwrap();
+        let hash = crypto::hash::secret_hash("ana", &id, secret);
+        let request = json!({"ClientId": id, "AuthFlow": "USER_AUTH", "AuthParameters": {"USERNAME": "ana", "SECRET_HASH": hash}});
+        assert_eq!(
+            server.call("InitiateAuth", request).await.error(),
+            "InvalidParameterException: AuthFlow USER_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md."
+        );
+        let (reset, _) = client_of(update(&server, &pool, &id, &json!({})).await);
+        assert_eq!(reset["EnablePropagateAdditionalUserContextData"], false);
+        assert_eq!(reset["AllowedOAuthFlowsUserPoolClient"], false);
+        assert_eq!((reset.get("AllowedOAuthFlows"), reset.get("ExplicitAuthFlows")), (None, None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lifted_tier_allows_every_flow() {
+    let server = Server::builder().settings(|settings| settings.lift_tiers = true).start().await;
+    let pool = server.pool(json!({"UserPoolTier": "LITE"})).await;
+    let (client, _) = client_of(create(&server, &pool, &json!({"ExplicitAuthFlows": ["ALLOW_USER_AUTH"]})).await);
+    assert_eq!(client["ExplicitAuthFlows"], json!(["ALLOW_USER_AUTH"]));
 }

@@ -33,6 +33,9 @@ fn value(name: &str, shape: &Shape) -> Value {
         Kind::String { min, .. } => match name {
             "UserPoolId" => json!("us-east-1_nosuchpool"),
             "ConfirmationCode" => json!("123456"),
+            "ProviderName" => json!("Acme"),
+            "TermsName" => json!("terms-of-use"),
+            "TermsId" | "ManagedLoginBrandingId" => json!("00000000-0000-4000-8000-000000000000"),
             _ => json!("x".repeat(usize::try_from(min.unwrap_or(1).max(1)).unwrap())),
         },
         Kind::Integer { min, .. } => json!(min.unwrap_or(1)),

@@ -86,7 +86,7 @@ async fn body(response: Response<Body>) -> Value {
 async fn a_server_that_is_stopping_is_not_ready() {
     let server = Server::memory().await;
     let shutdown = CancellationToken::new();
-    let routes = admin_router(server.app.clone(), Options { shutdown: shutdown.clone(), ..controls() });
+    let routes = admin_router(server.app.clone(), Options { leaving: shutdown.clone(), ..controls() });
     let ask = async || {
         let response = routes.clone().oneshot(get("/_poolkeeper/ready")).await.unwrap();
         (response.status().as_u16(), body(response).await)

@@ -3,19 +3,37 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod attribute_verification;
+mod attributes;
+mod branding;
+mod client_secrets;
 mod clients;
 mod controls;
+mod domains;
 mod every_operation;
+mod groups;
 mod health;
+mod identity_providers;
+mod import;
+mod linking;
+mod list_users;
+mod list_users_oracle;
 mod messages;
+mod mfa_config;
 mod pool_settings;
 mod pools;
+mod quotas;
 mod recovery;
+mod replicas;
+mod resource_servers;
 mod schema;
 mod sign_in;
 mod sign_up;
 mod sign_up_codes;
 mod signatures;
+mod state_machine;
+mod tags;
+mod terms;
 mod tokens;
 mod user_attributes;
 mod users;

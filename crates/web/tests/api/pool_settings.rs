@@ -33,8 +33,10 @@ fn everything() -> Value {
             "EmailSendingAccount": "DEVELOPER",
             "SourceArn": "arn:aws:ses:us-east-1:123456789012:identity/example.com",
             "From": "Example <no-reply@example.com>",
-            "ReplyToEmailAddress": "help@example.com"
+            "ReplyToEmailAddress": "help@example.com",
+            "ConfigurationSet": "set-1"
         },
+        "SmsAuthenticationMessage": "Sign in with {####}",
         "SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms", "ExternalId": "outside"},
         "UserPoolTags": {"stage": "test"},
         "AdminCreateUserConfig": {
@@ -112,6 +114,7 @@ async fn every_setting_comes_back() {
                 "EmailSubjectByLink": "A link",
                 "DefaultEmailOption": "CONFIRM_WITH_LINK"
               },
+              "SmsAuthenticationMessage": "Sign in with {####}",
               "UserAttributeUpdateSettings": {
                 "AttributesRequireVerificationBeforeUpdate": [
                   "email"
@@ -123,7 +126,8 @@ async fn every_setting_comes_back() {
                 "SourceArn": "arn:aws:ses:us-east-1:123456789012:identity/example.com",
                 "ReplyToEmailAddress": "help@example.com",
                 "EmailSendingAccount": "DEVELOPER",
-                "From": "Example <no-reply@example.com>"
+                "From": "Example <no-reply@example.com>",
+                "ConfigurationSet": "set-1"
               },
               "SmsConfiguration": {
                 "SnsCallerArn": "arn:aws:iam::123456789012:role/sms",
@@ -295,6 +299,49 @@ async fn settings_that_contradict_the_services_rules_are_refused_by_both_operati
             "InvalidParameterException: Provided ReplyToEmailAddress is invalid",
         ),
         (
+            json!({"SmsConfiguration": {"SnsCallerArn": ""}}),
+            "InvalidParameterException: 1 validation error detected: Value null at 'smsConfiguration.snsCallerArn' failed to satisfy constraint: Member must not be null",
+        ),
+        (
+            json!({"SmsConfiguration": {
+                "SnsCallerArn": "arn:aws:iam::123456789012:role/sms",
+                "EumsSms": {"CallerArn": "arn:aws:iam::123456789012:role/sms"}
+            }}),
+            "InvalidParameterException: SmsConfiguration cannot have both SnsCallerArn and EumsSms. Please use one of them.",
+        ),
+        (
+            json!({"SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms", "SnsRegion": "us-west-2"}}),
+            "InvalidParameterException: Invalid snsRegion. Allowed SNS region for us-east-1 is us-east-1",
+        ),
+        (
+            json!({"EmailConfiguration": {"SourceArn": "arn:aws:ses:eu-central-1:123456789012:identity/example.com"}}),
+            "InvalidParameterException: Provided SourceArn must be in one of the following SES regions: eu-west-1, us-east-1, us-west-2.",
+        ),
+        (
+            json!({"EmailConfiguration": {
+                "EmailSendingAccount": "DEVELOPER",
+                "SourceArn": "arn:aws:ses:us-east-1:123456789012:identity/example.com",
+                "From": "no-reply@example.org"
+            }}),
+            "InvalidParameterException: Provided From email address is invalid",
+        ),
+        (
+            json!({"Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "SOFTWARE_TOKEN"]}}}),
+            "InvalidParameterException: SOFTWARE_TOKEN cannot be one of the allowed first auth factors.",
+        ),
+        (
+            json!({"MfaConfiguration": "ON", "Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "SMS_OTP"]}}}),
+            "InvalidParameterException: EMAIL_OTP and SMS_OTP cannot be allowed first auth factors when MFA is required.",
+        ),
+        (
+            json!({"UserPoolTier": "LITE", "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}, "Policies": {"PasswordPolicy": {"PasswordHistorySize": 1}}}),
+            "FeatureUnavailableInTierException: The following features need to be disabled for the LITE pricing tier configured: Password History, Threat Protection",
+        ),
+        (
+            json!({"UserPoolAddOns": {"AdvancedSecurityMode": "ENFORCED"}}),
+            "FeatureUnavailableInTierException: The following features need to be disabled for the ESSENTIALS pricing tier configured: Threat Protection",
+        ),
+        (
             json!({"AdminCreateUserConfig": {"UnusedAccountValidityDays": 7}, "Policies": {"PasswordPolicy": {"TemporaryPasswordValidityDays": 7}}}),
             "InvalidParameterException: Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays",
         ),
@@ -354,7 +401,6 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let sms = json!({"SnsCallerArn": "arn:aws:iam::123456789012:role/sms"});
     let cases = [
         (json!({"LambdaConfig": {"PreSignUp": function}}), "LambdaConfig.PreSignUp"),
-        (json!({"SmsAuthenticationMessage": "Sign in with {####}"}), "SmsAuthenticationMessage"),
         (
             json!({"LambdaConfig": {"CustomEmailSender": {"LambdaVersion": "V1_0", "LambdaArn": function}}}),
             "LambdaConfig.CustomEmailSender",
@@ -372,8 +418,14 @@ async fn what_is_not_honoured_is_refused_by_name() {
             "MfaConfiguration ON",
         ),
         (json!({"DeviceConfiguration": {"ChallengeRequiredOnNewDevice": false}}), "DeviceConfiguration"),
-        (json!({"UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}}), "AdvancedSecurityMode AUDIT"),
-        (json!({"UserPoolAddOns": {"AdvancedSecurityMode": "ENFORCED"}}), "AdvancedSecurityMode ENFORCED"),
+        (
+            json!({"UserPoolTier": "PLUS", "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}}),
+            "AdvancedSecurityMode AUDIT",
+        ),
+        (
+            json!({"UserPoolTier": "PLUS", "UserPoolAddOns": {"AdvancedSecurityMode": "ENFORCED"}}),
+            "AdvancedSecurityMode ENFORCED",
+        ),
         (
             json!({"UserPoolAddOns": {"AdvancedSecurityMode": "OFF", "AdvancedSecurityAdditionalFlows": {"CustomAuthMode": "AUDIT"}}}),
             "AdvancedSecurityAdditionalFlows",
@@ -382,13 +434,13 @@ async fn what_is_not_honoured_is_refused_by_name() {
             json!({"Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "WEB_AUTHN"]}}}),
             "AllowedFirstAuthFactors WEB_AUTHN",
         ),
-        (json!({"EmailConfiguration": {"ConfigurationSet": "set"}}), "EmailConfiguration.ConfigurationSet"),
-        (
-            json!({"SmsConfiguration": {"EumsSms": {"CallerArn": "arn:aws:iam::123456789012:role/sms"}}}),
-            "SmsConfiguration.EumsSms",
-        ),
         (json!({"KeyConfiguration": {"KeyType": "CUSTOMER_MANAGED_KEY"}}), "KeyConfiguration CUSTOMER_MANAGED_KEY"),
         (json!({"IssuerConfiguration": {"Type": "UPDATED"}}), "IssuerConfiguration UPDATED"),
+        (
+            json!({"KeyConfiguration": {"KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"}}),
+            "KeyConfiguration CUSTOMER_MANAGED_KEY",
+        ),
+        (json!({"AcrConfiguration": {"Level1": {"AcrValue": "low"}}}), "AcrConfiguration"),
         (json!({"DcrConfiguration": {"EnableStatus": "Enabled"}}), "DcrConfiguration"),
     ];
     let before = describe(&server, &pool).await;
@@ -449,4 +501,201 @@ async fn a_given_password_policy_demands_only_what_it_says() {
     let described = describe(&server, &pool).await;
     assert_eq!(described["Policies"]["PasswordPolicy"]["TemporaryPasswordValidityDays"], 3);
     assert_eq!(described["Policies"]["PasswordPolicy"]["RequireSymbols"], true);
+}
+
+#[tokio::test]
+async fn other_regions_name_their_own_senders() {
+    both_engines(async |server| {
+        // A pool elsewhere may name any region: only the lists of three regions are certain.
+        let settings = json!({
+            "EmailConfiguration": {"SourceArn": "arn:aws:ses:eu-central-1:123456789012:identity/help@example.com"},
+            "SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms", "SnsRegion": "eu-west-1"}
+        });
+        let request = with(settings, &json!({"PoolName": "p"}));
+        let pool = crate::pools::call_in(&server, "eu-central-1", "CreateUserPool", &request).await.ok();
+        assert_eq!(pool["UserPool"]["EmailConfiguration"]["SourceArn"], request["EmailConfiguration"]["SourceArn"]);
+        assert_eq!(pool["UserPool"]["SmsConfiguration"], request["SmsConfiguration"]);
+        // The other way of sending text messages needs no SNS.
+        let sms = json!({"EumsSms": {
+            "CallerArn": "arn:aws:iam::123456789012:role/sms",
+            "ExternalId": "outside",
+            "OriginationIdentity": "+15555550100",
+            "ConfigurationSetName": "set",
+            "InEntityId": "entity",
+            "InTemplateId": "template",
+            "Region": "eu-west-2"
+        }});
+        let pool = server.pool(json!({"SmsConfiguration": sms, "AutoVerifiedAttributes": ["phone_number"]})).await;
+        assert_eq!(describe(&server, &pool).await["SmsConfiguration"], sms);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn legacy_texts_and_the_template_show_each_other() {
+    both_engines(async |server| {
+        let legacy = json!({
+            "SmsVerificationMessage": "s {####}",
+            "EmailVerificationMessage": "e {####}",
+            "EmailVerificationSubject": "subject"
+        });
+        let template = json!({"VerificationMessageTemplate": {
+            "SmsMessage": "s {####}", "EmailMessage": "e {####}", "EmailSubject": "subject"
+        }});
+        let mut shown = Vec::new();
+        for members in [&legacy, &template, &with(legacy.clone(), &template)] {
+            let pool = server.pool(members.clone()).await;
+            let pool = describe(&server, &pool).await;
+            let members = ["SmsVerificationMessage", "EmailVerificationMessage", "EmailVerificationSubject"];
+            let texts: Vec<Value> = members.iter().map(|member| pool[member].clone()).collect();
+            shown.push((texts, pool["VerificationMessageTemplate"].clone()));
+        }
+        assert_eq!(shown[0].0, ["s {####}", "e {####}", "subject"]);
+        assert_eq!(
+            shown[0].1,
+            json!({
+                "SmsMessage": "s {####}",
+                "EmailMessage": "e {####}",
+                "EmailSubject": "subject",
+                "DefaultEmailOption": "CONFIRM_WITH_CODE"
+            })
+        );
+        assert!(shown.iter().all(|other| *other == shown[0]), "{shown:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tiers_hold_features_back_unless_the_operator_lifts_them() {
+    let history = json!({"UserPoolTier": "LITE", "Policies": {"PasswordPolicy": {"PasswordHistorySize": 3}}});
+    let refused = "FeatureUnavailableInTierException: The following features need to be disabled for the LITE pricing tier configured: Password History";
+    both_engines(async |server| {
+        let pool = server.pool(json!({"Policies": {"PasswordPolicy": {"PasswordHistorySize": 3}}})).await;
+        assert_eq!(update(&server, &pool, &history).await.error(), refused);
+        assert_eq!(create(&server, &history).await.error(), refused);
+
+        // What was set elsewhere cannot be switched off by the update that changes the tier.
+        let passkeys = json!({"UserPoolId": pool, "WebAuthnConfiguration": {"RelyingPartyId": "example.com"}});
+        server.call("SetUserPoolMfaConfig", passkeys).await.ok();
+        let to_lite = json!({"UserPoolTier": "LITE"});
+        let stays = "TierChangeNotAllowedException: The following features need to be disabled for the LITE pricing tier configured: Passwordless Sign-In";
+        assert_eq!(update(&server, &pool, &to_lite).await.error(), stays);
+        assert_eq!(describe(&server, &pool).await["UserPoolTier"], "ESSENTIALS");
+        let pool = server.pool(json!({})).await;
+        update(&server, &pool, &to_lite).await.ok();
+        assert_eq!(describe(&server, &pool).await["UserPoolTier"], "LITE");
+        update(&server, &pool, &json!({})).await.ok();
+        assert_eq!(describe(&server, &pool).await["UserPoolTier"], "ESSENTIALS", "the default");
+    })
+    .await;
+
+    let server = Server::builder().settings(|settings| settings.lift_tiers = true).start().await;
+    let pool = create(&server, &history).await.ok()["UserPool"].clone();
+    assert_eq!(pool["UserPoolTier"], "LITE");
+    assert_eq!(pool["Policies"]["PasswordPolicy"]["PasswordHistorySize"], 3);
+    // What is refused because it is not built stays refused.
+    let audit = json!({"UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}});
+    assert_eq!(
+        create(&server, &audit).await.error(),
+        "InvalidParameterException: AdvancedSecurityMode AUDIT is not supported by this Poolkeeper version yet. See docs/compatibility.md."
+    );
+}
+
+/// Sender and reply address of the newest mail, as it waits to be handed over; the inbox does not show them.
+async fn newest_sender(server: &Server) -> (Value, Value) {
+    let message = server.app.store.recent_messages(None, 1).await.unwrap().remove(0).value;
+    let content = server.app.ring.open(crypto::seal::Purpose::Message, &message.id, &message.content).unwrap();
+    let content: Value = serde_json::from_slice(&content).unwrap();
+    (content["from"].clone(), content["reply_to"].clone())
+}
+
+#[tokio::test]
+async fn mail_comes_from_whom_the_pool_names() {
+    both_engines(async |server| {
+        let identity = |name: &str| format!("arn:aws:ses:us-east-1:123456789012:identity/{name}");
+        let own = "Example <no-reply@mail.example.com>";
+        for (configuration, from, reply_to) in [
+            (json!({}), Value::Null, Value::Null),
+            (json!({"ReplyToEmailAddress": "help@example.com"}), Value::Null, json!("help@example.com")),
+            (json!({"SourceArn": identity("hi@example.com")}), json!("hi@example.com"), Value::Null),
+            (
+                json!({"EmailSendingAccount": "DEVELOPER", "SourceArn": identity("example.com"), "From": own}),
+                json!(own),
+                Value::Null,
+            ),
+            // Only an own sender is named by From.
+            (json!({"EmailSendingAccount": "COGNITO_DEFAULT", "From": own}), Value::Null, Value::Null),
+        ] {
+            let pool = server.pool(json!({"EmailConfiguration": configuration})).await;
+            let user = json!({
+                "UserPoolId": pool,
+                "Username": "ana",
+                "UserAttributes": [{"Name": "email", "Value": "ana@example.com"}],
+                "DesiredDeliveryMediums": ["EMAIL"]
+            });
+            server.call("AdminCreateUser", user).await.ok();
+            assert_eq!(newest_sender(&server).await, (from, reply_to), "{configuration}");
+            // The next mail is a second younger, so that it is the newest.
+            server.advance(1);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn temporary_passwords_live_as_long_as_the_pool_says() {
+    const DAY: i64 = 86_400;
+    both_engines(async |server| {
+        for members in [
+            json!({"Policies": {"PasswordPolicy": {"TemporaryPasswordValidityDays": 2}}}),
+            json!({"AdminCreateUserConfig": {"UnusedAccountValidityDays": 2}}),
+        ] {
+            let pool = server.pool(members.clone()).await;
+            let client = server.client_id(&pool, json!({})).await;
+            let user = json!({
+                "UserPoolId": pool, "Username": "ana", "TemporaryPassword": "Passw0rd!", "MessageAction": "SUPPRESS"
+            });
+            server.call("AdminCreateUser", user).await.ok();
+            server.advance(2 * DAY - 1);
+            let answer = server.sign_in(&client, "ana", "Passw0rd!").await.ok();
+            assert_eq!(answer["ChallengeName"], "NEW_PASSWORD_REQUIRED", "{members}");
+            server.advance(1);
+            assert_eq!(
+                server.sign_in(&client, "ana", "Passw0rd!").await.error(),
+                "NotAuthorizedException: Temporary password has expired and must be reset by an administrator."
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_trigger_is_taken_as_long_as_none_is_called() {
+    let server = Server::memory().await;
+    let pool = server.pool(json!({})).await;
+    let function = "arn:aws:lambda:us-east-1:123456789012:function:f";
+    let versioned = json!({"LambdaVersion": "V1_0", "LambdaArn": function});
+    let plain = [
+        "PreSignUp",
+        "CustomMessage",
+        "PostConfirmation",
+        "PreAuthentication",
+        "PostAuthentication",
+        "DefineAuthChallenge",
+        "CreateAuthChallenge",
+        "VerifyAuthChallengeResponse",
+        "PreTokenGeneration",
+        "UserMigration",
+        "KMSKeyID",
+    ];
+    let versions = ["PreTokenGenerationConfig", "CustomSMSSender", "CustomEmailSender", "InboundFederation"];
+    let plain = plain.iter().map(|name| (name, json!({*name: function})));
+    for (name, lambda) in plain.chain(versions.iter().map(|name| (name, json!({*name: versioned})))) {
+        let members = json!({"LambdaConfig": lambda});
+        let error = format!(
+            "InvalidParameterException: LambdaConfig.{name} is not supported by this Poolkeeper version yet. See docs/compatibility.md."
+        );
+        assert_eq!(create(&server, &members).await.error(), error);
+        assert_eq!(update(&server, &pool, &members).await.error(), error);
+    }
 }

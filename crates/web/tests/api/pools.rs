@@ -26,7 +26,7 @@ pub async fn describe(server: &Server, pool: &str) -> Value {
 }
 
 /// A call whose request is signed for that region.
-async fn call_in(server: &Server, region: &str, operation: &str, body: &Value) -> Answer {
+pub async fn call_in(server: &Server, region: &str, operation: &str, body: &Value) -> Answer {
     let credential = format!("AKIAIOSFODNN7EXAMPLE/20260102/{region}/cognito-idp/aws4_request");
     let signature = "0".repeat(64);
     let authorization = format!(

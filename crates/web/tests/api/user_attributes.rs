@@ -4,7 +4,7 @@
 use serde_json::json;
 use testkit::{Server, both_engines};
 
-use crate::users::{PASSWORD, UNKNOWN, create, get, named, update, value};
+use crate::users::{UNKNOWN, create, get, named, update, value};
 
 #[tokio::test]
 async fn addresses_that_are_names_belong_to_one_user() {
@@ -188,29 +188,4 @@ async fn attributes_change_and_flags_follow() {
         "InvalidParameterException: Email is required to verify/un-verify an email"
     );
     assert_eq!(update(&server, &pool, "nobody", &[]).await.error(), UNKNOWN);
-}
-
-#[tokio::test]
-async fn an_address_that_waits_for_its_code_is_refused_so_far() {
-    let server = Server::memory().await;
-    let pool = server
-        .pool(json!({
-            "AutoVerifiedAttributes": ["email"],
-            "UserAttributeUpdateSettings": {"AttributesRequireVerificationBeforeUpdate": ["email"]},
-        }))
-        .await;
-    server.confirmed_user(&pool, "alice", PASSWORD, json!({"email": "a@example.com"})).await;
-    assert_eq!(
-        update(&server, &pool, "alice", &[("email", "b@example.com")]).await.error(),
-        "InvalidParameterException: Changing email without email_verified in a pool that verifies it before the update \
-         is not supported by this Poolkeeper version yet. See docs/compatibility.md."
-    );
-    assert_eq!(value(&get(&server, &pool, "alice").await, "email").as_deref(), Some("a@example.com"));
-    update(&server, &pool, "alice", &[("email", "a@example.com"), ("name", "Alice")]).await.ok();
-    update(&server, &pool, "alice", &[("email", "b@example.com"), ("email_verified", "true")]).await.ok();
-    let user = get(&server, &pool, "alice").await;
-    assert_eq!(
-        (value(&user, "email").as_deref(), value(&user, "email_verified").as_deref()),
-        (Some("b@example.com"), Some("true"))
-    );
 }

@@ -8,6 +8,7 @@
 
 mod access;
 mod guesses;
+mod imports;
 mod jobs;
 mod mail;
 mod memory;

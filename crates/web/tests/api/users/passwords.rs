@@ -21,6 +21,7 @@ pub(crate) async fn outstanding_reset_code(
         hash: crypto::hash::code_hash(&server.app.code_key, pool, &sub, purpose.as_str(), code),
         medium: domain::Medium::Email,
         destination: destination.to_owned(),
+        is_pending: false,
         issued_at: now,
         expires_at: now.plus(domain::time::HOUR),
     });
