@@ -153,6 +153,7 @@ fn documents() -> anyhow::Result<(String, String, String)> {
         hash: "x".repeat(44),
         medium: Medium::Email,
         destination: "someone@example.com".to_owned(),
+        is_pending: false,
         issued_at: now,
         expires_at: now,
     };

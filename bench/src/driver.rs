@@ -14,7 +14,7 @@ use hyper::{Request, body::Bytes, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
-use crate::{populate::Scene, scenarios::Scenario};
+use crate::{populate::Scene, postgres::Reached, scenarios::Scenario};
 
 /// A connection to the server.
 pub struct Connection {
@@ -92,12 +92,17 @@ impl Run {
     }
 
     /// A line of the table. By CPU: the rate if the nodes and the database had the machine to themselves, whatever the
-    /// driver's own work (for SRP the client's half is dearer than the server's).
-    pub fn row(&self, scenario: Scenario, cpu: Cpu, bound: f64) -> String {
+    /// driver's own work (for SRP the client's half is dearer than the server's). By database CPU: what the database
+    /// spends on a transaction of `pgbench`, over what it spends on a request; so it is the ratio of the rates where
+    /// nothing but the database's cores is scarce, because nodes can be added.
+    pub fn row(&self, scenario: Scenario, cpu: Cpu, bound: Reached) -> String {
         let milliseconds = |seconds: f64| seconds / (self.done.max(1)) as f64 * 1_000.0;
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+        let per_request = cpu.database.map(milliseconds);
+        let by_database = bound.database_cpu.zip(per_request).map(|(bound, own)| 100.0 * bound * 1_000.0 / own);
         let by_cpu = crate::cores() as f64 * 1_000.0 / milliseconds(cpu.nodes + cpu.database.unwrap_or_default());
         format!(
-            "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {:.3} | {} | {:.0} | {:.0} % | {:.0} % |",
+            "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {:.3} | {} | {:.0} | {:.0} % | {:.0} % | {} |",
             scenario.name(),
             self.rate(),
             self.percentile(0.50),
@@ -105,10 +110,11 @@ impl Run {
             self.percentile(0.99),
             self.errors,
             milliseconds(cpu.nodes),
-            cpu.database.map_or("–".to_owned(), |seconds| format!("{:.3}", milliseconds(seconds))),
-            bound,
-            100.0 * self.rate() / bound,
-            100.0 * by_cpu / bound,
+            or_dash(per_request.map(|cost| format!("{cost:.3}"))),
+            bound.rate,
+            100.0 * self.rate() / bound.rate,
+            100.0 * by_cpu / bound.rate,
+            or_dash(by_database.map(|ratio| format!("{ratio:.0} %"))),
         )
     }
 }

@@ -12,6 +12,8 @@
 
 mod bounds;
 mod driver;
+mod import;
+mod listing;
 mod populate;
 mod postgres;
 mod process;
@@ -22,7 +24,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 
-use crate::{bounds::Bounds, scenarios::Scenario, target::Target};
+use crate::{bounds::Bounds, postgres::Reached, scenarios::Scenario, target::Target};
 
 #[derive(Parser)]
 #[command(about = "Rates of the server as ratios to bounds measured in the same run")]
@@ -49,7 +51,10 @@ struct Arguments {
     /// Connections of the driver, each with one request at a time
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// Only these scenarios (see the table for names)
+    /// Users that the scenario import brings in
+    #[arg(long, default_value_t = 100_000)]
+    import: usize,
+    /// Only these scenarios (see the table for names; import stands below it)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -113,26 +118,30 @@ async fn measure(
     database.prepare_rates()?;
     println!(
         "| scenario | per second | p50 ms | p95 ms | p99 ms | errors | server CPU ms | database CPU ms | bound per second \
-         | ratio | ratio by CPU |\n|---|---|---|---|---|---|---|---|---|---|---|"
+         | ratio | ratio by CPU | ratio by database CPU |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
     let mut rates = Vec::new();
     for scenario in scenarios::ALL.iter().copied().filter(|scenario| arguments.wants(*scenario)) {
-        let before = database.rate(scenario.load(), time, connections)?;
+        let before = database.reach(scenario.load(), time, connections)?;
         let cpu = scene.cpu(target)?;
         let run = driver::run(&scene, scenario, time, connections).await?;
         let cpu = scene.cpu(target)? - cpu;
-        let after = database.rate(scenario.load(), time, connections)?;
+        let after = database.reach(scenario.load(), time, connections)?;
         let bound = match (before, after) {
             (Some(before), Some(after)) => {
-                rates.push(format!("{} {before:.0} and {after:.0}", scenario.name()));
-                f64::midpoint(before, after)
+                rates.push(format!("{} {before} and {after}", scenario.name()));
+                before.between(after)
             }
-            _ => scenario.bound(bounds),
+            _ => Reached { rate: scenario.bound(bounds), database_cpu: None },
         };
         println!("{}", run.row(scenario, cpu, bound));
     }
+    // Last, because the pool has more users then.
+    if arguments.only.is_empty() || arguments.only.iter().any(|name| name == "import") {
+        import::run(&scene, target, arguments.import).await?;
+    }
     if !rates.is_empty() {
-        println!("pgbench before and after, per second: {}", rates.join("; "));
+        println!("pgbench before and after: {}", rates.join("; "));
     }
     let memory: Vec<_> = scene.memory()?.iter().map(|size| format!("{size:.1} MiB")).collect();
     println!("resident memory of each node: {}", memory.join(", "));

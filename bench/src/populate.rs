@@ -8,12 +8,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use anyhow::Context;
 use crypto::{
     random::SystemEntropy,
     seal::{KeyRing, MasterKey, Purpose},
     srp,
 };
-use domain::{Password, PasswordHash, User, names::NameKind};
+use domain::{Password, PasswordHash, User, names::NameKind, search};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use store::{Changes, Store};
@@ -22,6 +23,7 @@ use wire::{Timestamp, UserStatusType};
 
 use crate::{
     driver::{Connection, Cpu},
+    listing,
     process::{NodeOptions, Process},
     target::{Database, Target},
 };
@@ -61,6 +63,8 @@ pub struct Scene {
     pub srp: Arc<srp::client::Client>,
     /// Distinguishes the names that this run signs up.
     pub run: u64,
+    /// Where ListUsers goes on for a page that lies deep.
+    pub deep_page: Option<String>,
     users: usize,
     _folder: tempfile::TempDir,
 }
@@ -129,7 +133,9 @@ pub async fn scene(binary: &Path, database: &Database<'_>, nodes: usize, users: 
     }
     let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let srp = Arc::new(srp::client::Client::new(&[0x5A; 32]));
-    Ok(Arc::new(Scene { nodes, pool, client, active, srp, run, users, _folder: folder }))
+    let first = nodes.first().context("there is a node")?.address();
+    let deep_page = listing::deep(&mut Connection::open(first).await?, &pool, users).await?;
+    Ok(Arc::new(Scene { nodes, pool, client, active, srp, run, deep_page, users, _folder: folder }))
 }
 
 /// Writes the users straight into the store, while no node has it.
@@ -184,7 +190,7 @@ fn batch(ring: &KeyRing, pool: &str, now: Timestamp, users: Range<usize>) -> Cha
             });
         }
         changes.claim(pool, &name, NameKind::Username, &sub);
-        changes.insert(User {
+        let user = User {
             pool_id: pool.to_owned(),
             sub,
             username: name,
@@ -194,7 +200,12 @@ fn batch(ring: &KeyRing, pool: &str, now: Timestamp, users: Range<usize>) -> Cha
             created_at: now,
             modified_at: now,
             tokens_not_before: None,
-        });
+            identities: Vec::new(),
+        };
+        for key in search::keys(&user) {
+            changes.search(pool, key, &user.sub, true);
+        }
+        changes.insert(user);
     }
     // Last, because others wait for this row.
     changes.count_users(pool, count);

@@ -29,6 +29,30 @@ pub enum Load {
     Selects,
 }
 
+/// What `pgbench` reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached {
+    /// Transactions per second.
+    pub rate: f64,
+    /// Seconds of the database's processor time that one takes, where they can be seen.
+    pub database_cpu: Option<f64>,
+}
+
+impl Reached {
+    /// The mean of two.
+    pub fn between(self, other: Self) -> Self {
+        let mean = |(one, other)| f64::midpoint(one, other);
+        Self { rate: mean((self.rate, other.rate)), database_cpu: self.database_cpu.zip(other.database_cpu).map(mean) }
+    }
+}
+
+impl std::fmt::Display for Reached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.0}/s", self.rate)?;
+        self.database_cpu.map_or(Ok(()), |seconds| write!(f, " ({:.3} ms of database CPU each)", seconds * 1_000.0))
+    }
+}
+
 /// A server, the way to it, and the right to make databases there.
 pub struct Server {
     /// The URL up to the password: `postgres://user`.
@@ -103,7 +127,7 @@ impl Server {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Makes the table that [`Self::rate`] works on, in the database with this URL.
+    /// Makes the table that [`Self::reach`] works on, in the database with this URL.
     ///
     /// # Errors
     /// When the server cannot be reached or refuses.
@@ -113,11 +137,19 @@ impl Server {
         self.sql(url, &rows).map(drop)
     }
 
-    /// Transactions per second that `pgbench` reaches with `clients` clients, in the database with this URL.
+    /// What `pgbench` reaches with `clients` clients, in the database with this URL. `cpu_seconds` says what the
+    /// database's processes have used.
     ///
     /// # Errors
     /// When `pgbench` is not there, or fails.
-    pub fn rate(&self, url: &str, load: Load, time: Duration, clients: usize) -> anyhow::Result<f64> {
+    pub fn reach(
+        &self,
+        url: &str,
+        load: Load,
+        time: Duration,
+        clients: usize,
+        cpu_seconds: impl Fn() -> anyhow::Result<Option<f64>>,
+    ) -> anyhow::Result<Reached> {
         let statement = match load {
             Load::Commits => COMMIT,
             Load::Selects => SELECT,
@@ -127,14 +159,20 @@ impl Server {
         let seconds = time.as_secs().max(1).to_string();
         let (clients, threads) = (clients.to_string(), cores().min(clients).to_string());
         let file = script.path().to_string_lossy();
+        let cpu = cpu_seconds()?;
         let output = self.run(
             "pgbench",
             name(url),
             ["-n", "-M", "prepared", "-c", &clients, "-j", &threads, "-T", &seconds, "-f", &file],
         )?;
+        let cpu = cpu_seconds()?.zip(cpu).map(|(now, before)| now - before);
         let text = String::from_utf8_lossy(&output.stdout);
-        let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-        rate.with_context(|| format!("pgbench says no rate: {text}"))
+        let number = |name: &str| -> anyhow::Result<f64> {
+            let number = text.lines().find_map(|line| line.strip_prefix(name)?.split([' ', '/']).next()?.parse().ok());
+            number.with_context(|| format!("pgbench does not say {name:?}: {text}"))
+        };
+        let transactions = number("number of transactions actually processed: ")?;
+        Ok(Reached { rate: number("tps = ")?, database_cpu: cpu.map(|seconds| seconds / transactions) })
     }
 
     /// Runs one of PostgreSQL's programs on a database.

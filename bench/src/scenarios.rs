@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     bounds::Bounds,
     driver::Connection,
+    listing,
     populate::{PASSWORD, Scene},
     postgres::Load,
 };
@@ -31,6 +32,14 @@ pub enum Scenario {
     GetUser,
     /// AdminGetUser.
     AdminGetUser,
+    /// ListUsers with a filter that one user meets.
+    ListUsersExact,
+    /// ListUsers with a filter that ten users meet.
+    ListUsersPrefix,
+    /// ListUsers, the first page.
+    ListPageFirst,
+    /// ListUsers, page 1,000, or the last full one of a smaller pool.
+    ListPageDeep,
 }
 
 /// All of them.
@@ -42,6 +51,10 @@ pub const ALL: &[Scenario] = &[
     Scenario::Refresh,
     Scenario::GetUser,
     Scenario::AdminGetUser,
+    Scenario::ListUsersExact,
+    Scenario::ListUsersPrefix,
+    Scenario::ListPageFirst,
+    Scenario::ListPageDeep,
 ];
 
 impl Scenario {
@@ -55,6 +68,10 @@ impl Scenario {
             Self::Refresh => "refresh",
             Self::GetUser => "get-user",
             Self::AdminGetUser => "admin-get-user",
+            Self::ListUsersExact => "list-users-exact",
+            Self::ListUsersPrefix => "list-users-prefix",
+            Self::ListPageFirst => "list-page-1",
+            Self::ListPageDeep => "list-page-1000",
         }
     }
 
@@ -62,8 +79,14 @@ impl Scenario {
     pub const fn load(self) -> Option<Load> {
         match self {
             Self::ForgotPassword => Some(Load::Commits),
-            Self::GetUser | Self::AdminGetUser => Some(Load::Selects),
-            Self::SignUp | Self::PasswordSignIn | Self::SrpSignIn | Self::Refresh => None,
+            Self::GetUser | Self::AdminGetUser | Self::ListUsersExact => Some(Load::Selects),
+            Self::SignUp
+            | Self::PasswordSignIn
+            | Self::SrpSignIn
+            | Self::Refresh
+            | Self::ListUsersPrefix
+            | Self::ListPageFirst
+            | Self::ListPageDeep => None,
         }
     }
 
@@ -79,7 +102,12 @@ impl Scenario {
             Self::PasswordSignIn => together(&[signatures, bounds.base_two]),
             Self::SrpSignIn => together(&[signatures, bounds.proofs]),
             Self::Refresh => signatures,
-            Self::GetUser | Self::AdminGetUser => bounds.hello,
+            Self::GetUser
+            | Self::AdminGetUser
+            | Self::ListUsersExact
+            | Self::ListUsersPrefix
+            | Self::ListPageFirst
+            | Self::ListPageDeep => bounds.hello,
         }
     }
 
@@ -116,9 +144,15 @@ impl Scenario {
             Self::AdminGetUser => {
                 ("AdminGetUser", json!({"UserPoolId": scene.pool, "Username": scene.any_user(number)}))
             }
+            Self::ListUsersExact => ("ListUsers", listing::exact(&scene.pool, &scene.any_user(number))),
+            Self::ListUsersPrefix => ("ListUsers", listing::prefix(&scene.pool, &scene.any_user(number))),
+            Self::ListPageFirst => ("ListUsers", listing::page(&scene.pool, None)),
+            Self::ListPageDeep => ("ListUsers", listing::page(&scene.pool, scene.deep_page.as_deref())),
             Self::SrpSignIn => return srp(scene, connection, &user.name).await,
         };
-        Ok(connection.call(operation, body.to_string()).await?.0 == 200)
+        let (status, answer) = connection.call(operation, body.to_string()).await?;
+        // Nobody is found quickly.
+        Ok(status == 200 && !answer.starts_with(br#"{"Users":[]"#))
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use store::{Address, Durability, Location, PostgresOptions};
 
 use crate::{
-    postgres::{Load, Server},
+    postgres::{Load, Reached, Server},
     process,
 };
 
@@ -83,7 +83,7 @@ impl Target {
                 anyhow::ensure!(!path.exists(), "{} exists: name a file that does not", path.display());
                 Ok(Database::File(path.clone(), None))
             }
-            Self::Postgres(server, _) => Ok(Database::Postgres(server, server.create_database()?)),
+            Self::Postgres(server, _) => Ok(Database::Postgres(self, server, server.create_database()?)),
         }
     }
 }
@@ -92,8 +92,8 @@ impl Target {
 pub enum Database<'a> {
     /// A file of SQLite.
     File(PathBuf, Option<tempfile::TempDir>),
-    /// The URL of a database on a server.
-    Postgres(&'a Server, String),
+    /// The URL of a database, and the server that it is on.
+    Postgres(&'a Target, &'a Server, String),
 }
 
 impl Database<'_> {
@@ -101,7 +101,7 @@ impl Database<'_> {
     pub fn url(&self) -> String {
         match self {
             Self::File(path, _) => format!("sqlite:{}", path.display()),
-            Self::Postgres(_, url) => url.clone(),
+            Self::Postgres(_, _, url) => url.clone(),
         }
     }
 
@@ -109,7 +109,7 @@ impl Database<'_> {
     pub fn options(&self) -> anyhow::Result<store::Options> {
         let location = match self {
             Self::File(path, _) => Location::File(path.clone()),
-            Self::Postgres(_, url) => {
+            Self::Postgres(_, _, url) => {
                 let address = Address::parse(url).map_err(|reason| anyhow::anyhow!("--store: {reason}"))?;
                 Location::Postgres(Box::new(PostgresOptions::new(address)))
             }
@@ -117,24 +117,26 @@ impl Database<'_> {
         Ok(store::Options { location, durability: Durability::Normal, ..store::Options::memory() })
     }
 
-    /// Makes what [`Self::rate`] needs.
+    /// Makes what [`Self::reach`] needs.
     ///
     /// # Errors
     /// When the server refuses.
     pub fn prepare_rates(&self) -> anyhow::Result<()> {
         match self {
             Self::File(..) => Ok(()),
-            Self::Postgres(server, url) => server.prepare_rates(url),
+            Self::Postgres(_, server, url) => server.prepare_rates(url),
         }
     }
 
-    /// How often `pgbench` puts a load on the same server per second, where there is one.
+    /// What `pgbench` reaches with a load on the same server, where there is one.
     ///
     /// # Errors
     /// When it fails.
-    pub fn rate(&self, load: Option<Load>, time: Duration, clients: usize) -> anyhow::Result<Option<f64>> {
+    pub fn reach(&self, load: Option<Load>, time: Duration, clients: usize) -> anyhow::Result<Option<Reached>> {
         match (self, load) {
-            (Self::Postgres(server, url), Some(load)) => server.rate(url, load, time, clients).map(Some),
+            (Self::Postgres(target, server, url), Some(load)) => {
+                server.reach(url, load, time, clients, || target.cpu_seconds()).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -146,7 +148,7 @@ impl Database<'_> {
     pub fn settle(&self) -> anyhow::Result<()> {
         match self {
             Self::File(..) => Ok(()),
-            Self::Postgres(server, url) => server.sql(url, "VACUUM (ANALYZE) users, names, passwords").map(drop),
+            Self::Postgres(_, server, url) => server.sql(url, "VACUUM (ANALYZE) users, names, passwords").map(drop),
         }
     }
 }
@@ -156,7 +158,7 @@ impl Drop for Database<'_> {
         match self {
             Self::File(path, None) => ["", "-wal", "-shm"].iter().for_each(|suffix| remove(path, suffix)),
             Self::File(_, Some(_)) => {}
-            Self::Postgres(server, url) => {
+            Self::Postgres(_, server, url) => {
                 if let Err(error) = server.drop_database(url) {
                     println!("a database that the bench has made is left behind: {error:#}");
                 }

@@ -134,6 +134,9 @@ request_timeout_seconds = {REQUEST_SECONDS}
 [store]
 url = "{url}"
 
+[quotas]
+start_from = "off"
+
 [email]
 sender = "smtp"
 from = "Torture <no-reply@torture.test>"

@@ -188,6 +188,8 @@ fn rust_regex(pattern: &str) -> String {
     // "may end with anything but a dot", the one look-behind in the model
     let pattern =
         if pattern == "^[0-9A-Za-z\\.\\-_]*(?<!\\.)$" { "(?:[0-9A-Za-z._-]*[0-9A-Za-z_-])?" } else { pattern };
+    // The service takes whole domain names, too, and has a message of its own for what is neither: the operations look.
+    let pattern = if pattern == "^[a-z0-9](?:[a-z0-9\\-]{0,61}[a-z0-9])?$" { "[^\\x00]*" } else { pattern };
     let spelled = pattern
         .replace("[\\S]", "[^ \\t\\n\\x0B\\f\\r]")
         .replace("\\w", "0-9A-Za-z_")

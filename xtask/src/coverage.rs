@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use crate::{
+    members,
     model::Model,
     output::{File, write_or_check},
 };
@@ -29,6 +30,7 @@ const COMMON: [&str; 5] = [
 
 /// Writes, or checks, the table and the list.
 pub fn run(root: &Path, model: &Model, check: bool) -> anyhow::Result<()> {
+    let members = members::tables(root, model)?;
     let seen = gather(&root.join("target/coverage"))?;
     let not_built = std::fs::read_to_string(root.join("model/not-built.txt"))?;
     let not_built: BTreeSet<&str> = not_built.lines().filter(|line| !line.starts_with('#')).collect();
@@ -58,6 +60,7 @@ pub fn run(root: &Path, model: &Model, check: bool) -> anyhow::Result<()> {
     let names: Vec<&str> =
         model.operations.keys().map(String::as_str).filter(|name| not_built.contains(name)).collect();
     writeln!(table, "{}.", names.join(", "))?;
+    writeln!(table, "\n{members}")?;
     let notes =
         std::fs::read_to_string(root.join("docs/compatibility-notes.md")).context("docs/compatibility-notes.md")?;
     writeln!(table, "\n{notes}")?;

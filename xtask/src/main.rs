@@ -4,6 +4,7 @@
 mod codegen;
 mod coverage;
 mod dispatch;
+mod members;
 mod model;
 mod output;
 mod test;
