@@ -63,12 +63,12 @@ impl SeedOptions {
             lines.push(format!("Seeded from {name}: {}", report.summary()));
         }
         if let Some(path) = &self.template {
-            lines.extend(self.from_template(app, path).await?);
+            lines.extend(self.apply_template(app, path).await?);
         }
         Ok(lines)
     }
 
-    async fn from_template(&self, app: &Arc<App>, path: &Path) -> anyhow::Result<Vec<String>> {
+    async fn apply_template(&self, app: &Arc<App>, path: &Path) -> anyhow::Result<Vec<String>> {
         let name = path.display().to_string();
         let file = read::file(path)?;
         let template = template::Template::new(&app.settings, &file, &template::stack_name(path), &self.parameters);

@@ -46,10 +46,10 @@ pub fn add_all(scope: &Scope<'_>, file: &Node, outcome: &mut Outcome) -> Result<
     for entry in file.get("Resources").map_or(Ok(&[][..]), |resources| resources.entries("Resources"))? {
         let Some(resource) = scope.resources.get(&entry.key) else { continue };
         let key = join("Resources", &entry.key);
-        if let Some(condition) = resource.node.get("Condition").and_then(Node::scalar) {
-            if !scope.holds(&condition, &key, &mut outcome.skipped) {
-                continue;
-            }
+        if let Some(condition) = resource.node.get("Condition").and_then(Node::scalar)
+            && !scope.holds(&condition, &key, &mut outcome.skipped)
+        {
+            continue;
         }
         if KINDS.contains(&resource.kind) {
             let resolved = resolved(scope, &entry.key, &mut outcome.skipped)?;

@@ -32,7 +32,7 @@ pub(super) struct Batch {
 /// What came of a changeset.
 pub(super) enum Committed {
     /// It was applied; the job as it is now.
-    Done(Stored<ImportJob>),
+    Done(Box<Stored<ImportJob>>),
     /// A user has got one of the names meanwhile: look at the piece again.
     Clash,
     /// The job has changed: somebody stops it, or another server is at work.
@@ -149,7 +149,7 @@ pub(super) async fn commit(
         changes.count_users(&plan.pool.id, imported);
     }
     match app.commit(changes).await {
-        Ok(()) => Ok(Committed::Done(Stored { value: after, version: job.version + 1 })),
+        Ok(()) => Ok(Committed::Done(Box::new(Stored { value: after, version: job.version + 1 }))),
         Err(CommitError::Taken(_)) => Ok(Committed::Clash),
         Err(CommitError::Conflict) => Ok(Committed::Moved),
         Err(CommitError::Store(error)) => Err(error.into()),

@@ -118,7 +118,7 @@ async fn import(
         };
         match batch::commit(app, &plan, &job, batch).await? {
             Committed::Done(after) => {
-                job = after;
+                job = *after;
                 clashes = 0;
             }
             Committed::Clash if clashes < MOST_CLASHES => {
