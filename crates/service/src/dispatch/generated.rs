@@ -363,9 +363,6 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
             Box::pin(run(body, async |input| operations::users::admin_update_user_attributes::run(ctx, input).await))
                 .await
         }
-        Operation::VerifyUserAttribute => {
-            Box::pin(run(body, async |input| operations::users::verify_user_attribute::run(ctx, input).await)).await
-        }
         Operation::DeleteUser => {
             Box::pin(run(body, async |input| operations::users::delete_user::run(ctx, input).await)).await
         }
@@ -386,6 +383,9 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         }
         Operation::UpdateUserAttributes => {
             Box::pin(run(body, async |input| operations::users::update_user_attributes::run(ctx, input).await)).await
+        }
+        Operation::VerifyUserAttribute => {
+            Box::pin(run(body, async |input| operations::users::verify_user_attribute::run(ctx, input).await)).await
         }
         Operation::AdminDeleteSoftwareToken
         | Operation::AdminForgetDevice
