@@ -16,7 +16,7 @@ use wire::{ErrorKind, Operation, UserStatusType};
 
 use super::{
     kinds::{self, Kind, covers, request},
-    node::{Complaint, Node},
+    node::Complaint,
     plan::{Item, Plan, PoolPlan, UserPlan},
     shape,
 };
@@ -440,8 +440,7 @@ impl Seeder<'_> {
                 return Err(complaint(item, operation, &error));
             }
             let name = what.and_then(|what| what.split(['.', ' ']).next()).unwrap_or_default();
-            let line = item.members.get(name).map_or(item.members.line, |node| node.line);
-            let skipped = Complaint::new(line, format!("{}.{name}", item.key), error.message);
+            let skipped = Complaint::new(item.members.line_of(name), format!("{}.{name}", item.key), error.message);
             if !self.report.skipped.contains(&skipped) {
                 self.report.skipped.push(skipped);
             }
@@ -505,8 +504,7 @@ fn complaint(item: &Item, operation: Operation, error: &ApiError) -> Complaint {
 }
 
 fn at(item: &Item, name: &str, reason: &str) -> Complaint {
-    let line = item.members.get(name).map_or(item.members.line, |node: &Node| node.line);
-    Complaint::new(line, super::read::join(&item.key, name), reason)
+    Complaint::new(item.members.line_of(name), super::read::join(&item.key, name), reason)
 }
 
 /// The members of an item with the pool's id.

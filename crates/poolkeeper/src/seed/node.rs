@@ -76,6 +76,12 @@ impl Node {
         Self { line, value: Value::Text(text.into()) }
     }
 
+    /// The line of a name of this map, or else of the map.
+    pub fn line_of(&self, key: &str) -> usize {
+        let Value::Map(entries) = &self.value else { return self.line };
+        entries.iter().find(|entry| entry.key == key).map_or(self.line, |entry| entry.line)
+    }
+
     /// What a name of this map stands for, unless that is nothing.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let Value::Map(entries) = &self.value else { return None };

@@ -25,13 +25,16 @@ impl Bucket {
         let now = now.milliseconds().saturating_mul(SECOND / 1_000);
         let token = (SECOND / i64::from(rate)).max(1);
         let all = SECOND.saturating_mul(i64::from(saved));
-        let taken = |full_at: i64| {
-            // Beyond what an empty bucket needs to fill, the clock has been moved back: it counts as empty.
-            let after = full_at.clamp(now, now.saturating_add(all)).saturating_add(token);
+        let mut is_taken = false;
+        let take = |full_at: i64| {
+            // Beyond what an empty bucket needs to fill, the clock has been moved back: it counts as empty from now on.
+            let before = full_at.clamp(now, now.saturating_add(all));
+            let after = before.saturating_add(token);
             // A rate that does not divide a second leaves less than a token over.
-            (after <= now.saturating_add(all)).then_some(after)
+            is_taken = after <= now.saturating_add(all);
+            Some(if is_taken { after } else { before })
         };
-        self.0.fetch_update(Relaxed, Relaxed, taken).is_ok()
+        self.0.fetch_update(Relaxed, Relaxed, take).is_ok() && is_taken
     }
 }
 

@@ -33,6 +33,9 @@ fn value(name: &str, shape: &Shape) -> Value {
         Kind::String { min, .. } => match name {
             "UserPoolId" => json!("us-east-1_nosuchpool"),
             "ConfirmationCode" => json!("123456"),
+            "AttributeName" => json!("email"),
+            "JobId" => json!("import-x"),
+            "CloudWatchLogsRoleArn" => json!("arn:aws:iam::123456789012:role/import"),
             "ProviderName" => json!("Acme"),
             "TermsName" => json!("terms-of-use"),
             "TermsId" | "ManagedLoginBrandingId" => json!("00000000-0000-4000-8000-000000000000"),
