@@ -32,7 +32,7 @@ pub enum PartKind {
 
 impl PartKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Group,
         Self::ResourceServer,
         Self::IdentityProvider,
@@ -42,6 +42,8 @@ impl PartKind {
         Self::Terms,
         Self::ImportJob,
         Self::Replica,
+        Self::BrandingOfClient,
+        Self::TermsOfClient,
     ];
 
     /// The kind with this stored number.
@@ -67,4 +69,19 @@ pub trait Part: Serialize + DeserializeOwned {
 
     /// Its id, unique among those of its kind in the pool. Lists are in the order of ids.
     fn id(&self) -> &str;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PartKind;
+
+    #[test]
+    fn every_kind_is_found_by_its_number() {
+        let numbers: Vec<i64> = PartKind::ALL.iter().map(|kind| kind.number()).collect();
+        assert_eq!(numbers, (0..11).collect::<Vec<_>>());
+        for kind in PartKind::ALL {
+            assert_eq!(PartKind::from_number(kind.number()), Some(kind));
+        }
+        assert_eq!(PartKind::from_number(11), None);
+    }
 }
