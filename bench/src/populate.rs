@@ -201,6 +201,7 @@ fn batch(ring: &KeyRing, pool: &str, now: Timestamp, users: Range<usize>) -> Cha
             modified_at: now,
             tokens_not_before: None,
             identities: Vec::new(),
+            mfa: Default::default(),
         };
         for key in search::keys(&user) {
             changes.search(pool, key, &user.sub, true);

@@ -27,11 +27,13 @@ pub enum AttemptPurpose {
     VerifyEmail = 8,
     /// Wrong codes for the phone number.
     VerifyPhoneNumber = 9,
+    /// Wrong codes and other second factors at sign-in.
+    SecondFactor = 10,
 }
 
 impl AttemptPurpose {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SignIn,
         Self::ResetRequest,
         Self::ResetCode,
@@ -41,6 +43,7 @@ impl AttemptPurpose {
         Self::AttributeCode,
         Self::VerifyEmail,
         Self::VerifyPhoneNumber,
+        Self::SecondFactor,
     ];
 
     /// Wrong codes for the address of this medium.

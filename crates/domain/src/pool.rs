@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wire::{
-    AliasAttributeType, EmailConfigurationType, MessageTemplateType, RecoveryOptionNameType, RecoveryOptionType,
-    SchemaAttributeType, SmsConfigurationType, Timestamp, UserPoolAddOnsType, UserPoolTierType, UsernameAttributeType,
+    AliasAttributeType, AuthFactorType, DeviceConfigurationType, EmailConfigurationType, EmailMfaConfigType,
+    LambdaConfigType, MessageTemplateType, RecoveryOptionNameType, RecoveryOptionType, SchemaAttributeType,
+    SmsConfigurationType, Timestamp, UserPoolAddOnsType, UserPoolMfaType, UserPoolTierType, UsernameAttributeType,
     VerificationMessageTemplateType, VerifiedAttributeType, WebAuthnConfigurationType,
 };
 
@@ -59,19 +60,43 @@ pub struct Pool {
     /// `UserPoolAddOns` as given; only `OFF` can be stored so far.
     #[serde(default)]
     pub add_ons: Option<UserPoolAddOnsType>,
-    /// What a second factor, or a passkey, would go by.
+    /// What a second factor, or a passkey, goes by.
     #[serde(default)]
     pub factors: FactorSettings,
+    /// What signing in goes by besides.
+    #[serde(default)]
+    pub sign_in: SignInSettings,
 }
 
-/// What a pool says about second factors and passkeys. `MfaConfiguration` itself is not here: it is always `OFF` so
-/// far.
+/// What a pool says about signing in, beside second factors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignInSettings {
+    /// `Policies.SignInPolicy.AllowedFirstAuthFactors`; empty stands for the password alone.
+    pub first_factors: Vec<AuthFactorType>,
+    /// `DeviceConfiguration`; `None` means that no device is remembered.
+    pub devices: Option<DeviceConfigurationType>,
+    /// `LambdaConfig`.
+    pub triggers: Option<LambdaConfigType>,
+    /// `AcrConfiguration` as given: level by level.
+    pub acr: BTreeMap<String, String>,
+    /// Sign-ins that are kept track of, at most so many per user; `None` while none is.
+    pub tracked_sessions: Option<i64>,
+    /// `TokenSession.MaxPerUser` as last set, whether sign-ins are kept track of or not.
+    pub most_sessions: Option<i64>,
+}
+
+/// What a pool says about second factors and passkeys.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FactorSettings {
+    /// `MfaConfiguration`; `None` is OFF.
+    pub mfa: Option<UserPoolMfaType>,
+    /// `EmailMfaConfiguration`.
+    pub email: Option<EmailMfaConfigType>,
     /// `SmsAuthenticationMessage`: the text of a code at sign-in.
     pub sms_message: Option<String>,
-    /// `SoftwareTokenMfaConfiguration.Enabled` as given; only false can be stored so far.
+    /// `SoftwareTokenMfaConfiguration.Enabled` as given.
     pub software_token: Option<bool>,
     /// `WebAuthnConfiguration`.
     pub web_authn: Option<WebAuthnConfigurationType>,

@@ -1,8 +1,12 @@
 //! What the `Session` strings and SRP secret blocks carry between the steps of a sign-in (auth-flows.md §7, §11).
 //! They are sealed, so that any node can take the next step and nobody can change or swap one.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use wire::{ChallengeNameType, Timestamp};
+use wire::{AuthFlowType, ChallengeNameType, Timestamp};
+
+use crate::{Factor, Medium, MfaMethod, Sealed};
 
 /// Which operation pair a sign-in belongs to: a session of one is refused by the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +15,96 @@ pub enum Entrance {
     Public,
     /// AdminInitiateAuth and AdminRespondToAuthChallenge.
     Admin,
+}
+
+/// A sign-in under way: what every step hands on to the next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// How it was begun.
+    pub flow: AuthFlowType,
+    /// What has been proven, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<Factor>,
+    /// The device that it comes from, as the client says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_key: Option<String>,
+    /// Challenges of the pool's own that were answered, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered: Vec<Answered>,
+    /// The level that is aimed at, where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<StepUp>,
+}
+
+impl SignIn {
+    /// One that begins.
+    #[must_use]
+    pub const fn new(flow: AuthFlowType) -> Self {
+        Self { flow, factors: Vec::new(), device_key: None, answered: Vec::new(), step_up: None }
+    }
+
+    /// With one more thing proven.
+    #[must_use]
+    pub fn with(mut self, factor: Factor) -> Self {
+        if !self.factors.contains(&factor) {
+            self.factors.push(factor);
+        }
+        self
+    }
+}
+
+/// A challenge that was answered in CUSTOM_AUTH, as the pool's functions see it (`session` of their events).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The challenge.
+    pub name: ChallengeNameType,
+    /// Whether the answer was right.
+    pub is_right: bool,
+    /// What the function that made the challenge called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<String>,
+}
+
+/// A level of assurance that is aimed at (auth-flows.md §16).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepUp {
+    /// The level, 1 to 4.
+    pub level: u8,
+}
+
+/// What a step waits for, beside the name of the challenge.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Waiting {
+    /// Nothing that would have to be remembered.
+    #[default]
+    Nothing,
+    /// A code that was sent.
+    Code {
+        /// Keyed hash of the code, base64; no answer matches an empty one.
+        hash: String,
+        /// How it was sent.
+        medium: Medium,
+        /// Where to: only that address becomes verified by it.
+        destination: String,
+    },
+    /// One of several second factors, to be chosen or set up.
+    Method(Vec<MfaMethod>),
+    /// One of several first factors.
+    FirstFactor(Vec<ChallengeNameType>),
+    /// A software token that was handed out, or that was verified.
+    SoftwareToken {
+        /// The secret, sealed; none when it was verified.
+        secret: Option<Sealed>,
+    },
+    /// A passkey's signature over a challenge: the state of the verifier, as JSON.
+    Passkey(String),
+    /// An answer that a function of the pool checks.
+    Custom {
+        /// `privateChallengeParameters`.
+        private: BTreeMap<String, String>,
+        /// `challengeMetadata`.
+        metadata: Option<String>,
+    },
 }
 
 /// A sign-in that waits for the answer to one challenge.
@@ -22,7 +116,7 @@ pub struct SignInSession {
     pub pool_id: String,
     /// The client.
     pub client_id: String,
-    /// The user.
+    /// The user, or the stand-in for a user that does not exist.
     pub sub: String,
     /// Who may continue it.
     pub entrance: Entrance,
@@ -33,6 +127,10 @@ pub struct SignInSession {
     pub expires_at: Timestamp,
     /// Version of the password that the user has proven to know; once it is replaced, the session is worthless.
     pub password_version: Option<i64>,
+    /// What happened so far.
+    pub sign_in: SignIn,
+    /// What the challenge waits for.
+    pub waiting: Waiting,
 }
 
 /// The server's half of an SRP exchange, carried by the client in SECRET_BLOCK.
@@ -46,7 +144,7 @@ pub struct SrpExchange {
     pub client_id: String,
     /// The user, or the stand-in for a user that does not exist.
     pub sub: String,
-    /// `USER_ID_FOR_SRP`.
+    /// `USER_ID_FOR_SRP`, or the device key.
     pub user_id: String,
     /// Who may continue it.
     pub entrance: Entrance,
@@ -58,4 +156,7 @@ pub struct SrpExchange {
     pub server_public: String,
     /// The client's public value A, base64.
     pub client_public: String,
+    /// Id of the session that belongs to it; none in USER_SRP_AUTH, which has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wire::{Timestamp, UserStatusType};
 
-use crate::{Identity, Medium};
+use crate::{Identity, Medium, MfaPreference};
 
 /// A user of a pool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct User {
     /// Identities at other providers that may sign in as this user, in the order in which they were linked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<Identity>,
+    /// Which second factors are switched on.
+    #[serde(default, skip_serializing_if = "MfaPreference::is_unset")]
+    pub mfa: MfaPreference,
 }
 
 impl User {
@@ -99,6 +102,7 @@ mod tests {
             modified_at: Timestamp(0),
             tokens_not_before: None,
             identities: Vec::new(),
+            mfa: Default::default(),
         }
     }
 

@@ -2,10 +2,10 @@
 
 use domain::{
     AccessKey, AttemptPurpose, Attempts, Chunk, Client, Code, CodePurpose, Domain, Group, Message, NameKind, Part,
-    PartKind, Password, Pool, Revocation, SearchKind, SigningKeyRecord, Spent, User,
+    PartKind, Password, Pool, Revocation, SearchKind, SigningKeyRecord, Spent, User, UserPart, UserPartKind,
 };
 
-use crate::{Lease, Stored};
+use crate::{Lease, Stored, UserPartDocument};
 
 /// A row to write. The large nouns are boxed, so that a changeset stays small; [`From`] hides it.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,8 @@ pub enum Row {
     Lease(Lease),
     /// Something that a pool has a moderate number of.
     Part(Box<PartRow>),
+    /// Something that a user has a few of.
+    UserPart(Box<UserPartRow>),
     /// A domain of a pool.
     Domain(Box<Domain>),
     /// A piece of a file.
@@ -63,7 +65,56 @@ impl<T: Part> From<&T> for Row {
     }
 }
 
+/// A part of a user, as it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserPartRow {
+    pub(crate) pool_id: String,
+    pub(crate) sub: String,
+    pub(crate) kind: UserPartKind,
+    pub(crate) id: String,
+    /// In milliseconds.
+    pub(crate) expires_at: i64,
+    /// The document, or why there is none.
+    pub(crate) doc: Result<String, String>,
+}
+
+/// What stands for never.
+const NEVER: i64 = i64::MAX;
+
+impl<T: UserPart> From<T> for UserPartRow {
+    fn from(part: T) -> Self {
+        Self {
+            pool_id: part.pool_id().to_owned(),
+            sub: part.sub().to_owned(),
+            kind: T::KIND,
+            id: part.id().to_owned(),
+            expires_at: part.expires_at().map_or(NEVER, |moment| moment.milliseconds()),
+            doc: serde_json::to_string(&part).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+impl From<UserPartRow> for Row {
+    fn from(row: UserPartRow) -> Self {
+        Self::UserPart(Box::new(row))
+    }
+}
+
 impl Row {
+    /// A part of a user from the document that
+    /// [`Store::user_part_documents`](crate::Store::user_part_documents) gave; none when there is no such kind.
+    #[must_use]
+    pub fn user_part_document(pool_id: &str, sub: &str, found: &UserPartDocument) -> Option<Self> {
+        Some(Self::UserPart(Box::new(UserPartRow {
+            pool_id: pool_id.to_owned(),
+            sub: sub.to_owned(),
+            kind: UserPartKind::from_number(found.kind)?,
+            id: found.id.clone(),
+            expires_at: found.expires_at,
+            doc: Ok(found.doc.clone()),
+        })))
+    }
+
     /// A part of a pool from the document that [`Store::part_documents`](crate::Store::part_documents) gave; none when
     /// there is no such kind.
     #[must_use]
@@ -168,6 +219,17 @@ pub enum Key {
         /// Its id, unique among those of its kind in the pool.
         id: String,
     },
+    /// Something that a user has a few of.
+    UserPart {
+        /// The pool.
+        pool_id: String,
+        /// The user.
+        sub: String,
+        /// What it is.
+        kind: UserPartKind,
+        /// Its id, unique among those of its kind of the user.
+        id: String,
+    },
     /// A domain of a pool.
     Domain {
         /// The domain.
@@ -267,6 +329,13 @@ pub enum Change {
     },
     /// Ends all memberships of a user.
     LeaveAll {
+        /// The pool.
+        pool_id: String,
+        /// The user.
+        sub: String,
+    },
+    /// Removes all parts of a user.
+    DropUserParts {
         /// The pool.
         pool_id: String,
         /// The user.
@@ -403,6 +472,31 @@ impl Changes {
         self.assert(Key::Part { pool_id, kind: T::KIND, id }, old.version)
     }
 
+    /// Writes a part of a user that must not exist yet.
+    pub fn insert_user_part<T: UserPart>(&mut self, part: T) -> &mut Self {
+        self.save(UserPartRow::from(part), None)
+    }
+
+    /// Writes a part of a user over the one that was read, or inserts it when none was found.
+    pub fn put_user_part<T: UserPart>(&mut self, old: Option<&Stored<T>>, part: T) -> &mut Self {
+        self.save(UserPartRow::from(part), old.map(|old| old.version))
+    }
+
+    /// Removes a part of a user, of the version that was read.
+    pub fn delete_user_part<T: UserPart>(&mut self, old: &Stored<T>) -> &mut Self {
+        self.delete(user_part_key(&old.value), old.version)
+    }
+
+    /// Demands that a part of a user is still what was read.
+    pub fn assert_user_part<T: UserPart>(&mut self, old: &Stored<T>) -> &mut Self {
+        self.assert(user_part_key(&old.value), old.version)
+    }
+
+    /// Removes all parts of a user.
+    pub fn drop_user_parts(&mut self, pool_id: &str, sub: &str) -> &mut Self {
+        self.push(Change::DropUserParts { pool_id: pool_id.to_owned(), sub: sub.to_owned() })
+    }
+
     /// Makes a user a member of a group.
     pub fn join(&mut self, group: &Group, sub: &str) -> &mut Self {
         self.push(Change::Join {
@@ -437,6 +531,11 @@ impl Changes {
     pub fn count_users(&mut self, pool_id: &str, delta: i64) -> &mut Self {
         self.push(Change::CountUsers { pool_id: pool_id.to_owned(), delta })
     }
+}
+
+fn user_part_key<T: UserPart>(part: &T) -> Key {
+    let (pool_id, sub, id) = (part.pool_id().to_owned(), part.sub().to_owned(), part.id().to_owned());
+    Key::UserPart { pool_id, sub, kind: T::KIND, id }
 }
 
 impl From<Pool> for Row {

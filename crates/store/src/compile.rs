@@ -163,6 +163,7 @@ fn step(change: Change, shard: u64) -> Result<Step, Error> {
             params: vec![pool_id.into(), group_id.into(), sub.into()],
             expect: Expect::AtMostOne,
         },
+        Change::DropUserParts { pool_id, sub } => Step::any(sql::DROP_USER_PARTS, vec![pool_id.into(), sub.into()]),
         Change::LeaveAll { pool_id, sub } => Step::any(sql::LEAVE_ALL_GROUPS, vec![pool_id.into(), sub.into()]),
         Change::Search { pool_id, kind, value, sub, found } => Step {
             sql: if found { sql::ADD_SEARCH_KEY } else { sql::REMOVE_SEARCH_KEY },
@@ -223,6 +224,9 @@ fn locate(key: Key) -> (&'static Table, Vec<Param<'static>>) {
         Key::Spent { id } => (&sql::SPENT, vec![id.into()]),
         Key::Lease { name } => (&sql::LEASES, vec![name.into()]),
         Key::Part { pool_id, kind, id } => (&sql::PARTS, vec![pool_id.into(), kind.number().into(), id.into()]),
+        Key::UserPart { pool_id, sub, kind, id } => {
+            (&sql::USER_PARTS, vec![pool_id.into(), sub.into(), kind.number().into(), id.into()])
+        }
         Key::Domain { domain } => (&sql::DOMAINS, vec![domain.into()]),
         Key::Chunk { file_id, number } => (&sql::CHUNKS, vec![file_id.into(), number.into()]),
     }
@@ -286,6 +290,11 @@ fn columns(row: Row) -> Result<Columns, Error> {
             let doc = row.doc.map_err(|reason| Error::Encode { table: sql::PARTS.name, reason })?;
             let keys = vec![row.pool_id.into(), row.kind.number().into(), row.id.into()];
             recurring(&sql::PARTS, vec![doc.into()], keys)
+        }
+        Row::UserPart(row) => {
+            let doc = row.doc.map_err(|reason| Error::Encode { table: sql::USER_PARTS.name, reason })?;
+            let keys = vec![row.pool_id.into(), row.sub.into(), row.kind.number().into(), row.id.into()];
+            recurring(&sql::USER_PARTS, vec![row.expires_at.into(), doc.into()], keys)
         }
         Row::Domain(row) => {
             let doc = document(&sql::DOMAINS, &row)?;

@@ -26,13 +26,16 @@ mod statistics;
 mod store;
 mod sweep;
 
-pub use changes::{Change, Changes, Key, PartRow, PurgeKind, Row};
+pub use changes::{Change, Changes, Key, PartRow, PurgeKind, Row, UserPartRow};
 pub use error::{CommitError, Error, Taken};
 pub use lease::Lease;
 pub use migrations::PlannedMigration;
 pub use options::{Durability, Location, Options};
 pub use postgres::{Address, Facts, Isolation, PostgresOptions, PostgresStore, Prepared, is_url};
-pub use read::{PartDocument, Queue, RecoverySnapshot, ResetRequestSnapshot, SignInSnapshot, Stored, TokenSnapshot};
+pub use read::{
+    PartDocument, Queue, RecoverySnapshot, ResetRequestSnapshot, SignInSnapshot, Stored, TokenSnapshot,
+    UserPartDocument,
+};
 pub use sqlite::SqliteStore;
 pub use statistics::{PoolUse, Retries, Statistics};
 pub use store::Store;

@@ -117,6 +117,15 @@ pub(crate) const ALL: &[Migration] = &[
             "CREATE INDEX IF NOT EXISTS purges_by_pool ON purges (pool_id, id)",
         ],
     },
+    Migration {
+        number: 4,
+        name: "devices, passkeys, software tokens and sign-ins of users",
+        statements: &[
+            "CREATE TABLE IF NOT EXISTS user_parts (pool_id TEXT NOT NULL, sub TEXT NOT NULL, kind BIGINT NOT NULL, \
+         id TEXT NOT NULL, version BIGINT NOT NULL, expires_at BIGINT NOT NULL, doc TEXT NOT NULL, \
+         PRIMARY KEY (pool_id, sub, kind, id))",
+        ],
+    },
 ];
 
 /// A migration that a database still needs.

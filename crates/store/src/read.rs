@@ -147,6 +147,20 @@ pub(crate) const fn parts_of<T: DeserializeOwned>(sql: &'static str) -> Query<St
     documents("parts", sql)
 }
 
+/// The part of a user that a statement finds.
+pub(crate) const fn user_parts_of<T: DeserializeOwned>(sql: &'static str) -> Query<Stored<T>> {
+    documents("user_parts", sql)
+}
+
+pub(crate) const USER_PART_DOCUMENTS: Query<UserPartDocument> = Query {
+    table: "user_parts",
+    sql: sql::USER_PART_DOCUMENTS,
+    decode: |row| {
+        let (kind, id, doc) = (row.integer(3)?, row.text(2)?.to_owned(), row.text(0)?.to_owned());
+        Some(UserPartDocument { kind, id, expires_at: row.integer(4)?, doc })
+    },
+};
+
 pub(crate) const PASSWORD: Query<Stored<Password>> = documents("passwords", sql::PASSWORD);
 pub(crate) const CODE: Query<Stored<Code>> = documents("codes", sql::CODE);
 pub(crate) const ATTEMPT: Query<Stored<Attempts>> = documents("attempts", sql::ATTEMPT);
@@ -206,6 +220,15 @@ pub(crate) struct Expiring {
 pub(crate) const CODES_SLICE: Query<Expiring> = Query { table: "codes", sql: sql::CODES_SLICE, decode: by_purpose };
 pub(crate) const ATTEMPTS_SLICE: Query<Expiring> =
     Query { table: "attempts", sql: sql::ATTEMPTS_SLICE, decode: by_purpose };
+pub(crate) const USER_PARTS_SLICE: Query<Expiring> = Query {
+    table: "user_parts",
+    sql: sql::USER_PARTS_SLICE,
+    decode: |row| {
+        let (pool_id, sub) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
+        let key = vec![pool_id.into(), sub.into(), row.integer(2)?.into(), row.text(3)?.to_owned().into()];
+        Some(Expiring { key, expires_at: Timestamp(row.integer(4)?) })
+    },
+};
 pub(crate) const REVOCATIONS_SLICE: Query<Expiring> = Query {
     table: "revocations",
     sql: sql::REVOCATIONS_SLICE,
@@ -314,6 +337,19 @@ pub struct PartDocument {
     pub kind: i64,
     /// Its id.
     pub id: String,
+    /// Its document.
+    pub doc: String,
+}
+
+/// A part of a user as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPartDocument {
+    /// What it is: the number of a [`UserPartKind`](domain::UserPartKind).
+    pub kind: i64,
+    /// Its id.
+    pub id: String,
+    /// When it may go, in milliseconds.
+    pub expires_at: i64,
     /// Its document.
     pub doc: String,
 }

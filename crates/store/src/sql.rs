@@ -139,6 +139,17 @@ pub(crate) const PARTS: Table = Table {
     assert: "SELECT version FROM parts WHERE pool_id = $1 AND kind = $2 AND id = $3 AND version = $4",
 };
 
+/// Devices, passkeys and whatever else a user has a few of.
+pub(crate) const USER_PARTS: Table = Table {
+    name: "user_parts",
+    insert: "INSERT INTO user_parts (pool_id, sub, kind, id, expires_at, doc, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+    update: "UPDATE user_parts SET expires_at = $1, doc = $2, version = version + 1 \
+             WHERE pool_id = $3 AND sub = $4 AND kind = $5 AND id = $6 AND version = $7",
+    delete: "DELETE FROM user_parts WHERE pool_id = $1 AND sub = $2 AND kind = $3 AND id = $4 AND version = $5",
+    assert: "SELECT version FROM user_parts WHERE pool_id = $1 AND sub = $2 AND kind = $3 AND id = $4 AND version = $5",
+};
+
 pub(crate) const DOMAINS: Table = Table {
     name: "domains",
     insert: "INSERT INTO domains (domain, pool_id, doc, version) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -167,6 +178,7 @@ pub(crate) const COUNT_USERS: &str = "INSERT INTO user_counts (pool_id, shard, u
 pub(crate) const JOIN_GROUP: &str = "INSERT INTO members (pool_id, group_id, sub, group_name) \
      VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 pub(crate) const LEAVE_GROUP: &str = "DELETE FROM members WHERE pool_id = $1 AND group_id = $2 AND sub = $3";
+pub(crate) const DROP_USER_PARTS: &str = "DELETE FROM user_parts WHERE pool_id = $1 AND sub = $2";
 pub(crate) const LEAVE_ALL_GROUPS: &str = "DELETE FROM members WHERE pool_id = $1 AND sub = $2";
 pub(crate) const ADD_SEARCH_KEY: &str = "INSERT INTO search_keys (pool_id, kind, value, sub) \
      VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
@@ -221,6 +233,12 @@ pub(crate) const COUNT_PARTS: &str = "SELECT CAST(COUNT(*) AS BIGINT) FROM \
      (SELECT id FROM parts WHERE pool_id = $1 AND kind = $2 ORDER BY id LIMIT $3) AS first_parts";
 pub(crate) const PART_DOCUMENTS: &str = "SELECT doc, version, id, kind FROM parts \
      WHERE pool_id = $1 AND (kind, id) > ($2, $3) ORDER BY kind, id LIMIT $4";
+pub(crate) const USER_PART: &str = "SELECT doc, version, id FROM user_parts \
+     WHERE pool_id = $1 AND sub = $2 AND kind = $3 AND id = $4";
+pub(crate) const USER_PARTS_AFTER: &str = "SELECT doc, version, id FROM user_parts \
+     WHERE pool_id = $1 AND sub = $2 AND kind = $3 AND id > $4 ORDER BY id LIMIT $5";
+pub(crate) const USER_PART_DOCUMENTS: &str = "SELECT doc, version, id, kind, expires_at FROM user_parts \
+     WHERE pool_id = $1 AND sub = $2 ORDER BY kind, id LIMIT $3";
 pub(crate) const DOMAIN: &str = "SELECT domains.doc, domains.version FROM domains \
      JOIN pools ON pools.id = domains.pool_id WHERE domains.domain = $1 AND pools.deleted = 0";
 pub(crate) const DOMAINS_OF_POOL: &str =
@@ -308,6 +326,10 @@ pub(crate) const ATTEMPTS_SLICE: &str = "SELECT pool_id, sub, purpose, expires_a
      WHERE (pool_id, sub, purpose) > ($1, $2, $3) ORDER BY pool_id, sub, purpose LIMIT $4";
 pub(crate) const SWEEP_ATTEMPTS: &str =
     "DELETE FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $3 AND expires_at <= $4";
+pub(crate) const USER_PARTS_SLICE: &str = "SELECT pool_id, sub, kind, id, expires_at FROM user_parts \
+     WHERE (pool_id, sub, kind, id) > ($1, $2, $3, $4) ORDER BY pool_id, sub, kind, id LIMIT $5";
+pub(crate) const SWEEP_USER_PART: &str =
+    "DELETE FROM user_parts WHERE pool_id = $1 AND sub = $2 AND kind = $3 AND id = $4 AND expires_at <= $5";
 pub(crate) const REVOCATIONS_SLICE: &str = "SELECT pool_id, origin_jti, expires_at FROM revocations \
      WHERE (pool_id, origin_jti) > ($1, $2) ORDER BY pool_id, origin_jti LIMIT $3";
 pub(crate) const SWEEP_REVOCATION: &str =
@@ -335,6 +357,8 @@ pub(crate) const PURGE_CLIENTS: &str = "DELETE FROM clients WHERE id IN \
      (SELECT id FROM clients WHERE pool_id = $1 ORDER BY id LIMIT $2)";
 pub(crate) const PURGE_PARTS: &str = "DELETE FROM parts WHERE pool_id = $1 AND id IN \
      (SELECT id FROM parts WHERE pool_id = $1 ORDER BY kind, id LIMIT $2)";
+pub(crate) const PURGE_USER_PARTS: &str = "DELETE FROM user_parts WHERE pool_id = $1 AND sub IN \
+     (SELECT sub FROM user_parts WHERE pool_id = $1 ORDER BY sub LIMIT $2)";
 pub(crate) const PURGE_DOMAINS: &str = "DELETE FROM domains WHERE domain IN \
      (SELECT domain FROM domains WHERE pool_id = $1 ORDER BY domain LIMIT $2)";
 pub(crate) const PURGE_MEMBERS: &str = "DELETE FROM members WHERE pool_id = $1 AND (group_id, sub) IN \
@@ -375,6 +399,7 @@ pub(crate) const RESET: &[&str] = &[
     "DELETE FROM revocations",
     "DELETE FROM spent",
     "DELETE FROM parts",
+    "DELETE FROM user_parts",
     "DELETE FROM domains",
     "DELETE FROM members",
     "DELETE FROM search_keys",
@@ -404,6 +429,7 @@ mod tests {
         &SPENT,
         &LEASES,
         &PARTS,
+        &USER_PARTS,
         &DOMAINS,
         &CHUNKS,
     ];
@@ -415,6 +441,7 @@ mod tests {
         JOIN_GROUP,
         LEAVE_GROUP,
         LEAVE_ALL_GROUPS,
+        DROP_USER_PARTS,
         ADD_SEARCH_KEY,
         REMOVE_SEARCH_KEY,
         ADD_PURGE,
@@ -438,6 +465,9 @@ mod tests {
         PART,
         PARTS_AFTER,
         PART_DOCUMENTS,
+        USER_PART,
+        USER_PARTS_AFTER,
+        USER_PART_DOCUMENTS,
         COUNT_POOLS,
         COUNT_CLIENTS,
         COUNT_PARTS,
@@ -472,6 +502,8 @@ mod tests {
         SWEEP_CODE,
         ATTEMPTS_SLICE,
         SWEEP_ATTEMPTS,
+        USER_PARTS_SLICE,
+        SWEEP_USER_PART,
         REVOCATIONS_SLICE,
         SWEEP_REVOCATION,
         SPENT_SLICE,
@@ -487,6 +519,7 @@ mod tests {
         PURGE_REVOCATIONS,
         PURGE_CLIENTS,
         PURGE_PARTS,
+        PURGE_USER_PARTS,
         PURGE_DOMAINS,
         PURGE_MEMBERS,
         PURGE_SEARCH_KEYS,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use domain::{
     AccessKey, AttemptPurpose, Attempts, Client, Code, CodePurpose, Domain, Group, Message, MessageState, NameKind,
-    Part, Password, Pool, Revocation, SearchKind, SigningKeyRecord, Spent, Timestamp, User,
+    Part, Password, Pool, Revocation, SearchKind, SigningKeyRecord, Spent, Timestamp, User, UserPart,
 };
 
 use crate::{
     Change, Changes, CommitError, Error, Lease, Location, Options, PartDocument, PlannedMigration, PostgresStore,
     Queue, RecoverySnapshot, ResetRequestSnapshot, SignInSnapshot, SqliteStore, Statistics, Stored, TokenSnapshot,
+    UserPartDocument,
     compile::{Param, Step, compile, next_epoch},
     postgres,
     read::{self, Parts, Query},
@@ -285,6 +286,35 @@ impl Store {
     ) -> Result<Vec<PartDocument>, Error> {
         let params = [pool_id.into(), after_kind.into(), after_id.into(), bound(limit)];
         self.all(&read::PART_DOCUMENTS, &params).await
+    }
+
+    /// A part of a user by its id, unless there is none. One that has expired may still be found.
+    pub async fn user_part<T: UserPart>(&self, pool_id: &str, sub: &str, id: &str) -> Result<Option<Stored<T>>, Error> {
+        let query = const { read::user_parts_of::<T>(sql::USER_PART) };
+        self.first(&query, &[pool_id.into(), sub.into(), T::KIND.number().into(), id.into()]).await
+    }
+
+    /// At most `limit` parts of a user by id, from the one after `after`. Ones that have expired may be among them.
+    pub async fn user_parts<T: UserPart>(
+        &self,
+        pool_id: &str,
+        sub: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Stored<T>>, Error> {
+        let query = const { read::user_parts_of::<T>(sql::USER_PARTS_AFTER) };
+        let kind = T::KIND.number().into();
+        self.list(&query, &[pool_id.into(), sub.into(), kind, after.unwrap_or_default().into(), bound(limit)]).await
+    }
+
+    /// At most `limit` parts of any kind of a user as they are stored, by kind and id.
+    pub async fn user_part_documents(
+        &self,
+        pool_id: &str,
+        sub: &str,
+        limit: usize,
+    ) -> Result<Vec<UserPartDocument>, Error> {
+        self.all(&read::USER_PART_DOCUMENTS, &[pool_id.into(), sub.into(), bound(limit)]).await
     }
 
     /// A domain, unless its pool was deleted.

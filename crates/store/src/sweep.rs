@@ -49,6 +49,7 @@ enum Position {
 pub(crate) struct Progress {
     codes: Position,
     attempts: Position,
+    user_parts: Position,
     revocations: Position,
     spent: Position,
     stamps: Position,
@@ -96,7 +97,7 @@ impl Pools {
 impl Progress {
     /// Whether every walk is at its end.
     fn is_over(&self) -> bool {
-        let walks = [&self.codes, &self.attempts, &self.revocations, &self.spent, &self.stamps];
+        let walks = [&self.codes, &self.attempts, &self.user_parts, &self.revocations, &self.spent, &self.stamps];
         walks.into_iter().all(|position| matches!(position, Position::End)) && self.pools.is_over
     }
 
@@ -123,6 +124,11 @@ fn by_purpose() -> Vec<Param<'static>> {
 
 const CODES: Walk = Walk { slice: &read::CODES_SLICE, remove: sql::SWEEP_CODE, start: by_purpose };
 const ATTEMPTS: Walk = Walk { slice: &read::ATTEMPTS_SLICE, remove: sql::SWEEP_ATTEMPTS, start: by_purpose };
+const USER_PARTS: Walk = Walk {
+    slice: &read::USER_PARTS_SLICE,
+    remove: sql::SWEEP_USER_PART,
+    start: || vec!["".into(), "".into(), 0.into(), "".into()],
+};
 const REVOCATIONS: Walk =
     Walk { slice: &read::REVOCATIONS_SLICE, remove: sql::SWEEP_REVOCATION, start: || vec!["".into(), "".into()] };
 const STAMPS: Walk = Walk { slice: &read::STAMPS_SLICE, remove: sql::SWEEP_STAMP, start: || vec!["".into()] };
@@ -138,6 +144,7 @@ const OF_A_POOL: &[&str] = &[
     sql::PURGE_ATTEMPTS,
     sql::PURGE_REVOCATIONS,
     sql::PURGE_PARTS,
+    sql::PURGE_USER_PARTS,
     sql::PURGE_DOMAINS,
     sql::PURGE_MEMBERS,
     sql::PURGE_SEARCH_KEYS,
@@ -149,7 +156,7 @@ const OF_A_POOL: &[&str] = &[
 const REST_OF_A_POOL: &[&str] = &[sql::PURGE_SIGNING_KEYS, sql::PURGE_COUNTS];
 
 impl Store {
-    /// Removes codes, attempts, revocations and marks that expired by `now`, and what belonged to deleted pools. One
+    /// Removes codes, attempts, parts of users, revocations and marks that expired by `now`, and what belonged to deleted pools. One
     /// call looks at about `limit` rows of each table, from where the last call stopped; calls make up a pass, which
     /// walks every table once. Says how many rows it removed, and whether the pass is complete.
     ///
@@ -161,6 +168,7 @@ impl Store {
         let mut removed = 0;
         removed += self.walk(&CODES, &mut progress.codes, now, limit).await?;
         removed += self.walk(&ATTEMPTS, &mut progress.attempts, now, limit).await?;
+        removed += self.walk(&USER_PARTS, &mut progress.user_parts, now, limit).await?;
         removed += self.walk(&REVOCATIONS, &mut progress.revocations, now, limit).await?;
         removed += self.walk(&SPENT, &mut progress.spent, now, limit).await?;
         removed += self.walk(&STAMPS, &mut progress.stamps, now, limit).await?;

@@ -79,6 +79,7 @@ fn user(attributes: &[(&str, &str)]) -> User {
         modified_at: Timestamp(0),
         tokens_not_before: None,
         identities: Vec::new(),
+        mfa: Default::default(),
     }
 }
 

@@ -64,6 +64,7 @@ impl Plan {
             modified_at: ctx.now,
             tokens_not_before: None,
             identities: Vec::new(),
+            mfa: Default::default(),
         };
         csv::check_verified(pool, &user).map_err(|fault| fault.to_string())?;
         let password = match &record.password_hash {

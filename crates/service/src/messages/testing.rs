@@ -76,6 +76,7 @@ pub fn user(username: &str, attributes: &[(&str, &str)]) -> User {
         modified_at: START,
         tokens_not_before: None,
         identities: Vec::new(),
+        mfa: Default::default(),
     }
 }
 

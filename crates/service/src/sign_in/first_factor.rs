@@ -9,7 +9,7 @@
 //! does every report. Here only whoever knows the password, or asks for a user without one through a client that
 //! hides nothing, is told; the same holds for disabled users through a client that hides unknown ones.
 
-use domain::{AttemptPurpose, Attempts, Password, Spent, User, attempts::Lock};
+use domain::{AttemptPurpose, Attempts, Factor, Password, Spent, User, attempts::Lock, session::SignIn};
 use store::{Changes, CommitError, Key, SignInSnapshot, Stored, Taken};
 use wire::UserStatusType;
 
@@ -36,7 +36,13 @@ pub(super) trait Proof {
 ///
 /// # Errors
 /// See auth-flows.md §8 and §9.
-pub(super) async fn prove(ctx: &Ctx, request: &Request, sub: &str, proof: &impl Proof) -> Result<Proven, ApiError> {
+pub(super) async fn prove(
+    ctx: &Ctx,
+    request: &Request,
+    sub: &str,
+    proof: &impl Proof,
+    sign_in: &SignIn,
+) -> Result<Proven, ApiError> {
     let pool = &request.pool;
     let _turn = ctx.app.one_at_a_time(&pool.id, sub).await?;
     retry::on_conflict(ctx, || async {
@@ -63,7 +69,7 @@ pub(super) async fn prove(ctx: &Ctx, request: &Request, sub: &str, proof: &impl 
         };
         let password = password.ok_or_else(|| ApiError::internal("a proof held without a password"))?;
         check_after(ctx, user, &password)?;
-        accept(ctx, request, proof, user, password, attempts).await
+        accept(ctx, request, proof, user, password, attempts, sign_in).await
     })
     .await
 }
@@ -122,6 +128,7 @@ async fn accept(
     user: &Stored<User>,
     password: Stored<Password>,
     attempts: Option<Stored<Attempts>>,
+    sign_in: &SignIn,
 ) -> Result<Proven, ApiError> {
     let pool = &request.pool;
     let mut changes = Changes::new();
@@ -154,7 +161,8 @@ async fn accept(
         Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
         outcome => outcome?,
     }
-    Ok(Proven { user: user.clone(), password_version: Some(password_version) })
+    let sign_in = sign_in.clone().with(Factor::Password);
+    Ok(Proven { user: user.clone(), password_version: Some(password_version), sign_in })
 }
 
 #[cfg(test)]
@@ -166,6 +174,7 @@ mod tests {
 
     use domain::{PasswordHash, session::Entrance};
     use serde_json::json;
+    use wire::AuthFlowType;
 
     use super::*;
     use crate::messages::{
@@ -267,7 +276,7 @@ mod tests {
             session: None,
         };
         let proof = Overtaken { by, checks: AtomicUsize::new(0), holds_still, spends };
-        let outcome = match prove(&ctx, &request, &sub, &proof).await {
+        let outcome = match prove(&ctx, &request, &sub, &proof, &SignIn::new(AuthFlowType::UserPasswordAuth)).await {
             Ok(proven) => format!("proven, password {:?}", proven.password_version),
             Err(error) => error.to_string(),
         };

@@ -24,6 +24,7 @@ mod srp;
 
 use std::collections::BTreeMap;
 
+use domain::session::SignIn;
 use store::Stored;
 use wire::{AuthFlowType, AuthenticationResultType, ChallengeNameType};
 
@@ -40,6 +41,8 @@ pub enum Outcome {
         session: Option<String>,
         /// `ChallengeParameters`.
         parameters: BTreeMap<String, String>,
+        /// `AvailableChallenges`, in USER_AUTH.
+        available: Option<Vec<ChallengeNameType>>,
     },
     /// The user is signed in.
     Tokens(AuthenticationResultType),
@@ -51,6 +54,8 @@ struct Proven {
     user: Stored<domain::User>,
     /// Version of the password that was proven; none when the proof was another.
     password_version: Option<i64>,
+    /// The sign-in so far, with what was just proven.
+    sign_in: SignIn,
 }
 
 /// InitiateAuth and AdminInitiateAuth.
@@ -61,7 +66,7 @@ pub async fn begin(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<O
     flows::check(ctx, request, flow)?;
     match flow {
         AuthFlowType::UserPasswordAuth | AuthFlowType::AdminUserPasswordAuth | AuthFlowType::AdminNoSrpAuth => {
-            let proven = password::verify(ctx, request).await?;
+            let proven = password::verify(ctx, request, flow).await?;
             next::step(ctx, request, proven).await
         }
         AuthFlowType::UserSrpAuth => srp::begin(ctx, request).await,

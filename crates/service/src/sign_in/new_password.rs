@@ -136,7 +136,8 @@ async fn replace(
         outcome => committed(outcome, exists)?,
     }
     let password_version = Some(version.map_or(1, |version| version + 1));
-    Ok(Proven { user: Stored { value: after, version: user.version + 1 }, password_version })
+    let sign_in = waiting.sign_in.clone();
+    Ok(Proven { user: Stored { value: after, version: user.version + 1 }, password_version, sign_in })
 }
 
 /// The user's attributes with those of the answer.

@@ -1,7 +1,8 @@
 //! USER_PASSWORD_AUTH and ADMIN_USER_PASSWORD_AUTH: the password itself, as text (auth-flows.md §4).
 
-use domain::Spent;
+use domain::{Spent, session::SignIn};
 use store::SignInSnapshot;
+use wire::AuthFlowType;
 
 use super::{
     Proven, Request,
@@ -36,11 +37,11 @@ impl Proof for Clear<'_> {
 ///
 /// # Errors
 /// See auth-flows.md §8 and §9.
-pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
+pub(super) async fn verify(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<Proven, ApiError> {
     let proof = Clear { username: request.required("USERNAME")?, password: request.required("PASSWORD")? };
     request.check_secret_hash(ctx, proof.username)?;
     request.check_device_key()?;
     let user = lookup::user(ctx, &request.pool, proof.username).await?;
     let subject = lookup::subject(ctx, &request.pool, proof.username, user.as_deref());
-    first_factor::prove(ctx, request, &subject, &proof).await
+    first_factor::prove(ctx, request, &subject, &proof, &SignIn::new(flow)).await
 }

@@ -3,7 +3,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto::seal::Purpose;
-use domain::session::SignInSession;
+use domain::session::{SignInSession, Waiting};
 use wire::{ChallengeNameType, Timestamp};
 
 use super::{Proven, Request};
@@ -18,6 +18,7 @@ pub(super) fn start(
     request: &Request,
     proven: &Proven,
     challenge: ChallengeNameType,
+    waiting: Waiting,
 ) -> Result<String, ApiError> {
     let session = SignInSession {
         id: ctx.uuid(),
@@ -28,10 +29,20 @@ pub(super) fn start(
         challenge,
         expires_at: end(ctx, request),
         password_version: proven.password_version,
+        sign_in: proven.sign_in.clone(),
+        waiting,
     };
-    let payload = serde_json::to_vec(&session)?;
-    let sealed =
-        ctx.app.ring.seal_bytes(ctx.entropy(), Purpose::SignInSession, &identity(request, challenge), &payload);
+    seal(ctx, request, &session)
+}
+
+/// The session as the client gets it.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(super) fn seal(ctx: &Ctx, request: &Request, session: &SignInSession) -> Result<String, ApiError> {
+    let payload = serde_json::to_vec(session)?;
+    let identity = identity(request, session.challenge);
+    let sealed = ctx.app.ring.seal_bytes(ctx.entropy(), Purpose::SignInSession, &identity, &payload);
     Ok(URL_SAFE_NO_PAD.encode(sealed))
 }
 

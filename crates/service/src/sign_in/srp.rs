@@ -7,9 +7,12 @@ use crypto::{
     seal::Purpose,
     srp::{self, ClientPublic, ServerChallenge, Verifier},
 };
-use domain::{Spent, session::SrpExchange};
+use domain::{
+    Spent,
+    session::{SignIn, SrpExchange},
+};
 use store::SignInSnapshot;
-use wire::ChallengeNameType;
+use wire::{AuthFlowType, ChallengeNameType};
 
 use super::{
     Outcome, Proven, Request,
@@ -56,6 +59,7 @@ pub(super) async fn begin(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiEr
         secret_exponent: STANDARD.encode(challenge.secret_exponent),
         server_public: STANDARD.encode(&challenge.public),
         client_public: STANDARD.encode(client_public.as_bytes()),
+        session_id: None,
     };
     let sealed = ctx.app.ring.seal_bytes(
         ctx.entropy(),
@@ -74,6 +78,7 @@ pub(super) async fn begin(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiEr
         name: ChallengeNameType::PasswordVerifier,
         session: None,
         parameters: parameters.map(|(name, value)| (name.to_owned(), value)).into(),
+        available: None,
     })
 }
 
@@ -103,7 +108,7 @@ pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiEr
     let sub = exchange.sub.clone();
     let spent = Spent { id: exchange.id.clone(), expires_at: exchange.expires_at };
     let proof = Claim { exchange, secret_block, signature, timestamp, spent };
-    first_factor::prove(ctx, request, &sub, &proof).await
+    first_factor::prove(ctx, request, &sub, &proof, &SignIn::new(AuthFlowType::UserSrpAuth)).await
 }
 
 /// A signature over what both sides know.

@@ -17,4 +17,5 @@ mod parts;
 mod rows;
 mod searching;
 mod sweeping;
+mod user_parts;
 mod versions;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     AccessKey, AttemptPurpose, Attempts, Chunk, Client, Code, CodePurpose, Domain, Group, Medium, Message,
     MessagePurpose, MessageState, Password, PasswordHash, PasswordPolicy, Pool, Revocation, Sealed, SigningKeyRecord,
-    SigningKeyState, SigningKeyUse, Spent, Timestamp, User,
+    SigningKeyState, SigningKeyUse, Spent, Timestamp, User, UserPart, UserPartKind,
 };
 use wire::{UserPoolTierType, UserStatusType};
 
@@ -40,6 +40,7 @@ pub fn pool(id: &str) -> Pool {
         tier: UserPoolTierType::Essentials,
         add_ons: None,
         factors: Default::default(),
+        sign_in: Default::default(),
     }
 }
 
@@ -80,7 +81,43 @@ pub fn user(pool_id: &str, sub: &str) -> User {
         modified_at: NOW,
         tokens_not_before: None,
         identities: Vec::new(),
+        mfa: Default::default(),
     }
+}
+
+/// A part of a user.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Gadget {
+    pub pool_id: String,
+    pub sub: String,
+    pub id: String,
+    pub text: String,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl UserPart for Gadget {
+    const KIND: UserPartKind = UserPartKind::Device;
+
+    fn pool_id(&self) -> &str {
+        &self.pool_id
+    }
+
+    fn sub(&self) -> &str {
+        &self.sub
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+}
+
+pub fn gadget(pool_id: &str, sub: &str, id: &str) -> Gadget {
+    let [pool_id, sub, id] = [pool_id, sub, id].map(str::to_owned);
+    Gadget { pool_id, sub, id, text: "one".to_owned(), expires_at: None }
 }
 
 pub fn group(pool_id: &str, name: &str) -> Group {

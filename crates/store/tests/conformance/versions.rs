@@ -1,7 +1,7 @@
 //! Every kind of row: what is written is read, and only who knows the version may change it.
 
-use domain::{AttemptPurpose, Chunk, CodePurpose, Group, PartKind, Revocation, Timestamp};
-use poolkeeper_store::{Changes, CommitError, Error, Key, Lease, Row, Store, Stored, Taken};
+use domain::{AttemptPurpose, Chunk, CodePurpose, Group, PartKind, Revocation, Timestamp, UserPartKind};
+use poolkeeper_store::{Changes, CommitError, Error, Key, Lease, Row, Store, Stored, Taken, UserPartRow};
 
 use crate::{
     engines::on_every_engine,
@@ -76,6 +76,12 @@ fn every_kind() -> Vec<(Row, Row, Key)> {
     let at = Key::Part { pool_id: POOL.to_owned(), kind: PartKind::Group, id: "admins".to_owned() };
     cases.push((Row::from(&rows::group(POOL, "admins")), Row::from(&changed), at));
 
+    let row = || UserPartRow::from(rows::gadget(POOL, "sub", "key"));
+    let changed = rows::Gadget { text: "two".to_owned(), ..rows::gadget(POOL, "sub", "key") };
+    let ((pool_id, sub), id) = (key("sub"), "key".to_owned());
+    let at = Key::UserPart { pool_id, sub, kind: UserPartKind::Device, id };
+    cases.push((row().into(), UserPartRow::from(changed).into(), at));
+
     let mut changed = rows::domain("login", POOL);
     changed.managed_login_version = 2;
     cases.push((rows::domain("login", POOL).into(), changed.into(), Key::Domain { domain: "login".to_owned() }));
@@ -109,6 +115,10 @@ pub async fn read(store: &Store, key: &Key) -> Result<Option<(Row, i64)>, Error>
         Key::Part { pool_id, id, .. } => {
             let group = store.part::<Group>(pool_id, id).await?;
             group.map(|group| (Row::from(&group.value), group.version))
+        }
+        Key::UserPart { pool_id, sub, id, .. } => {
+            let found = store.user_part::<rows::Gadget>(pool_id, sub, id).await?;
+            found.map(|found| (UserPartRow::from(found.value).into(), found.version))
         }
         Key::Domain { domain } => as_row(store.domain(domain).await?),
         Key::Chunk { file_id, number } => store.chunk(file_id, *number).await?.map(|found| {

@@ -99,6 +99,7 @@ impl World {
             modified_at: Timestamp(0),
             tokens_not_before: None,
             identities: Vec::new(),
+            mfa: Default::default(),
         };
         let mut changes = Changes::new();
         service::users::insert(&mut changes, &self.pool, user.clone());

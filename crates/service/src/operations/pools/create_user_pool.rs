@@ -96,6 +96,7 @@ fn blank(ctx: &Ctx, input: &CreateUserPoolRequest) -> Result<Pool, ApiError> {
         tier: UserPoolTierType::Essentials,
         add_ons: None,
         factors: FactorSettings::default(),
+        sign_in: Default::default(),
     })
 }
 

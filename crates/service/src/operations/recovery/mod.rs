@@ -84,6 +84,7 @@ fn render_for_nobody(ctx: &Ctx, client: &Client, pool: &Pool, stand_in: &str) ->
         modified_at: ctx.now,
         tokens_not_before: None,
         identities: Vec::new(),
+        mfa: Default::default(),
     };
     let (code, _) = codes::issue(ctx, &pool.id, stand_in, CodePurpose::Reset, Medium::Email, address);
     let purpose = MessagePurpose::ForgotPassword;

@@ -15,12 +15,12 @@ pub async fn run(ctx: &Ctx, input: AdminInitiateAuthRequest) -> Result<AdminInit
     // `Session` only continues a confirmed sign-up in USER_AUTH; the other flows have no use for it.
     let request = Request::admin(ctx, &input.user_pool_id, &input.client_id, input.auth_parameters, None).await?;
     Ok(match sign_in::begin(ctx, &request, input.auth_flow).await? {
-        Outcome::Challenge { name, session, parameters } => AdminInitiateAuthResponse {
+        Outcome::Challenge { name, session, parameters, available } => AdminInitiateAuthResponse {
             challenge_name: Some(name),
             session,
             challenge_parameters: Some(parameters),
             authentication_result: None,
-            available_challenges: None,
+            available_challenges: available,
         },
         Outcome::Tokens(result) => AdminInitiateAuthResponse {
             challenge_name: None,

@@ -18,12 +18,12 @@ pub async fn run(
     let request =
         Request::admin(ctx, &input.user_pool_id, &input.client_id, input.challenge_responses, input.session).await?;
     Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
-        Outcome::Challenge { name, session, parameters } => AdminRespondToAuthChallengeResponse {
+        Outcome::Challenge { name, session, parameters, available } => AdminRespondToAuthChallengeResponse {
             challenge_name: Some(name),
             session,
             challenge_parameters: Some(parameters),
             authentication_result: None,
-            available_challenges: None,
+            available_challenges: available,
         },
         Outcome::Tokens(result) => AdminRespondToAuthChallengeResponse {
             challenge_name: None,

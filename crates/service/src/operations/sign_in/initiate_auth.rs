@@ -15,12 +15,12 @@ pub async fn run(ctx: &Ctx, input: InitiateAuthRequest) -> Result<InitiateAuthRe
     // `Session` only continues a confirmed sign-up in USER_AUTH; the other flows have no use for it.
     let request = Request::public(ctx, &input.client_id, input.auth_parameters, None).await?;
     Ok(match sign_in::begin(ctx, &request, input.auth_flow).await? {
-        Outcome::Challenge { name, session, parameters } => InitiateAuthResponse {
+        Outcome::Challenge { name, session, parameters, available } => InitiateAuthResponse {
             challenge_name: Some(name),
             session,
             challenge_parameters: Some(parameters),
             authentication_result: None,
-            available_challenges: None,
+            available_challenges: available,
         },
         Outcome::Tokens(result) => InitiateAuthResponse {
             challenge_name: None,

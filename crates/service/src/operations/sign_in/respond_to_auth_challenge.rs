@@ -14,12 +14,12 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: RespondToAuthChallengeRequest) -> Result<RespondToAuthChallengeResponse, ApiError> {
     let request = Request::public(ctx, &input.client_id, input.challenge_responses, input.session).await?;
     Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
-        Outcome::Challenge { name, session, parameters } => RespondToAuthChallengeResponse {
+        Outcome::Challenge { name, session, parameters, available } => RespondToAuthChallengeResponse {
             challenge_name: Some(name),
             session,
             challenge_parameters: Some(parameters),
             authentication_result: None,
-            available_challenges: None,
+            available_challenges: available,
         },
         Outcome::Tokens(result) => RespondToAuthChallengeResponse {
             challenge_name: None,

@@ -62,6 +62,7 @@ async fn register(ctx: &Ctx, client: &Client, pool: &Pool, input: &SignUpRequest
         modified_at: ctx.now,
         tokens_not_before: None,
         identities: Vec::new(),
+        mfa: Default::default(),
     };
     let claims = names::claims(pool, &user);
     if let Some((kind, _)) = attributes::other_owner(ctx, pool, &user.sub, &claims).await? {

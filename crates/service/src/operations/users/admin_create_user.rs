@@ -61,6 +61,7 @@ async fn create(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
         modified_at: ctx.now,
         tokens_not_before: None,
         identities: Vec::new(),
+        mfa: Default::default(),
     };
 
     let mut changes = Changes::new();

@@ -31,7 +31,7 @@ pub(super) async fn remove(ctx: &Ctx, pool: &Pool, user: &Stored<User>) -> Resul
     for key in search::keys(user) {
         changes.search(pool_id, key, sub, false);
     }
-    changes.leave_all(pool_id, sub);
+    changes.leave_all(pool_id, sub).drop_user_parts(pool_id, sub);
     changes.delete(Key::User { pool_id: pool_id.to_owned(), sub: sub.to_owned() }, user.version);
     changes.count_users(pool_id, -1);
     Ok(ctx.app.commit(changes).await?)
