@@ -27,6 +27,6 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, proven: Proven) -> Result
             available: None,
         });
     }
-    let grant = Grant::new(ctx, &proven.user);
+    let grant = Grant::new(ctx, &proven.user, &proven.sign_in);
     tokens::issue(ctx, pool, client, &proven.user, &grant).await.map(Outcome::Tokens)
 }

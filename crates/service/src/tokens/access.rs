@@ -23,6 +23,9 @@ pub const SCOPE: &str = "aws.cognito.signin.user.admin";
 pub struct AccessClaims {
     /// The user.
     pub sub: String,
+    /// The device that the sign-in came from, where the pool keeps track of devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_key: Option<String>,
     /// The names of the user's groups when the token was made. Not read back: this server asks the store, and tokens
     /// that are remembered should be small.
     #[serde(rename = "cognito:groups", skip_deserializing, skip_serializing_if = "Vec::is_empty")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Client, Pool, User, attributes::is_readable, time};
+use domain::{Client, Factor, Pool, User, attributes::is_readable, session::SignIn, time};
 use serde::Serialize;
 use serde_json::{Value, json};
 use wire::AuthenticationResultType;
@@ -22,21 +22,38 @@ pub struct Grant {
     pub origin_jti: String,
     /// When the user signed in interactively, in seconds.
     pub auth_time: i64,
+    /// The device that it came from, where the pool keeps track of devices and knows this one.
+    pub device_key: Option<String>,
+    /// What has been proven.
+    pub factors: Vec<Factor>,
     /// Whether it has just begun and a refresh token is due.
     pub is_new: bool,
 }
 
 impl Grant {
-    /// A sign-in that succeeds now.
+    /// A sign-in that succeeds now. Whoever knows the device names it afterwards: what the client said of it in
+    /// `sign_in` is not taken over.
     #[must_use]
-    pub fn new(ctx: &Ctx, user: &User) -> Self {
-        Self { origin_jti: ctx.uuid(), auth_time: user.auth_time(ctx.now), is_new: true }
+    pub fn new(ctx: &Ctx, user: &User, sign_in: &SignIn) -> Self {
+        Self {
+            origin_jti: ctx.uuid(),
+            auth_time: user.auth_time(ctx.now),
+            device_key: None,
+            factors: sign_in.factors.clone(),
+            is_new: true,
+        }
     }
 
     /// The sign-in that a refresh token continues.
     #[must_use]
     pub fn continued(token: &RefreshToken) -> Self {
-        Self { origin_jti: token.origin_jti.clone(), auth_time: token.auth_time, is_new: false }
+        Self {
+            origin_jti: token.origin_jti.clone(),
+            auth_time: token.auth_time,
+            device_key: token.device_key.clone(),
+            factors: token.factors.clone(),
+            is_new: false,
+        }
     }
 }
 
@@ -86,6 +103,7 @@ pub async fn issue(
     let expires_in = client.access_token_seconds();
     let access = AccessClaims {
         sub: user.sub.clone(),
+        device_key: grant.device_key.clone(),
         groups: groups.clone(),
         iss: iss.clone(),
         client_id: client.id.clone(),
@@ -137,6 +155,8 @@ fn new_refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, c
         sub: user.sub.clone(),
         origin_jti: grant.origin_jti.clone(),
         auth_time: grant.auth_time,
+        device_key: grant.device_key.clone(),
+        factors: grant.factors.clone(),
         issued_at: ctx.now,
         expires_at: ctx.now.plus(client.refresh_token_seconds().saturating_mul(time::SECOND)),
     }

@@ -1,5 +1,6 @@
 //! What a refresh token carries. To clients it is opaque (`crypto::token::refresh`); it opens only for its client.
 
+use domain::Factor;
 use serde::{Deserialize, Serialize};
 use wire::Timestamp;
 
@@ -18,6 +19,12 @@ pub struct RefreshToken {
     pub origin_jti: String,
     /// When the user signed in interactively, in seconds.
     pub auth_time: i64,
+    /// The device that the sign-in came from, where the pool keeps track of devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_key: Option<String>,
+    /// What the sign-in has proven.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<Factor>,
     /// When it was made.
     pub issued_at: Timestamp,
     /// From this moment on it is refused.

@@ -96,6 +96,7 @@ pub async fn fill(store: &Store) {
             let group = rows::group(pool, &format!("g{sub}"));
             changes.insert(&group).join(&group, sub);
             changes.search(pool, (SearchKind::Name, sub.to_owned()), sub, true);
+            changes.insert_user_part(rows::gadget(pool, sub, &format!("key of {sub}")));
             changes.insert(rows::domain(&format!("{sub}-of-{pool}"), pool));
             changes.insert(rows::chunk(&format!("{sub}-of-{pool}"), 0, pool));
             changes.purge(pool, PurgeKind::File, &format!("{sub}-of-{pool}"));

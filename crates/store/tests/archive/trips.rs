@@ -132,7 +132,7 @@ async fn a_database_of_an_older_schema_is_read_as_it_is() {
         let store = source.open().await;
         fill(&store).await;
         drop(store);
-        let later = ["parts", "domains", "members", "search_keys", "chunks", "purges"];
+        let later = ["parts", "domains", "members", "search_keys", "chunks", "purges", "user_parts"];
         for table in later {
             source.sql(&format!("DELETE FROM {table}"));
         }
