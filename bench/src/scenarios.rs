@@ -22,6 +22,8 @@ pub enum Scenario {
     ForgotPassword,
     /// SignUp.
     SignUp,
+    /// AdminCreateUser with a temporary password and without a message.
+    AdminCreateUser,
     /// InitiateAuth with USER_PASSWORD_AUTH.
     PasswordSignIn,
     /// InitiateAuth with USER_SRP_AUTH and RespondToAuthChallenge.
@@ -46,6 +48,7 @@ pub enum Scenario {
 pub const ALL: &[Scenario] = &[
     Scenario::ForgotPassword,
     Scenario::SignUp,
+    Scenario::AdminCreateUser,
     Scenario::PasswordSignIn,
     Scenario::SrpSignIn,
     Scenario::Refresh,
@@ -63,6 +66,7 @@ impl Scenario {
         match self {
             Self::ForgotPassword => "forgot-password",
             Self::SignUp => "sign-up",
+            Self::AdminCreateUser => "admin-create-user",
             Self::PasswordSignIn => "password-sign-in",
             Self::SrpSignIn => "srp-sign-in",
             Self::Refresh => "refresh",
@@ -81,6 +85,7 @@ impl Scenario {
             Self::ForgotPassword => Some(Load::Commits),
             Self::GetUser | Self::AdminGetUser | Self::ListUsersExact => Some(Load::Selects),
             Self::SignUp
+            | Self::AdminCreateUser
             | Self::PasswordSignIn
             | Self::SrpSignIn
             | Self::Refresh
@@ -98,7 +103,7 @@ impl Scenario {
         match self {
             Self::ForgotPassword => bounds.rows,
             // The verifier of a new password is one modular exponentiation.
-            Self::SignUp => bounds.base_two,
+            Self::SignUp | Self::AdminCreateUser => bounds.base_two,
             Self::PasswordSignIn => together(&[signatures, bounds.base_two]),
             Self::SrpSignIn => together(&[signatures, bounds.proofs]),
             Self::Refresh => signatures,
@@ -125,6 +130,15 @@ impl Scenario {
                 let name = format!("new-{}-{number}", scene.run);
                 let email = json!([{"Name": "email", "Value": format!("{name}@example.com")}]);
                 ("SignUp", json!({"ClientId": client, "Username": name, "Password": PASSWORD, "UserAttributes": email}))
+            }
+            Self::AdminCreateUser => {
+                let name = format!("made-{}-{number}", scene.run);
+                let email = json!([{"Name": "email", "Value": format!("{name}@example.com")}]);
+                let members = json!({
+                    "UserPoolId": scene.pool, "Username": name, "TemporaryPassword": PASSWORD,
+                    "MessageAction": "SUPPRESS", "UserAttributes": email,
+                });
+                ("AdminCreateUser", members)
             }
             Self::PasswordSignIn => {
                 let parameters = json!({"USERNAME": user.name, "PASSWORD": PASSWORD});

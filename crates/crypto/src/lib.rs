@@ -12,6 +12,7 @@ pub mod seal;
 pub mod sigv4;
 pub mod srp;
 pub mod token;
+pub mod totp;
 
 #[cfg(test)]
 mod testing;

@@ -31,7 +31,7 @@ const VERSION: u8 = 1;
 /// Beginning of the text form.
 const TEXT_VERSION: &str = "v1";
 /// How many purposes there are.
-const PURPOSES: usize = 12;
+const PURPOSES: usize = 14;
 
 /// What a sealed value is for. The numbers enter the derivation of keys: a number is never given to another purpose,
 /// and the number of a purpose that is no longer used stays reserved.
@@ -42,7 +42,7 @@ pub enum Purpose {
     SigningKey = 1,
     /// Secrets of app clients; identity: the client id.
     ClientSecret = 2,
-    /// SRP verifiers of users and devices; identity: pool and user, and the device.
+    /// SRP verifiers of users; identity: pool and user.
     PasswordVerifier = 3,
     /// Secrets of administrators' access keys; identity: the access key id.
     AccessKeySecret = 4,
@@ -62,6 +62,10 @@ pub enum Purpose {
     ProviderSecret = 11,
     /// Lines of a pool in a file for another installation; identity: the file and the line.
     Export = 12,
+    /// Secrets of software tokens; identity: pool and user.
+    SoftwareToken = 13,
+    /// Salts and SRP verifiers of devices; identity: pool, user and device.
+    DeviceVerifier = 14,
 }
 
 impl Purpose {
@@ -79,6 +83,8 @@ impl Purpose {
         Self::MasterKeyCheck,
         Self::ProviderSecret,
         Self::Export,
+        Self::SoftwareToken,
+        Self::DeviceVerifier,
     ];
 }
 

@@ -29,11 +29,15 @@ pub enum AttemptPurpose {
     VerifyPhoneNumber = 9,
     /// Wrong codes and other second factors at sign-in.
     SecondFactor = 10,
+    /// Wrong codes as the first factor of a sign-in.
+    FirstCode = 11,
+    /// Wrong codes of a software token that is being set up.
+    VerifySoftwareToken = 12,
 }
 
 impl AttemptPurpose {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::SignIn,
         Self::ResetRequest,
         Self::ResetCode,
@@ -44,6 +48,8 @@ impl AttemptPurpose {
         Self::VerifyEmail,
         Self::VerifyPhoneNumber,
         Self::SecondFactor,
+        Self::FirstCode,
+        Self::VerifySoftwareToken,
     ];
 
     /// Wrong codes for the address of this medium.

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use wire::{
-    ExplicitAuthFlowsType, OAuthFlowType, PreventUserExistenceErrorTypes, RefreshTokenRotationType, TimeUnitsType,
-    Timestamp, TokenValidityUnitsType,
+    ExplicitAuthFlowsType, FeatureType, OAuthFlowType, PreventUserExistenceErrorTypes, RefreshTokenRotationType,
+    TimeUnitsType, Timestamp, TokenValidityUnitsType,
 };
 
 use crate::{Sealed, time};
+
+/// `SSOSession.MaxValidityMinutes` of clients for which nobody has set it.
+pub const DEFAULT_SSO_MINUTES: i64 = 60;
 
 /// One of a client's active secrets (at most two; any of them counts).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,7 +60,7 @@ pub struct Client {
     /// `SupportedIdentityProviders` as given; empty is left out of answers.
     #[serde(default)]
     pub supported_identity_providers: Vec<String>,
-    /// `RefreshTokenRotation` as given; only `DISABLED` can be stored so far.
+    /// `RefreshTokenRotation`: whether every refresh replaces the refresh token.
     #[serde(default)]
     pub refresh_token_rotation: Option<RefreshTokenRotationType>,
     /// What the client may do at the OAuth endpoints.
@@ -67,6 +70,10 @@ pub struct Client {
     /// names for its user.
     #[serde(default)]
     pub propagates_user_context: bool,
+    /// `SSOSession.MaxValidityMinutes`: how long a browser's session at the login pages may sign users in here without
+    /// asking them again; 0 is never. `None` while nobody has set it, which acts as 60.
+    #[serde(default)]
+    pub sso_minutes: Option<i64>,
 }
 
 /// What a client may do at the OAuth endpoints (accounts.md §14.1).
@@ -92,6 +99,18 @@ impl Client {
     #[must_use]
     pub fn hides_unknown_users(&self) -> bool {
         self.prevent_user_existence_errors == Some(PreventUserExistenceErrorTypes::Enabled)
+    }
+
+    /// Whether every refresh replaces the refresh token.
+    #[must_use]
+    pub fn rotates_refresh_tokens(&self) -> bool {
+        self.refresh_token_rotation.as_ref().is_some_and(|rotation| rotation.feature == FeatureType::Enabled)
+    }
+
+    /// For how many seconds a refresh token that was replaced still counts.
+    #[must_use]
+    pub fn refresh_grace_seconds(&self) -> i64 {
+        self.refresh_token_rotation.as_ref().and_then(|rotation| rotation.retry_grace_period_seconds).unwrap_or(0)
     }
 
     /// Life of an access token in seconds.

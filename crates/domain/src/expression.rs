@@ -134,3 +134,150 @@ impl Expression {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+    use wire::{Timestamp, UserStatusType};
+
+    use super::{Condition, Expression, MOST_CONDITIONS, parse};
+    use crate::{
+        Pool, SearchKind, User,
+        filter::{Comparison, Filter, FilterRefusal, Subject},
+    };
+
+    fn pool() -> Pool {
+        serde_json::from_value(json!({
+            "id": "eu-west-1_Pool", "name": "p", "created_at": 0, "modified_at": 0, "deletion_protected": false,
+            "password_policy": crate::PasswordPolicy::default(),
+            "schema": [
+                {"Name": "email", "AttributeDataType": "String"},
+                {"Name": "address", "AttributeDataType": "String"},
+                {"Name": "custom:level", "AttributeDataType": "Number"},
+            ],
+            "alias_attributes": [], "username_attributes": [], "case_sensitive": false,
+            "auto_verified_attributes": [], "verification_before_update": [], "recovery": null,
+            "verification_template": {}, "email": {}, "sms": null, "admin_create_user_only": false,
+            "invite_template": null, "tags": {}, "tier": "ESSENTIALS",
+        }))
+        .unwrap()
+    }
+
+    fn user(attributes: &[(&str, &str)]) -> User {
+        User {
+            pool_id: "eu-west-1_Pool".to_owned(),
+            sub: "s".to_owned(),
+            username: "alice".to_owned(),
+            status: UserStatusType::Confirmed,
+            enabled: true,
+            attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            created_at: Timestamp(0),
+            modified_at: Timestamp(0),
+            tokens_not_before: None,
+            identities: Vec::new(),
+            mfa: crate::MfaPreference::default(),
+        }
+    }
+
+    fn holds(text: &str, user: &User) -> bool {
+        parse(&pool(), text).unwrap().holds(&pool(), user)
+    }
+
+    #[test]
+    fn and_binds_closer_than_or() {
+        let user = user(&[("email", "a@x"), ("custom:level", "7")]);
+        for (text, expected) in [
+            ("custom:level = \"7\"", true),
+            ("custom:level = \"07\"", false),
+            ("custom:level ^= \"\"", true),
+            ("address ^= \"\"", false),
+            ("email = \"A@X\"", true),
+            ("username = \"ALICE\" and status = \"Enabled\"", true),
+            ("username = \"alice\" AND status = \"Disabled\"", false),
+            ("status = \"Disabled\" and email = \"a@x\" or custom:level = \"7\"", true),
+            ("custom:level = \"7\" or email = \"a@x\" and status = \"Disabled\"", true),
+            ("status = \"Disabled\" or status = \"Disabled\"  Or\tsub = \"s\"", true),
+            ("cognito:user_status = \"CONFIRMED\" and \"custom:level\"^=\"7\"", true),
+        ] {
+            assert_eq!(holds(text, &user), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_expression() {
+        for text in [
+            "",
+            "email",
+            "email = \"x\" and",
+            "email = \"x\" and ",
+            "and email = \"x\"",
+            "email = \"x\" email = \"y\"",
+            "email = \"x\" andemail = \"y\"",
+            "email = \"x\" xor email = \"y\"",
+            "not email = \"x\"",
+        ] {
+            assert_eq!(parse(&pool(), text), Err(FilterRefusal::Grammar), "{text}");
+        }
+        for name in ["custom:other", "identities", "nickname"] {
+            let expected = Err(FilterRefusal::NotSearchable(name.to_owned()));
+            assert_eq!(parse(&pool(), &format!("email = \"x\" or {name} = \"y\"")), expected);
+        }
+        let many = |count: usize| vec!["email = \"x\""; count].join(" or ");
+        assert!(parse(&pool(), &many(MOST_CONDITIONS)).is_ok());
+        assert_eq!(parse(&pool(), &many(MOST_CONDITIONS + 1)), Err(FilterRefusal::Grammar));
+    }
+
+    #[test]
+    fn the_narrowest_condition_leads() {
+        let leading = |text: &str| parse(&pool(), text).unwrap().leading().map(|filter| filter.subject);
+        assert_eq!(leading("status = \"Enabled\" and email = \"x\""), Some(Subject::Attribute(SearchKind::Email)));
+        assert_eq!(leading("email = \"x\" and sub = \"y\" and username ^= \"z\""), Some(Subject::Sub));
+        assert_eq!(leading("custom:level = \"1\" and status = \"Enabled\""), Some(Subject::Enabled));
+        assert_eq!(leading("custom:level = \"1\""), None);
+        assert_eq!(leading("email = \"x\" or sub = \"y\""), None, "whoever meets the other one would be missed");
+    }
+
+    /// What the language means, said in another way.
+    fn naive(any_of: &[Vec<(usize, &str)>], values: &BTreeMap<usize, &str>) -> bool {
+        let one = |(name, value): &(usize, &str)| values.get(name) == Some(value);
+        any_of.iter().any(|all_of| all_of.iter().all(one))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_is_meant(
+            any_of in prop::collection::vec(prop::collection::vec((0..2_usize, prop::sample::select(vec!["a", "b"])), 1..4), 1..4),
+            first in prop::option::of(prop::sample::select(vec!["a", "b"])),
+            second in prop::option::of(prop::sample::select(vec!["a", "b"])),
+        ) {
+            const NAMES: [&str; 2] = ["address", "custom:level"];
+            let conditions = any_of.iter().map(|all_of| {
+                let texts = all_of.iter().map(|(name, value)| format!("{} = \"{value}\"", NAMES[*name]));
+                texts.collect::<Vec<_>>().join(" and ")
+            });
+            let text = conditions.collect::<Vec<_>>().join(" or ");
+            let values: BTreeMap<usize, &str> =
+                [(0, first), (1, second)].into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+            let attributes: Vec<_> = values.iter().map(|(name, value)| (NAMES[*name], *value)).collect();
+            prop_assert_eq!(holds(&text, &user(&attributes)), naive(&any_of, &values), "{}", text);
+        }
+
+        #[test]
+        fn nothing_that_is_sent_does_harm(text in "[a-z:\"\\\\=^ é]{0,60}|\\PC{0,60}") {
+            let _either = parse(&pool(), &text);
+        }
+    }
+
+    #[test]
+    fn conditions_know_what_they_are_on() {
+        let Expression(any_of) = parse(&pool(), "email ^= \"x\" and address = \"y\"").unwrap();
+        let subject = Subject::Attribute(SearchKind::Email);
+        let searchable = Filter { subject, comparison: Comparison::BeginsWith, value: "x".to_owned() };
+        let (name, value) = ("address".to_owned(), "y".to_owned());
+        let other = Condition::Attribute { name, comparison: Comparison::Equals, value };
+        assert_eq!(any_of, [vec![Condition::Searchable(searchable), other]]);
+    }
+}

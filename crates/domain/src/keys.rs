@@ -21,6 +21,23 @@ pub enum SigningKeyState {
     Stock,
     /// Signs.
     Active,
+    /// Another one signs in its place; the tokens that it has signed still count.
+    Retired {
+        /// From this moment on nothing that it has signed counts: the last of its tokens have expired.
+        until: Timestamp,
+    },
+}
+
+impl SigningKeyState {
+    /// Whether tokens of a pool's key count at `now`.
+    #[must_use]
+    pub fn verifies(self, now: Timestamp) -> bool {
+        match self {
+            Self::Stock => false,
+            Self::Active => true,
+            Self::Retired { until } => now < until,
+        }
+    }
 }
 
 /// An RSA-2048 key, its private half sealed.
@@ -42,6 +59,17 @@ pub struct SigningKeyRecord {
     pub exponent: String,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl SigningKeyRecord {
+    /// The key as one that signs for a pool from now on.
+    #[must_use]
+    pub fn given(mut self, pool_id: &str, usage: SigningKeyUse) -> Self {
+        pool_id.clone_into(&mut self.pool_id);
+        self.usage = Some(usage);
+        self.state = SigningKeyState::Active;
+        self
+    }
 }
 
 /// A key with which an administrator signs requests (SigV4).

@@ -79,6 +79,8 @@ pub enum MessagePurpose {
     UpdateUserAttribute,
     /// An address that the user wants to prove.
     VerifyUserAttribute,
+    /// A code that a sign-in asks for.
+    Authentication,
 }
 
 /// Where a message is on its way.

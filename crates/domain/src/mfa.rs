@@ -1,7 +1,9 @@
 //! Second factors of a user, and what a sign-in has proven so far (auth-flows.md §13, §16).
 
 use serde::{Deserialize, Serialize};
-use wire::ChallengeNameType;
+use wire::{ChallengeNameType, DeliveryMediumType, MFAOptionType};
+
+use crate::Medium;
 
 /// A second factor that a user can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +51,8 @@ pub struct MfaPreference {
     pub passkey: bool,
     /// The one that is asked for; it is switched on.
     pub preferred: Option<MfaMethod>,
+    /// Whether codes by text message were switched on by the legacy operations, which is all that `MFAOptions` shows.
+    pub legacy_sms: bool,
 }
 
 impl MfaPreference {
@@ -68,7 +72,43 @@ impl MfaPreference {
         }
     }
 
-    /// The methods that are switched on: `UserMFASettingList`.
+    /// Switches a method on or off. One that is off is not preferred.
+    pub fn set(&mut self, method: MfaMethod, is_on: bool) {
+        match method {
+            MfaMethod::Sms => {
+                self.sms = is_on;
+                self.legacy_sms &= is_on;
+            }
+            MfaMethod::SoftwareToken => self.software_token = is_on,
+            MfaMethod::Email => self.email = is_on,
+        }
+        self.preferred = self.preferred.filter(|preferred| is_on || *preferred != method);
+    }
+
+    /// `UserMFASettingList`, which is left out where there is nothing in it.
+    #[must_use]
+    pub fn setting_list(&self) -> Option<Vec<String>> {
+        let list: Vec<_> = self.methods().into_iter().map(|method| method.as_str().to_owned()).collect();
+        (!list.is_empty()).then_some(list)
+    }
+
+    /// `PreferredMfaSetting`.
+    #[must_use]
+    pub fn preferred_setting(&self) -> Option<String> {
+        self.preferred.map(|method| method.as_str().to_owned())
+    }
+
+    /// `MFAOptions`, which knows nothing but what the legacy operations switched on.
+    #[must_use]
+    pub fn options(&self) -> Option<Vec<MFAOptionType>> {
+        let option = || MFAOptionType {
+            delivery_medium: Some(DeliveryMediumType::Sms),
+            attribute_name: Some(Medium::Sms.attribute().to_owned()),
+        };
+        self.legacy_sms.then(|| vec![option()])
+    }
+
+    /// The methods that are switched on.
     #[must_use]
     pub fn methods(&self) -> Vec<MfaMethod> {
         MfaMethod::ALL.into_iter().filter(|method| self.has(*method)).collect()

@@ -150,6 +150,30 @@ impl Pool {
         self.alias_attributes.contains(&attribute)
     }
 
+    /// What a sign-in may begin with: `AllowedFirstAuthFactors`.
+    #[must_use]
+    pub fn first_factors(&self) -> Vec<AuthFactorType> {
+        match self.sign_in.first_factors.as_slice() {
+            [] => vec![AuthFactorType::Password],
+            given => given.to_vec(),
+        }
+    }
+
+    /// Whether a sign-in may begin with a code that is sent by this medium.
+    #[must_use]
+    pub fn takes_codes_first(&self, medium: Medium) -> bool {
+        self.sign_in.first_factors.contains(&match medium {
+            Medium::Email => AuthFactorType::EmailOtp,
+            Medium::Sms => AuthFactorType::SmsOtp,
+        })
+    }
+
+    /// Whether users can do without a password: a sign-in may begin with a code.
+    #[must_use]
+    pub fn takes_users_without_password(&self) -> bool {
+        self.takes_codes_first(Medium::Email) || self.takes_codes_first(Medium::Sms)
+    }
+
     /// Whether an address of this medium is verified by a code at sign-up.
     #[must_use]
     pub fn auto_verifies(&self, medium: Medium) -> bool {
@@ -165,16 +189,18 @@ impl Pool {
         self.recovery.iter().flatten().any(|option| option.name == RecoveryOptionNameType::AdminOnly)
     }
 
-    /// Where a reset code goes (accounts.md §5.5). Unset: verified phone first, then verified email.
+    /// Where a reset code goes (accounts.md §5.5). Unset: verified phone first, then verified email. Where the setting
+    /// is there, an address that receives the user's second factor does not reset the password too.
     #[must_use]
     pub fn recovery_channel(&self, user: &User) -> RecoveryChannel {
-        let usable = |medium: Medium| user.has_verified(medium.attribute());
+        let is_verified = |medium: Medium| user.has_verified(medium.attribute());
         let Some(options) = &self.recovery else {
             return [Medium::Sms, Medium::Email]
                 .into_iter()
-                .find(|medium| usable(*medium))
+                .find(|medium| is_verified(*medium))
                 .map_or(RecoveryChannel::Unavailable, RecoveryChannel::Send);
         };
+        let usable = |medium: Medium| is_verified(medium) && !self.is_second_factor(user, medium);
         let mut options: Vec<_> = options.iter().collect();
         options.sort_by_key(|option| option.priority);
         for option in options {
@@ -188,6 +214,15 @@ impl Pool {
             }
         }
         RecoveryChannel::Unavailable
+    }
+
+    /// Whether codes by this medium are a second factor that the user has switched on, in a pool that asks for it.
+    fn is_second_factor(&self, user: &User, medium: Medium) -> bool {
+        self.mfa() != UserPoolMfaType::Off
+            && match medium {
+                Medium::Email => user.mfa.email,
+                Medium::Sms => user.mfa.sms,
+            }
     }
 }
 

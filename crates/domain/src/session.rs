@@ -31,6 +31,10 @@ pub struct SignIn {
     /// Challenges of the pool's own that were answered, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answered: Vec<Answered>,
+    /// The client's public value A, base64, where CUSTOM_AUTH was begun with one and the password is still to be
+    /// proven with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_public: Option<String>,
     /// The level that is aimed at, where one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_up: Option<StepUp>,
@@ -40,7 +44,7 @@ impl SignIn {
     /// One that begins.
     #[must_use]
     pub const fn new(flow: AuthFlowType) -> Self {
-        Self { flow, factors: Vec::new(), device_key: None, answered: Vec::new(), step_up: None }
+        Self { flow, factors: Vec::new(), device_key: None, answered: Vec::new(), client_public: None, step_up: None }
     }
 
     /// With one more thing proven.
@@ -56,8 +60,8 @@ impl SignIn {
 /// A challenge that was answered in CUSTOM_AUTH, as the pool's functions see it (`session` of their events).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
-    /// The challenge.
-    pub name: ChallengeNameType,
+    /// The challenge; `SRP_A` for the public value that CUSTOM_AUTH can be begun with.
+    pub name: String,
     /// Whether the answer was right.
     pub is_right: bool,
     /// What the function that made the challenge called it.
@@ -85,6 +89,13 @@ pub enum Waiting {
         /// How it was sent.
         medium: Medium,
         /// Where to: only that address becomes verified by it.
+        destination: String,
+    },
+    /// A code that was sent to a mail address that becomes the user's with it, as a second factor is set up.
+    NewEmail {
+        /// Keyed hash of the code, base64.
+        hash: String,
+        /// Where it went.
         destination: String,
     },
     /// One of several second factors, to be chosen or set up.
@@ -159,4 +170,26 @@ pub struct SrpExchange {
     /// Id of the session that belongs to it; none in USER_SRP_AUTH, which has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
+    /// The device that the client named when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_key: Option<String>,
+}
+
+/// What leads from SignUp by way of ConfirmSignUp to a sign-in: `Session` of either operation (auth-flows.md §4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignUpSession {
+    /// Random id: what is marked as spent.
+    pub id: String,
+    /// The pool.
+    pub pool_id: String,
+    /// The client.
+    pub client_id: String,
+    /// The user.
+    pub sub: String,
+    /// How the code of the sign-up was sent.
+    pub medium: Medium,
+    /// Where to.
+    pub destination: String,
+    /// From this moment on it is refused.
+    pub expires_at: Timestamp,
 }

@@ -272,6 +272,27 @@ pub enum KeysCommand {
         #[command(flatten)]
         store: StoreOptions,
     },
+    /// Give user pools new keys that sign their tokens (with SQLite, stop the server first)
+    ///
+    /// The old keys stay in the pool's key set for a day and a minute, after which every token that they have signed has
+    /// expired: nobody has to sign in again, and whoever checks tokens finds both. On PostgreSQL servers may be at work;
+    /// they sign with the new keys within a second. All servers must be of this version. With --withdraw the old keys
+    /// count no more: for keys that somebody else may have. Every access and ID token is then refused; refresh tokens
+    /// go on.
+    RotateSigning {
+        /// The user pool
+        #[arg(long, value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        pool: Option<String>,
+        /// All user pools
+        #[arg(long)]
+        all: bool,
+        /// Withdraw the old keys at once, with all tokens that they have signed
+        #[arg(long)]
+        withdraw: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
 }
 
 /// `poolkeeper config …`

@@ -185,7 +185,8 @@ impl Configuration {
     fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.server.tls_certificate.iter_mut().chain(&mut self.server.tls_key);
         let smtp = self.email.smtp.iter_mut().flat_map(|smtp| smtp.password_file.iter_mut().chain(&mut smtp.ca_file));
-        for path in tls.chain(smtp).chain(&mut self.keys.master_key_file) {
+        let others = self.server.geoip_database.iter_mut().chain(&mut self.keys.master_key_file);
+        for path in tls.chain(smtp).chain(others) {
             *path = folder.join(&*path);
         }
         self.store.resolve_paths(folder);
@@ -286,6 +287,20 @@ mod tests {
         assert!(line == 2 && reason.contains("pigeon"), "{line} {reason}");
         let (line, _) = error("x = \n");
         assert_eq!(line, 1);
+    }
+
+    #[test]
+    fn a_file_of_places_that_cannot_be_used_is_named() {
+        let mut configuration = Configuration::parse("[server]\ngeoip_database = \"no.mmdb\"").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        configuration.resolve_paths(folder.path());
+        let path = folder.path().join("no.mmdb");
+        for contents in [None, Some("city,country")] {
+            contents.into_iter().for_each(|contents| std::fs::write(&path, contents).unwrap());
+            let error = configuration.server.locations().unwrap_err().to_string();
+            assert!(error.contains(&*path.to_string_lossy()) && error.contains("server.geoip_database"), "{error}");
+        }
+        assert!(Configuration::default().server.locations().is_ok());
     }
 
     #[test]

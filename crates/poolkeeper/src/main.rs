@@ -19,6 +19,7 @@ mod restore;
 mod run;
 mod seed;
 mod signals;
+mod signing_keys;
 mod sweeping;
 mod system;
 mod template;
@@ -64,6 +65,10 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Keys { command: KeysCommand::Delete { id, store } }) => {
             let configuration = Configuration::for_store(&store)?;
             runtime()?.block_on(access_keys::delete(&configuration, &id))
+        }
+        Some(Command::Keys { command: KeysCommand::RotateSigning { pool, all: _, withdraw, store } }) => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(signing_keys::run(&configuration, pool.as_deref(), withdraw))
         }
         Some(Command::Backup { output, replace, store }) => {
             let configuration = Configuration::for_store(&store)?;

@@ -99,6 +99,14 @@ pub const SETTINGS: &[Setting] = &[
     setting("server", "account_id", "\"12 digits\"", "\"000000000000\"", "", "The account in ARNs."),
     setting(
         "server",
+        "geoip_database",
+        "\"FILE\"",
+        "none",
+        "",
+        "File in MaxMind's format (`.mmdb`) such as GeoLite2-City, by which sessions of users show city and country where session tracking is on. It is read into memory at the start. Without it, cities are left out and countries are `unknown`.",
+    ),
+    setting(
+        "server",
         "tls_certificate",
         "\"FILE\"",
         "none",

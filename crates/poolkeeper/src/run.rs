@@ -98,6 +98,7 @@ pub(crate) fn settings(mode: Mode, configuration: &Configuration, base_url: Stri
         quotas: configuration.quotas.quotas(mode),
         beyond_filters: configuration.beyond.filters,
         lift_tiers: configuration.pools.lift_tiers,
+        locations: configuration.server.locations()?,
     })
 }
 

@@ -11,6 +11,8 @@ mod draining;
 mod moving;
 #[path = "binary/reshaping.rs"]
 mod reshaping;
+#[path = "binary/rotating.rs"]
+mod rotating;
 #[path = "binary/seeding.rs"]
 mod seeding;
 mod support;

@@ -23,6 +23,7 @@ use crate::{
     messages::Outbox,
     quotas::Throttle,
     tokens::Tokens,
+    triggers::Runner,
 };
 
 /// How many pools and clients are kept in memory.
@@ -50,6 +51,8 @@ pub struct App {
     pub outbox: Outbox,
     /// Signing keys and verified tokens.
     pub tokens: Tokens,
+    /// Who runs the functions that pools name as triggers.
+    pub runner: Runner,
     /// Counters.
     pub metrics: Metrics,
     /// When the server began.
@@ -92,6 +95,7 @@ impl App {
             clock,
             entropy,
             outbox,
+            runner: Runner::None,
             metrics: Metrics::new(),
             code_key,
             decoy_key,
@@ -101,6 +105,12 @@ impl App {
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
             stripe_hasher: RandomState::new(),
         }
+    }
+
+    /// The same with somebody who runs functions.
+    #[must_use]
+    pub fn with_runner(self, runner: Runner) -> Self {
+        Self { runner, ..self }
     }
 
     /// A pool, from memory when it was read before and has not changed since (on another server: a second ago).

@@ -21,7 +21,7 @@ pub struct Ctx {
     pub request_id: String,
     /// The client's address, through trusted proxies.
     pub client_address: IpAddr,
-    /// `User-Agent`.
+    /// `User-Agent`, at most 1,024 characters.
     pub user_agent: Option<String>,
     /// Who signed the request, if it was signed.
     pub caller: Caller,

@@ -40,3 +40,17 @@ pub fn reveal(ctx: &Ctx, client: &Client, secret: &ClientSecret) -> Result<Strin
     let clear = ctx.app.ring.open(crypto::seal::Purpose::ClientSecret, &client.id, &secret.value)?;
     String::from_utf8(clear.to_vec()).map_err(ApiError::internal)
 }
+
+/// Whether the secret that a client shows in clear is one of its own; a public client has none to show.
+///
+/// # Errors
+/// When a secret cannot be opened with the master keys.
+pub fn proves_itself(ctx: &Ctx, client: &Client, given: Option<&str>) -> Result<bool, ApiError> {
+    let Some(given) = given else { return Ok(client.secrets.is_empty()) };
+    let mut matches = false;
+    for secret in &client.secrets {
+        let clear = reveal(ctx, client, secret)?;
+        matches |= crypto::hash::constant_time_eq(clear.as_bytes(), given.as_bytes());
+    }
+    Ok(matches)
+}

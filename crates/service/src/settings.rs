@@ -1,6 +1,6 @@
 //! What the operator can choose, as the service needs it. The configuration file is read by the binary.
 
-use crate::quotas::Quotas;
+use crate::{quotas::Quotas, tracking::Locations};
 
 /// Settings of the running server.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Settings {
     pub beyond_filters: bool,
     /// Whether every pool has the features of every tier, whatever its own is.
     pub lift_tiers: bool,
+    /// Where addresses are, for the sessions that users see.
+    pub locations: Locations,
 }
 
 /// The form of the `iss` claim.

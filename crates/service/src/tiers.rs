@@ -22,6 +22,8 @@ pub enum Feature {
     ManagedLogin,
     /// Replicas in other regions.
     Replication,
+    /// Sign-ins that are kept track of.
+    SessionTracking,
 }
 
 impl Feature {
@@ -38,6 +40,7 @@ impl Feature {
             Self::ThreatProtection => "Threat Protection".to_owned(),
             Self::ManagedLogin => "Managed Login".to_owned(),
             Self::Replication => "Multi-Region Replication".to_owned(),
+            Self::SessionTracking => "User Session Tracking".to_owned(),
         }
     }
 

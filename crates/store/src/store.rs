@@ -307,6 +307,17 @@ impl Store {
         self.list(&query, &[pool_id.into(), sub.into(), kind, after.unwrap_or_default().into(), bound(limit)]).await
     }
 
+    /// [`Self::user_parts`], never from a replica: for what decides something.
+    pub async fn current_user_parts<T: UserPart>(
+        &self,
+        pool_id: &str,
+        sub: &str,
+        limit: usize,
+    ) -> Result<Vec<Stored<T>>, Error> {
+        let query = const { read::user_parts_of::<T>(sql::USER_PARTS_AFTER) };
+        self.all(&query, &[pool_id.into(), sub.into(), T::KIND.number().into(), "".into(), bound(limit)]).await
+    }
+
     /// At most `limit` parts of any kind of a user as they are stored, by kind and id.
     pub async fn user_part_documents(
         &self,

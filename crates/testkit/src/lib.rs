@@ -13,11 +13,13 @@
 )]
 
 mod answer;
+pub mod authenticator;
 mod coverage;
 mod entropy;
 mod keys;
 mod server;
 pub mod srp;
+pub mod totp;
 
 pub use answer::Answer;
 pub use entropy::SeededEntropy;

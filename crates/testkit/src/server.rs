@@ -20,6 +20,8 @@ use service::{
     messages::{Outbox, Sender},
     quotas::Quotas,
     settings::{Issuer, Limits, Signatures, SrpOff},
+    tracking::Locations,
+    triggers::{Failure, Function, Runner},
 };
 use store::{Address, Changes, Durability, Isolation, Location, PostgresOptions, Store};
 use tokio::task::JoinSet;
@@ -185,7 +187,8 @@ impl Builder {
         }
         let options = web::Options { test_controls: self.test_controls, ..web::Options::default() };
         let shared: Arc<dyn Entropy> = entropy;
-        let app = Arc::new(App::new(self.settings, store, ring, clock, shared, Outbox::new(self.sender)));
+        let app = App::new(self.settings, store, ring, clock, shared, Outbox::new(self.sender));
+        let app = Arc::new(app.with_runner(Runner::Functions(Arc::default())));
         Server {
             router: web::router(app.clone(), options),
             app,
@@ -216,6 +219,7 @@ impl Server {
                 quotas: Quotas::off(),
                 beyond_filters: false,
                 lift_tiers: false,
+                locations: Locations::default(),
             },
             location: Location::Memory,
             sender: Sender::Inbox,
@@ -341,6 +345,18 @@ impl Server {
         let request =
             Request::builder().uri(path).header("host", "127.0.0.1:9229").body(Body::empty()).expect("a request");
         self.request(request).await
+    }
+
+    /// Gives the server a function that pools can name as a trigger by this ARN: from an event to what the function
+    /// returns, as text.
+    pub fn function(&self, arn: &str, function: impl Fn(Value) -> Result<String, Failure> + Send + Sync + 'static) {
+        self.slow_function(arn, Arc::new(move |event| Box::pin(std::future::ready(function(event)))));
+    }
+
+    /// The same with a function that takes its time.
+    pub fn slow_function(&self, arn: &str, function: Function) {
+        let Runner::Functions(functions) = &self.app.runner else { panic!("the server runs functions") };
+        functions.insert(arn, function);
     }
 
     /// Moves the clock.

@@ -6,6 +6,9 @@ use service::{App, Caller, Ctx, OwnWishes};
 
 use crate::{Options, bodies::Bodies, client_address, meters::Meters, readiness::Readiness};
 
+/// Most characters that are looked at of what a client says it is. Real ones have a few hundred.
+const LONGEST_USER_AGENT: usize = 1_024;
+
 /// The server and how its routes were set up.
 #[derive(Clone)]
 pub(crate) struct Web {
@@ -41,7 +44,7 @@ impl Web {
             user_agent: parts
                 .headers
                 .get(http::header::USER_AGENT)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(LONGEST_USER_AGENT).collect()),
             caller: Caller::Anyone,
             region: self.app.settings.default_region.clone(),
             own: OwnWishes::default(),

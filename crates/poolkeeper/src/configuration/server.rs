@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Deserializer, de::Error};
+use service::tracking::Locations;
 use web::{ListenOptions, Network};
 
 use super::{DEFAULT_LISTEN, base_url};
@@ -40,6 +41,8 @@ pub struct ServerSection {
     pub default_region: String,
     /// Account in ARNs.
     pub account_id: String,
+    /// File in MaxMind's format that says where addresses are.
+    pub geoip_database: Option<PathBuf>,
 }
 
 impl Default for ServerSection {
@@ -57,6 +60,7 @@ impl Default for ServerSection {
             tls_key: None,
             default_region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
+            geoip_database: None,
         }
     }
 }
@@ -101,6 +105,21 @@ impl ServerSection {
     /// How long the server goes on taking requests after it has said that it is going to end.
     pub const fn drain_delay(&self) -> Duration {
         Duration::from_secs(self.drain_delay_seconds)
+    }
+
+    /// Where addresses are; reads the file.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub fn locations(&self) -> anyhow::Result<Locations> {
+        let Some(file) = &self.geoip_database else { return Ok(Locations::default()) };
+        Locations::open(file).with_context(|| {
+            format!(
+                "cannot use {} (server.geoip_database). Give a file in MaxMind's format (.mmdb) such as GeoLite2-City, or \
+                 leave the setting out",
+                file.display()
+            )
+        })
     }
 
     /// How connections are treated; reads certificate and key.

@@ -105,7 +105,7 @@ async fn look_at_signing_keys(store: &Store, ring: &KeyRing) -> Result<SigningKe
                 (SigningKeyState::Active, Some(usage)) => {
                     active.insert((key.value.pool_id, usage == SigningKeyUse::Access));
                 }
-                (SigningKeyState::Active, None) => {}
+                (SigningKeyState::Active, None) | (SigningKeyState::Retired { .. }, _) => {}
             }
         }
     }

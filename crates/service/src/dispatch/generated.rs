@@ -77,6 +77,34 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         Operation::UpdateUserPoolClient => {
             Box::pin(run(body, async |input| operations::clients::update_user_pool_client::run(ctx, input).await)).await
         }
+        Operation::AdminForgetDevice => {
+            Box::pin(run(body, async |input| operations::devices::admin_forget_device::run(ctx, input).await)).await
+        }
+        Operation::AdminGetDevice => {
+            Box::pin(run(body, async |input| operations::devices::admin_get_device::run(ctx, input).await)).await
+        }
+        Operation::AdminListDevices => {
+            Box::pin(run(body, async |input| operations::devices::admin_list_devices::run(ctx, input).await)).await
+        }
+        Operation::AdminUpdateDeviceStatus => {
+            Box::pin(run(body, async |input| operations::devices::admin_update_device_status::run(ctx, input).await))
+                .await
+        }
+        Operation::ConfirmDevice => {
+            Box::pin(run(body, async |input| operations::devices::confirm_device::run(ctx, input).await)).await
+        }
+        Operation::ForgetDevice => {
+            Box::pin(run(body, async |input| operations::devices::forget_device::run(ctx, input).await)).await
+        }
+        Operation::GetDevice => {
+            Box::pin(run(body, async |input| operations::devices::get_device::run(ctx, input).await)).await
+        }
+        Operation::ListDevices => {
+            Box::pin(run(body, async |input| operations::devices::list_devices::run(ctx, input).await)).await
+        }
+        Operation::UpdateDeviceStatus => {
+            Box::pin(run(body, async |input| operations::devices::update_device_status::run(ctx, input).await)).await
+        }
         Operation::CreateUserPoolDomain => {
             Box::pin(run(body, async |input| operations::domains::create_user_pool_domain::run(ctx, input).await)).await
         }
@@ -179,6 +207,52 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         Operation::UpdateProvisionedLimit => {
             Box::pin(run(body, async |input| operations::limits::update_provisioned_limit::run(ctx, input).await)).await
         }
+        Operation::AdminDeleteSoftwareToken => {
+            Box::pin(run(body, async |input| operations::mfa::admin_delete_software_token::run(ctx, input).await)).await
+        }
+        Operation::AdminGetUserAuthFactors => {
+            Box::pin(run(body, async |input| operations::mfa::admin_get_user_auth_factors::run(ctx, input).await)).await
+        }
+        Operation::AdminSetUserMFAPreference => {
+            Box::pin(run(body, async |input| operations::mfa::admin_set_user_mfa_preference::run(ctx, input).await))
+                .await
+        }
+        Operation::AdminSetUserSettings => {
+            Box::pin(run(body, async |input| operations::mfa::admin_set_user_settings::run(ctx, input).await)).await
+        }
+        Operation::AssociateSoftwareToken => {
+            Box::pin(run(body, async |input| operations::mfa::associate_software_token::run(ctx, input).await)).await
+        }
+        Operation::GetUserAuthFactors => {
+            Box::pin(run(body, async |input| operations::mfa::get_user_auth_factors::run(ctx, input).await)).await
+        }
+        Operation::SetUserMFAPreference => {
+            Box::pin(run(body, async |input| operations::mfa::set_user_mfa_preference::run(ctx, input).await)).await
+        }
+        Operation::SetUserSettings => {
+            Box::pin(run(body, async |input| operations::mfa::set_user_settings::run(ctx, input).await)).await
+        }
+        Operation::VerifySoftwareToken => {
+            Box::pin(run(body, async |input| operations::mfa::verify_software_token::run(ctx, input).await)).await
+        }
+        Operation::CompleteWebAuthnRegistration => {
+            Box::pin(run(body, async |input| {
+                operations::passkeys::complete_web_authn_registration::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::DeleteWebAuthnCredential => {
+            Box::pin(run(body, async |input| operations::passkeys::delete_web_authn_credential::run(ctx, input).await))
+                .await
+        }
+        Operation::ListWebAuthnCredentials => {
+            Box::pin(run(body, async |input| operations::passkeys::list_web_authn_credentials::run(ctx, input).await))
+                .await
+        }
+        Operation::StartWebAuthnRegistration => {
+            Box::pin(run(body, async |input| operations::passkeys::start_web_authn_registration::run(ctx, input).await))
+                .await
+        }
         Operation::AddCustomAttributes => {
             Box::pin(run(body, async |input| operations::pools::add_custom_attributes::run(ctx, input).await)).await
         }
@@ -263,6 +337,44 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
             }))
             .await
         }
+        Operation::AdminListUserSessions => {
+            Box::pin(run(body, async |input| operations::sessions::admin_list_user_sessions::run(ctx, input).await))
+                .await
+        }
+        Operation::AdminRevokeUserSession => {
+            Box::pin(run(body, async |input| operations::sessions::admin_revoke_user_session::run(ctx, input).await))
+                .await
+        }
+        Operation::GetUserPoolClientSessionConfiguration => {
+            Box::pin(run(body, async |input| {
+                operations::sessions::get_user_pool_client_session_configuration::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::GetUserPoolSessionConfiguration => {
+            Box::pin(run(body, async |input| {
+                operations::sessions::get_user_pool_session_configuration::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::ListUserSessions => {
+            Box::pin(run(body, async |input| operations::sessions::list_user_sessions::run(ctx, input).await)).await
+        }
+        Operation::RevokeUserSession => {
+            Box::pin(run(body, async |input| operations::sessions::revoke_user_session::run(ctx, input).await)).await
+        }
+        Operation::SetUserPoolClientSessionConfiguration => {
+            Box::pin(run(body, async |input| {
+                operations::sessions::set_user_pool_client_session_configuration::run(ctx, input).await
+            }))
+            .await
+        }
+        Operation::SetUserPoolSessionConfiguration => {
+            Box::pin(run(body, async |input| {
+                operations::sessions::set_user_pool_session_configuration::run(ctx, input).await
+            }))
+            .await
+        }
         Operation::AdminInitiateAuth => {
             Box::pin(run(body, async |input| operations::sign_in::admin_initiate_auth::run(ctx, input).await)).await
         }
@@ -321,6 +433,10 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         }
         Operation::AdminUserGlobalSignOut => {
             Box::pin(run(body, async |input| operations::tokens::admin_user_global_sign_out::run(ctx, input).await))
+                .await
+        }
+        Operation::GetTokensFromRefreshToken => {
+            Box::pin(run(body, async |input| operations::tokens::get_tokens_from_refresh_token::run(ctx, input).await))
                 .await
         }
         Operation::GlobalSignOut => {
@@ -387,46 +503,15 @@ pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::
         Operation::VerifyUserAttribute => {
             Box::pin(run(body, async |input| operations::users::verify_user_attribute::run(ctx, input).await)).await
         }
-        Operation::AdminDeleteSoftwareToken
-        | Operation::AdminForgetDevice
-        | Operation::AdminGetDevice
-        | Operation::AdminGetUserAuthFactors
-        | Operation::AdminListDevices
-        | Operation::AdminListUserAuthEvents
-        | Operation::AdminListUserSessions
-        | Operation::AdminRevokeUserSession
-        | Operation::AdminSetUserMFAPreference
-        | Operation::AdminSetUserSettings
+        Operation::AdminListUserAuthEvents
         | Operation::AdminUpdateAuthEventFeedback
-        | Operation::AdminUpdateDeviceStatus
-        | Operation::AssociateSoftwareToken
-        | Operation::CompleteWebAuthnRegistration
-        | Operation::ConfirmDevice
-        | Operation::DeleteWebAuthnCredential
         | Operation::DescribeRiskConfiguration
-        | Operation::ForgetDevice
         | Operation::GetClientToken
         | Operation::GetDerivedToken
-        | Operation::GetDevice
         | Operation::GetLogDeliveryConfiguration
         | Operation::GetSigningCertificate
-        | Operation::GetTokensFromRefreshToken
-        | Operation::GetUserAuthFactors
-        | Operation::GetUserPoolClientSessionConfiguration
-        | Operation::GetUserPoolSessionConfiguration
-        | Operation::ListDevices
-        | Operation::ListUserSessions
-        | Operation::ListWebAuthnCredentials
-        | Operation::RevokeUserSession
         | Operation::SetLogDeliveryConfiguration
         | Operation::SetRiskConfiguration
-        | Operation::SetUserMFAPreference
-        | Operation::SetUserPoolClientSessionConfiguration
-        | Operation::SetUserPoolSessionConfiguration
-        | Operation::SetUserSettings
-        | Operation::StartWebAuthnRegistration
-        | Operation::UpdateAuthEventFeedback
-        | Operation::UpdateDeviceStatus
-        | Operation::VerifySoftwareToken => Err(not_built(operation)),
+        | Operation::UpdateAuthEventFeedback => Err(not_built(operation)),
     }
 }

@@ -24,6 +24,13 @@ const INVITATION: Template<'static> = Template {
     body: "Your username is {username} and temporary password is {####}. ",
 };
 
+/// For users who sign in by codes. A template of the pool's that names the password is not for them.
+const INVITATION_WITHOUT_PASSWORD: Template<'static> =
+    Template { subject: "Your new account", body: "Your username is {username}. " };
+
+const AUTHENTICATION: Template<'static> =
+    Template { subject: "Your authentication code", body: "Your authentication code is {####}. " };
+
 #[derive(Clone, Copy)]
 struct Template<'a> {
     subject: &'a str,
@@ -54,7 +61,7 @@ pub struct About<'a> {
     pub purpose: MessagePurpose,
     /// How it is sent.
     pub medium: Medium,
-    /// The code or temporary password.
+    /// The code or temporary password; empty in invitations of users who have no password.
     pub code: &'a str,
 }
 
@@ -64,7 +71,10 @@ pub struct About<'a> {
 /// about them.
 pub fn render(about: &About) -> Rendered {
     let link = is_by_link(about).then(|| link(about)).flatten();
-    let template = template(about.pool, about.purpose, about.medium, link.is_some());
+    let mut template = template(about.pool, about.purpose, about.medium, link.is_some());
+    if about.purpose == MessagePurpose::AdminCreateUser && about.code.is_empty() && template.body.contains("{####}") {
+        template = INVITATION_WITHOUT_PASSWORD;
+    }
     let username = (about.purpose == MessagePurpose::AdminCreateUser).then(|| shown_username(about.pool, about.user));
     let plain = Values { code: about.code.to_owned(), username: username.map(str::to_owned), link: None };
     match about.medium {
@@ -116,6 +126,15 @@ fn template(pool: &Pool, purpose: MessagePurpose, medium: Medium, by_link: bool)
             });
             (INVITATION, invite.and_then(|invite| invite.email_subject.as_ref()), body)
         }
+        (MessagePurpose::Authentication, Medium::Email) => {
+            let email = pool.factors.email.as_ref();
+            (
+                AUTHENTICATION,
+                email.and_then(|email| email.subject.as_ref()),
+                email.and_then(|email| email.message.as_ref()),
+            )
+        }
+        (MessagePurpose::Authentication, Medium::Sms) => (AUTHENTICATION, None, pool.factors.sms_message.as_ref()),
         (_, Medium::Email) if by_link => {
             (VERIFICATION_BY_LINK, own.email_subject_by_link.as_ref(), own.email_message_by_link.as_ref())
         }

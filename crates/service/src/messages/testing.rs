@@ -97,6 +97,7 @@ pub async fn app(sender: Sender, keep_sent_messages: bool) -> Arc<App> {
         quotas: Quotas::off(),
         beyond_filters: false,
         lift_tiers: false,
+        locations: Default::default(),
     };
     Arc::new(App::new(settings, store, ring(), clock(), entropy, Outbox::new(sender)))
 }

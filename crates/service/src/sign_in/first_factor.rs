@@ -75,7 +75,7 @@ pub(super) async fn prove(
 }
 
 /// What is said without looking at the proof.
-fn check_before(user: &User, hides: bool) -> Result<(), ApiError> {
+pub(super) fn check_before(user: &User, hides: bool) -> Result<(), ApiError> {
     if !user.enabled && !hides {
         return Err(ApiError::user_disabled());
     }
@@ -274,6 +274,7 @@ mod tests {
             pool: Arc::new(Stored { value: pool(), version: 1 }),
             parameters: [].into(),
             session: None,
+            client_metadata: None,
         };
         let proof = Overtaken { by, checks: AtomicUsize::new(0), holds_still, spends };
         let outcome = match prove(&ctx, &request, &sub, &proof, &SignIn::new(AuthFlowType::UserPasswordAuth)).await {

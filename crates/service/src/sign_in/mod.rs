@@ -10,17 +10,42 @@
 //! | [`password`] | USER_PASSWORD_AUTH, ADMIN_USER_PASSWORD_AUTH |
 //! | [`srp`] | USER_SRP_AUTH and its challenge PASSWORD_VERIFIER |
 //! | [`new_password`] | the challenge NEW_PASSWORD_REQUIRED |
+//! | [`device_srp`] | the challenges DEVICE_SRP_AUTH and DEVICE_PASSWORD_VERIFIER |
+//! | [`mfa_code`] | the challenge SMS_MFA, and EMAIL_OTP as a second factor |
+//! | [`software_token`] | the challenge SOFTWARE_TOKEN_MFA |
+//! | [`select_mfa_type`], [`mfa_setup`] | the challenges of the same names: which second factor it is to be |
+//! | [`custom`] | CUSTOM_AUTH and its challenge CUSTOM_CHALLENGE |
+//! | [`passkey`] | the challenge WEB_AUTHN |
+//! | [`user_auth`], [`select_challenge`] | USER_AUTH and its challenges SELECT_CHALLENGE, PASSWORD and PASSWORD_SRP |
+//! | [`first_code`] | the challenges EMAIL_OTP and SMS_OTP as first factors |
+//! | [`after_sign_up`] | USER_AUTH with the session of a confirmed sign-up |
 //! | [`refresh`] | REFRESH_TOKEN_AUTH |
 
+pub(crate) mod after_sign_up;
+mod code;
+mod custom;
+mod device;
+mod device_srp;
+mod first_code;
 mod first_factor;
 mod flows;
+mod guard;
+mod mfa_code;
+mod mfa_setup;
 mod new_password;
 mod next;
+mod passkey;
 mod password;
 mod refresh;
 mod request;
+mod second_factor;
+mod select_challenge;
+mod select_mfa_type;
 mod session;
+pub mod set_up;
+mod software_token;
 mod srp;
+mod user_auth;
 
 use std::collections::BTreeMap;
 
@@ -73,9 +98,8 @@ pub async fn begin(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<O
         AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken => {
             refresh::run(ctx, request).await.map(Outcome::Tokens)
         }
-        AuthFlowType::CustomAuth | AuthFlowType::UserAuth => {
-            Err(ApiError::not_supported(&format!("AuthFlow {}", flow.as_str())))
-        }
+        AuthFlowType::CustomAuth => custom::begin(ctx, request).await,
+        AuthFlowType::UserAuth => user_auth::begin(ctx, request).await,
     }
 }
 
@@ -87,11 +111,26 @@ pub async fn answer(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) 
     let proven = match challenge {
         ChallengeNameType::PasswordVerifier => srp::verify(ctx, request).await?,
         ChallengeNameType::NewPasswordRequired => new_password::verify(ctx, request).await?,
+        ChallengeNameType::DeviceSrpAuth => return device_srp::begin(ctx, request).await,
+        ChallengeNameType::DevicePasswordVerifier => device_srp::verify(ctx, request).await?,
+        ChallengeNameType::SmsMfa => mfa_code::verify_sms(ctx, request).await?,
+        ChallengeNameType::EmailOtp if mfa_code::is_second(ctx, request).await? => {
+            mfa_code::verify_email(ctx, request).await?
+        }
+        ChallengeNameType::EmailOtp | ChallengeNameType::SmsOtp => first_code::verify(ctx, request, challenge).await?,
+        ChallengeNameType::SelectChallenge => return select_challenge::select(ctx, request).await,
+        ChallengeNameType::Password => return select_challenge::password(ctx, request).await,
+        ChallengeNameType::PasswordSrp => return select_challenge::password_srp(ctx, request).await,
+        ChallengeNameType::SoftwareTokenMfa => software_token::verify(ctx, request).await?,
+        ChallengeNameType::SelectMfaType => return select_mfa_type::answer(ctx, request).await,
+        ChallengeNameType::MfaSetup => return mfa_setup::answer(ctx, request).await,
+        ChallengeNameType::CustomChallenge => return custom::answer(ctx, request).await,
+        ChallengeNameType::WebAuthn => passkey::verify(ctx, request).await?,
         // The other challenges are never issued, so no session waits for an answer to one of them.
         _ => {
             request.required_session()?;
             return Err(session::invalid());
         }
     };
-    next::step(ctx, request, proven).await
+    next::step(ctx, request, custom::noted(proven, challenge)).await
 }

@@ -16,7 +16,7 @@ use wire::{
     schema::{Kind, Member, Pattern, Shape},
 };
 
-use super::{Proven, Request, session};
+use super::{Proven, Request, device, session};
 use crate::{
     ApiError, Ctx,
     attributes::{Wording, committed, name_exists, new_claims, other_owner, refused},
@@ -74,10 +74,12 @@ pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiEr
     check_form(new_password)?;
     request.required_session()?;
     request.check_secret_hash(ctx, username)?;
-    request.check_device_key()?;
-    let waiting = session::resume(ctx, request, ChallengeNameType::NewPasswordRequired).await?;
+    let mut waiting = session::resume(ctx, request, ChallengeNameType::NewPasswordRequired).await?;
     if !request.names(ctx, username, &waiting.sub).await? {
         return Err(session::invalid());
+    }
+    if let Some(key) = device::named(ctx, request, &waiting.sub).await? {
+        waiting.sign_in.device_key = Some(key);
     }
     retry::on_conflict(ctx, || replace(ctx, request, &waiting, new_password)).await
 }

@@ -1,12 +1,13 @@
 //! What comes after something was proven (auth-flows.md §5). Nothing else decides it.
 //!
-//! Order: a temporary password is replaced; in CUSTOM_AUTH the pool's functions say what comes; a remembered device
-//! proves itself, in place of a second factor; a second factor, or its set-up; tokens.
+//! Order: a temporary password is replaced; a remembered device proves itself, in place of a second factor; a second
+//! factor, or its set-up; tokens. In CUSTOM_AUTH a second factor belongs to the password and is asked for right after
+//! it; then the pool's functions say what comes, and the device is asked last.
 
-use domain::session::Waiting;
-use wire::{ChallengeNameType, UserStatusType};
+use domain::{Factor, session::Waiting};
+use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
-use super::{Outcome, Proven, Request, new_password, session};
+use super::{Outcome, Proven, Request, custom, device, new_password, second_factor, session};
 use crate::{
     ApiError, Ctx,
     tokens::{self, Grant},
@@ -16,7 +17,7 @@ use crate::{
 ///
 /// # Errors
 /// When the pool's keys cannot be read.
-pub(super) async fn step(ctx: &Ctx, request: &Request, proven: Proven) -> Result<Outcome, ApiError> {
+pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Result<Outcome, ApiError> {
     let (pool, client) = (&request.pool, &request.client);
     if proven.user.status == UserStatusType::ForceChangePassword {
         let name = ChallengeNameType::NewPasswordRequired;
@@ -27,6 +28,25 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, proven: Proven) -> Result
             available: None,
         });
     }
-    let grant = Grant::new(ctx, &proven.user, &proven.sign_in);
-    tokens::issue(ctx, pool, client, &proven.user, &grant).await.map(Outcome::Tokens)
+    let is_custom = proven.sign_in.flow == AuthFlowType::CustomAuth;
+    if !is_custom && let Some(challenge) = device::step(ctx, request, &proven).await? {
+        return Ok(challenge);
+    }
+    // What the functions alone have asked is for them to call enough.
+    let is_decided = proven.sign_in.factors.contains(&Factor::Custom);
+    if !is_decided && let Some(challenge) = second_factor::step(ctx, request, &proven).await? {
+        return Ok(challenge);
+    }
+    if let Some(outcome) = custom::step(ctx, request, &mut proven).await? {
+        return Ok(outcome);
+    }
+    if is_custom && let Some(challenge) = device::step(ctx, request, &proven).await? {
+        return Ok(challenge);
+    }
+    let holder = device::holder(ctx, request, &proven).await?;
+    let mut grant = Grant::new(ctx, &proven.user, &proven.sign_in);
+    grant.device_key = holder.key;
+    let mut result = tokens::issue(ctx, pool, client, &proven.user, &grant).await?;
+    result.new_device_metadata = holder.metadata;
+    Ok(Outcome::Tokens(result))
 }

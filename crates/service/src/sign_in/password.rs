@@ -5,14 +5,19 @@ use store::SignInSnapshot;
 use wire::AuthFlowType;
 
 use super::{
-    Proven, Request,
+    Proven, Request, device,
     first_factor::{self, Proof},
 };
 use crate::{ApiError, Ctx, lookup, passwords};
 
-struct Clear<'a> {
-    username: &'a str,
-    password: &'a str,
+/// A password as text.
+pub(super) struct Clear<'a> {
+    /// The name as it was typed.
+    pub username: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// The session that it is an answer to, if it is one.
+    pub spends: Option<Spent>,
 }
 
 impl Proof for Clear<'_> {
@@ -29,7 +34,7 @@ impl Proof for Clear<'_> {
     }
 
     fn spends(&self) -> Option<Spent> {
-        None
+        self.spends.clone()
     }
 }
 
@@ -38,10 +43,12 @@ impl Proof for Clear<'_> {
 /// # Errors
 /// See auth-flows.md §8 and §9.
 pub(super) async fn verify(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<Proven, ApiError> {
-    let proof = Clear { username: request.required("USERNAME")?, password: request.required("PASSWORD")? };
+    let (username, password) = (request.required("USERNAME")?, request.required("PASSWORD")?);
+    let proof = Clear { username, password, spends: None };
     request.check_secret_hash(ctx, proof.username)?;
-    request.check_device_key()?;
     let user = lookup::user(ctx, &request.pool, proof.username).await?;
     let subject = lookup::subject(ctx, &request.pool, proof.username, user.as_deref());
-    first_factor::prove(ctx, request, &subject, &proof, &SignIn::new(flow)).await
+    let device_key = device::named(ctx, request, &subject).await?;
+    let sign_in = SignIn { device_key, ..SignIn::new(flow) };
+    first_factor::prove(ctx, request, &subject, &proof, &sign_in).await
 }

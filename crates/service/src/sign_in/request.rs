@@ -19,6 +19,8 @@ pub struct Request {
     pub parameters: BTreeMap<String, String>,
     /// `Session`.
     pub session: Option<String>,
+    /// `ClientMetadata`: for the pool's functions, never stored.
+    pub client_metadata: Option<BTreeMap<String, String>>,
 }
 
 impl Request {
@@ -31,9 +33,11 @@ impl Request {
         client_id: &str,
         parameters: Option<BTreeMap<String, String>>,
         session: Option<String>,
+        client_metadata: Option<BTreeMap<String, String>>,
     ) -> Result<Self, ApiError> {
         let (client, pool) = lookup::client_and_pool(ctx, client_id).await?;
-        Ok(Self { entrance: Entrance::Public, client, pool, parameters: parameters.unwrap_or_default(), session })
+        let parameters = parameters.unwrap_or_default();
+        Ok(Self { entrance: Entrance::Public, client, pool, parameters, session, client_metadata })
     }
 
     /// Through AdminInitiateAuth or AdminRespondToAuthChallenge.
@@ -46,9 +50,11 @@ impl Request {
         client_id: &str,
         parameters: Option<BTreeMap<String, String>>,
         session: Option<String>,
+        client_metadata: Option<BTreeMap<String, String>>,
     ) -> Result<Self, ApiError> {
         let (client, pool) = lookup::client_of_pool(ctx, pool_id, client_id).await?;
-        Ok(Self { entrance: Entrance::Admin, client, pool, parameters: parameters.unwrap_or_default(), session })
+        let parameters = parameters.unwrap_or_default();
+        Ok(Self { entrance: Entrance::Admin, client, pool, parameters, session, client_metadata })
     }
 
     /// A parameter; an empty one counts as absent.
@@ -69,15 +75,6 @@ impl Request {
     /// Checks `SECRET_HASH` for the username that it must have been made with.
     pub(super) fn check_secret_hash(&self, ctx: &Ctx, username: &str) -> Result<(), ApiError> {
         secret_hash::check(ctx, &self.client, username, self.parameter("SECRET_HASH"))
-    }
-
-    /// Pools do not remember devices yet, so none exists. It is said before anything is proven or spent: clients then
-    /// send the same proof again without the key.
-    pub(super) fn check_device_key(&self) -> Result<(), ApiError> {
-        match self.parameter("DEVICE_KEY") {
-            None => Ok(()),
-            Some(_) => Err(ApiError::not_found("Device does not exist.")),
-        }
     }
 
     /// Whether `username`, as a challenge's answer spells it, means the user (or the stand-in) of that `sub`.

@@ -3,7 +3,11 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto::seal::Purpose;
-use domain::session::{SignInSession, Waiting};
+use domain::{
+    Spent,
+    session::{SignIn, SignInSession, Waiting},
+};
+use store::Changes;
 use wire::{ChallengeNameType, Timestamp};
 
 use super::{Proven, Request};
@@ -20,19 +24,32 @@ pub(super) fn start(
     challenge: ChallengeNameType,
     waiting: Waiting,
 ) -> Result<String, ApiError> {
-    let session = SignInSession {
+    let mut session = new(ctx, request, &proven.user.sub, proven.sign_in.clone(), challenge, waiting);
+    session.password_version = proven.password_version;
+    seal(ctx, request, &session)
+}
+
+/// A session of the user, or the stand-in, `sub`, who has proven no password so far.
+pub(super) fn new(
+    ctx: &Ctx,
+    request: &Request,
+    sub: &str,
+    sign_in: SignIn,
+    challenge: ChallengeNameType,
+    waiting: Waiting,
+) -> SignInSession {
+    SignInSession {
         id: ctx.uuid(),
         pool_id: request.pool.id.clone(),
         client_id: request.client.id.clone(),
-        sub: proven.user.sub.clone(),
+        sub: sub.to_owned(),
         entrance: request.entrance,
         challenge,
         expires_at: end(ctx, request),
-        password_version: proven.password_version,
-        sign_in: proven.sign_in.clone(),
+        password_version: None,
+        sign_in,
         waiting,
-    };
-    seal(ctx, request, &session)
+    }
 }
 
 /// The session as the client gets it.
@@ -41,7 +58,7 @@ pub(super) fn start(
 /// When it cannot be written as JSON.
 pub(super) fn seal(ctx: &Ctx, request: &Request, session: &SignInSession) -> Result<String, ApiError> {
     let payload = serde_json::to_vec(session)?;
-    let identity = identity(request, session.challenge);
+    let identity = identity(&request.client.id, session.challenge);
     let sealed = ctx.app.ring.seal_bytes(ctx.entropy(), Purpose::SignInSession, &identity, &payload);
     Ok(URL_SAFE_NO_PAD.encode(sealed))
 }
@@ -55,18 +72,67 @@ pub(super) async fn resume(
     request: &Request,
     challenge: ChallengeNameType,
 ) -> Result<SignInSession, ApiError> {
-    let bytes = URL_SAFE_NO_PAD.decode(request.required_session()?).map_err(|_| invalid())?;
-    let identity = identity(request, challenge);
-    let opened = ctx.app.ring.open_bytes(Purpose::SignInSession, &identity, &bytes).map_err(|_| invalid())?;
-    let session: SignInSession = serde_json::from_slice(&opened).map_err(|_| invalid())?;
-    if session.entrance != request.entrance || session.pool_id != request.pool.id || session.challenge != challenge {
+    let session = open(ctx, request.required_session()?, &request.client.id, challenge)?;
+    check(ctx, request, &session).await?;
+    Ok(session)
+}
+
+/// Refuses a session that does not belong to this request's client and entrance, or that is of no use any more.
+///
+/// # Errors
+/// Those of [`resume`].
+pub(super) async fn check(ctx: &Ctx, request: &Request, session: &SignInSession) -> Result<(), ApiError> {
+    if session.entrance != request.entrance
+        || session.pool_id != request.pool.id
+        || session.client_id != request.client.id
+    {
         return Err(invalid());
     }
+    check_unused(ctx, session).await
+}
+
+/// The session of an operation that sets up a second factor and names neither pool nor client: the session does.
+///
+/// # Errors
+/// Those of [`resume`].
+pub(super) async fn resume_set_up(ctx: &Ctx, text: &str) -> Result<SignInSession, ApiError> {
+    let session = open(ctx, text, "", ChallengeNameType::MfaSetup)?;
+    check_unused(ctx, &session).await?;
+    Ok(session)
+}
+
+/// What is in a session that waits for the answer to `challenge`.
+fn open(ctx: &Ctx, text: &str, client_id: &str, challenge: ChallengeNameType) -> Result<SignInSession, ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
+    let identity = identity(client_id, challenge);
+    let opened = ctx.app.ring.open_bytes(Purpose::SignInSession, &identity, &bytes).map_err(|_| invalid())?;
+    let session: SignInSession = serde_json::from_slice(&opened).map_err(|_| invalid())?;
+    if session.challenge == challenge { Ok(session) } else { Err(invalid()) }
+}
+
+/// Refuses a session that is over, or that has led to success.
+async fn check_unused(ctx: &Ctx, session: &SignInSession) -> Result<(), ApiError> {
     check_age(ctx, session.expires_at)?;
     if ctx.app.store.spent(&session.id).await?.is_some() {
-        return Err(used());
+        let is_dead = ctx.app.store.spent(&end_of_life(session)).await?.is_some();
+        return Err(if is_dead { invalid() } else { used() });
     }
-    Ok(session)
+    Ok(())
+}
+
+/// Marks a session that was used as one that has led to nothing: from now on it is no session at all.
+///
+/// # Errors
+/// When the store cannot be written.
+pub(super) async fn kill(ctx: &Ctx, session: &SignInSession) -> Result<(), ApiError> {
+    let mut changes = Changes::new();
+    changes.insert(Spent { id: end_of_life(session), expires_at: session.expires_at });
+    Ok(ctx.app.commit(changes).await?)
+}
+
+/// What is marked as spent when a session has led to nothing.
+fn end_of_life(session: &SignInSession) -> String {
+    format!("{}/dead", session.id)
 }
 
 /// When a step that begins now is over.
@@ -98,7 +164,9 @@ pub(super) fn used() -> ApiError {
     ApiError::not_authorized("Invalid session for the user, session can only be used once.")
 }
 
-/// What a session is sealed for: it does not open for another challenge or another client.
-fn identity(request: &Request, challenge: ChallengeNameType) -> String {
-    format!("{}/{}", challenge.as_str(), request.client.id)
+/// What a session is sealed for: it does not open for another challenge or another client. The operations that set up
+/// a software token know no client but the one that the session names, which is compared wherever there is one.
+fn identity(client_id: &str, challenge: ChallengeNameType) -> String {
+    let client_id = if challenge == ChallengeNameType::MfaSetup { "" } else { client_id };
+    format!("{}/{client_id}", challenge.as_str())
 }

@@ -87,7 +87,7 @@ pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated, ApiEr
         return Err(invalid());
     }
     // Remembered or not: when a key is withdrawn, so is all that it has signed.
-    if ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?.access_verifier(&kid).is_none() {
+    if ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?.access_verifier(&kid, ctx.now).is_none() {
         return Err(invalid());
     }
     let snapshot = ctx.app.store.token_snapshot(&pool.id, &claims.sub, claims.origin_jti.as_deref()).await?;
@@ -152,7 +152,7 @@ async fn verified(ctx: &Ctx, token: &str) -> Result<Verified, ApiError> {
     let pool = ctx.app.pool(&pool_id).await?.ok_or_else(invalid)?;
     let keys = ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?;
     // An ID token, which another key signs, ends here.
-    let key = keys.access_verifier(&kid).ok_or_else(invalid)?;
+    let key = keys.access_verifier(&kid, ctx.now).ok_or_else(invalid)?;
     let claims = key.verify(token).map_err(|error| match error {
         TokenError::Signature => ApiError::not_authorized("Could not verify signature for Access Token"),
         _ => invalid(),

@@ -49,6 +49,8 @@ pub async fn discovery(app: &App, pool_id: &str) -> Result<Option<Value>, ApiErr
 pub async fn jwks(app: &App, pool_id: &str) -> Result<Option<Value>, ApiError> {
     let Some(pool) = app.pool(pool_id).await? else { return Ok(None) };
     let keys = app.store.signing_keys(&pool.id).await?;
-    let keys: Vec<Jwk> = keys.iter().map(|key| Jwk::new(&key.kid, &key.modulus, &key.exponent)).collect();
+    let now = app.clock.now();
+    let counting = keys.iter().filter(|key| key.state.verifies(now));
+    let keys: Vec<Jwk> = counting.map(|key| Jwk::new(&key.kid, &key.modulus, &key.exponent)).collect();
     Ok(Some(json!({ "keys": keys })))
 }

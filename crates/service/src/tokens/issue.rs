@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{Client, Factor, Pool, User, attributes::is_readable, session::SignIn, time};
 use serde::Serialize;
 use serde_json::{Value, json};
-use wire::AuthenticationResultType;
+use wire::{AuthenticationResultType, Timestamp};
 
 use super::{
     access::{AccessClaims, SCOPE},
@@ -13,7 +13,7 @@ use super::{
     issuer,
     refresh::RefreshToken,
 };
-use crate::{ApiError, Ctx, users};
+use crate::{ApiError, Ctx, tracking, users};
 
 /// The sign-in that tokens belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,19 @@ pub struct Grant {
     pub device_key: Option<String>,
     /// What has been proven.
     pub factors: Vec<Factor>,
-    /// Whether it has just begun and a refresh token is due.
+    /// Whether it has just begun and its first refresh token is due.
     pub is_new: bool,
+    /// The refresh token that takes the place of another one, where one does.
+    pub replacement: Option<Replacement>,
+}
+
+/// A refresh token that takes the place of another one of its sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// Its number in the family.
+    pub number: u32,
+    /// When it expires: when the first one does.
+    pub expires_at: Timestamp,
 }
 
 impl Grant {
@@ -41,18 +52,20 @@ impl Grant {
             device_key: None,
             factors: sign_in.factors.clone(),
             is_new: true,
+            replacement: None,
         }
     }
 
-    /// The sign-in that a refresh token continues.
+    /// The sign-in that a refresh token continues, with the refresh token that takes the place of that one.
     #[must_use]
-    pub fn continued(token: &RefreshToken) -> Self {
+    pub fn continued(token: &RefreshToken, replacement: Option<Replacement>) -> Self {
         Self {
             origin_jti: token.origin_jti.clone(),
             auth_time: token.auth_time,
             device_key: token.device_key.clone(),
             factors: token.factors.clone(),
             is_new: false,
+            replacement,
         }
     }
 }
@@ -83,7 +96,7 @@ struct IdClaims<'a> {
     jti: &'a str,
 }
 
-/// Makes an access token, an ID token and, when the sign-in is new, a refresh token. Two RSA signatures, about half a
+/// Makes an access token, an ID token and, when one is due, a refresh token. Two RSA signatures, about half a
 /// millisecond.
 ///
 /// # Errors
@@ -99,7 +112,10 @@ pub async fn issue(
     let keys = ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?;
     let iss = issuer(&ctx.app.settings, &pool.id);
     let (event_id, iat) = (ctx.uuid(), ctx.now.seconds());
-    let origin_jti = client.enable_token_revocation.then_some(grant.origin_jti.as_str());
+    // Without it, neither a session that is kept track of nor a sign-in whose refresh token was stolen could be ended.
+    let is_revocable =
+        client.enable_token_revocation || client.rotates_refresh_tokens() || pool.sign_in.tracked_sessions.is_some();
+    let origin_jti = is_revocable.then_some(grant.origin_jti.as_str());
     let expires_in = client.access_token_seconds();
     let access = AccessClaims {
         sub: user.sub.clone(),
@@ -136,8 +152,8 @@ pub async fn issue(
     };
     let access_token = keys.access.sign(&serde_json::to_vec(&access)?).map_err(ApiError::internal)?;
     let id_token = keys.id.sign(&serde_json::to_vec(&id)?).map_err(ApiError::internal)?;
-    let refresh_token =
-        if grant.is_new { Some(new_refresh_token(pool, client, user, grant, ctx).seal(ctx)?) } else { None };
+    let refresh_token = refresh_token(pool, client, user, grant, ctx).map(|token| token.seal(ctx)).transpose()?;
+    tracking::follow(ctx, pool, client, user, grant).await?;
     Ok(AuthenticationResultType {
         access_token: Some(access_token),
         expires_in: Some(expires_in),
@@ -148,18 +164,24 @@ pub async fn issue(
     })
 }
 
-fn new_refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, ctx: &Ctx) -> RefreshToken {
-    RefreshToken {
+fn refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, ctx: &Ctx) -> Option<RefreshToken> {
+    let first = || Replacement {
+        number: 0,
+        expires_at: ctx.now.plus(client.refresh_token_seconds().saturating_mul(time::SECOND)),
+    };
+    let Replacement { number, expires_at } = grant.replacement.or_else(|| grant.is_new.then(first))?;
+    Some(RefreshToken {
         pool_id: pool.id.clone(),
         client_id: client.id.clone(),
         sub: user.sub.clone(),
         origin_jti: grant.origin_jti.clone(),
+        number,
         auth_time: grant.auth_time,
         device_key: grant.device_key.clone(),
         factors: grant.factors.clone(),
         issued_at: ctx.now,
-        expires_at: ctx.now.plus(client.refresh_token_seconds().saturating_mul(time::SECOND)),
-    }
+        expires_at,
+    })
 }
 
 /// The attributes that the client may read: the two verified flags as booleans, the address as an object, everything

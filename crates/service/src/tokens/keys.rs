@@ -6,7 +6,7 @@ use crypto::{
     seal::Purpose,
     token::{SigningKey, VerifyingKey},
 };
-use domain::{SigningKeyRecord, SigningKeyState, SigningKeyUse};
+use domain::{SigningKeyRecord, SigningKeyState, SigningKeyUse, Timestamp};
 
 use super::Tokens;
 use crate::{ApiError, App, memory};
@@ -17,8 +17,8 @@ pub struct PoolKeys {
     pub id: SigningKey,
     /// Signs access tokens.
     pub access: SigningKey,
-    /// Key id and public half of each key whose access tokens are accepted.
-    verifying: Vec<(String, VerifyingKey)>,
+    /// Key id, state and public half of each key that has signed access tokens.
+    verifying: Vec<(String, SigningKeyState, VerifyingKey)>,
 }
 
 impl PoolKeys {
@@ -34,16 +34,17 @@ impl PoolKeys {
         let verifying = records
             .iter()
             .filter(|record| record.usage == Some(SigningKeyUse::Access))
-            .map(|record| Ok((record.kid.clone(), VerifyingKey::new(&record.modulus, &record.exponent)?)))
+            .map(|record| Ok((record.kid.clone(), record.state, VerifyingKey::new(&record.modulus, &record.exponent)?)))
             .collect::<Result<_, crypto::token::TokenError>>()
             .map_err(ApiError::internal)?;
         Ok(Self { id: signing(SigningKeyUse::Id)?, access: signing(SigningKeyUse::Access)?, verifying })
     }
 
-    /// The key that checks access tokens with this key id.
+    /// The key that checks access tokens with this key id at `now`.
     #[must_use]
-    pub fn access_verifier(&self, kid: &str) -> Option<&VerifyingKey> {
-        self.verifying.iter().find(|(present, _)| present == kid).map(|(_, key)| key)
+    pub fn access_verifier(&self, kid: &str, now: Timestamp) -> Option<&VerifyingKey> {
+        let counts = |entry: &&(String, SigningKeyState, VerifyingKey)| entry.0 == kid && entry.1.verifies(now);
+        self.verifying.iter().find(counts).map(|(_, _, key)| key)
     }
 }
 

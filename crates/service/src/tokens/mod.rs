@@ -2,10 +2,12 @@
 //!
 //! - [`stock`](self::refill): signing keys made ahead of time, since making one takes up to 190 ms;
 //! - [`keys`]: a pool's two keys, parsed once and kept in memory;
+//! - [`rotation`]: new keys for a pool, the old ones counting until their tokens have expired;
 //! - [`issue`]: access, ID and refresh tokens of a sign-in;
 //! - `groups`: what tokens say of their user's groups;
 //! - [`access`]: an access token as the caller's credential;
 //! - [`refresh`]: what a refresh token carries;
+//! - [`renew`]: what a refresh token is good for, and its replacement where refresh tokens are rotated;
 //! - [`discovery`] and [`jwks`]: what verifiers fetch.
 //!
 //! What is kept in memory decides nothing: a key never changes, and of a token that was verified once only its key id
@@ -18,6 +20,8 @@ mod groups;
 mod issue;
 mod keys;
 pub mod refresh;
+mod renew;
+pub mod rotation;
 mod stock;
 
 use std::sync::{
@@ -32,8 +36,9 @@ pub use self::{
     access::{AccessClaims, Authenticated},
     documents::{discovery, issuer, jwks},
     groups::MOST_GROUPS,
-    issue::{Grant, issue},
+    issue::{Grant, Replacement, issue},
     keys::PoolKeys,
+    renew::{renew, revocation},
     stock::refill,
 };
 

@@ -2,7 +2,7 @@
 
 use domain::Factor;
 use serde::{Deserialize, Serialize};
-use wire::Timestamp;
+use wire::{ErrorKind, Timestamp};
 
 use crate::{ApiError, Ctx};
 
@@ -17,6 +17,9 @@ pub struct RefreshToken {
     pub sub: String,
     /// The sign-in: what is revoked.
     pub origin_jti: String,
+    /// Its number in the sign-in's family, where refresh tokens are rotated.
+    #[serde(default)]
+    pub number: u32,
     /// When the user signed in interactively, in seconds.
     pub auth_time: i64,
     /// The device that the sign-in came from, where the pool keeps track of devices.
@@ -55,6 +58,13 @@ impl RefreshToken {
 #[must_use]
 pub fn invalid() -> ApiError {
     ApiError::not_authorized("Invalid Refresh Token.")
+}
+
+/// It was replaced longer ago than the grace period.
+#[must_use]
+pub fn reused() -> ApiError {
+    // Decision: the service's words are not recorded.
+    ApiError::new(ErrorKind::RefreshTokenReuse, "Refresh Token has been replaced and cannot be used again")
 }
 
 /// The sign-in was revoked, or all of the user's were.

@@ -7,8 +7,11 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use crypto::{seal::Purpose, token::SigningKey};
-use domain::{SigningKeyRecord, SigningKeyState};
+use crypto::{
+    seal::{KeyRing, Purpose},
+    token::SigningKey,
+};
+use domain::{Entropy, SigningKeyRecord, SigningKeyState, Timestamp};
 use store::{Changes, Stored};
 use tokio_util::sync::CancellationToken;
 use wire::ErrorKind;
@@ -94,27 +97,27 @@ async fn fill(app: &App, shutdown: &CancellationToken) -> Result<(), ApiError> {
     let wanted = || if shutdown.is_cancelled() { 2 } else { app.tokens.stock.max(2) };
     while app.store.stock_keys(wanted()).await?.len() < wanted() {
         let mut changes = Changes::new();
-        changes.insert(make(app).await?);
+        changes.insert(make(&app.ring, &*app.entropy, app.clock.now()).await?);
         app.store.commit(changes).await?;
         app.tokens.added.notify_waiters();
     }
     Ok(())
 }
 
-/// A new key, made on a thread that may be busy for a while.
-async fn make(app: &App) -> Result<SigningKeyRecord, ApiError> {
+/// A new key for the stock, made on a thread that may be busy for a while.
+pub(super) async fn make(ring: &KeyRing, entropy: &dyn Entropy, now: Timestamp) -> Result<SigningKeyRecord, ApiError> {
     let der = tokio::task::spawn_blocking(crypto::token::generate_rsa_2048).await.map_err(ApiError::internal)?;
     let der = der.map_err(ApiError::internal)?;
-    let kid = STANDARD.encode(crypto::random::bytes::<32>(&*app.entropy));
+    let kid = STANDARD.encode(crypto::random::bytes::<32>(entropy));
     let public = SigningKey::from_pkcs8(&kid, &der).map_err(ApiError::internal)?.public_jwk();
     Ok(SigningKeyRecord {
-        private: app.ring.seal(&*app.entropy, Purpose::SigningKey, &kid, &der),
+        private: ring.seal(entropy, Purpose::SigningKey, &kid, &der),
         kid,
         pool_id: String::new(),
         usage: None,
         state: SigningKeyState::Stock,
         modulus: public.n,
         exponent: public.e,
-        created_at: app.clock.now(),
+        created_at: now,
     })
 }

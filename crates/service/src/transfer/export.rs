@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crypto::seal::KeyRing;
-use domain::{Entropy, IdentityProvider, PartKind, Timestamp};
+use domain::{Device, Entropy, IdentityProvider, PartKind, Timestamp, UserPart, UserPartKind};
 use store::Store;
 
 use super::{Header, Record, Told, TransferError, UserRecord};
@@ -127,8 +127,44 @@ async fn write_users<W: Write>(
             let password = store.password(pool_id, &user.sub).await?.map(|password| password.value);
             let groups = store.groups_of_user(pool_id, &user.sub, None, GROUPS).await?;
             let groups = groups.into_iter().map(|group| group.value.name).collect();
-            lines.write(Record::User(Box::new(UserRecord { user: user.value, password, groups })))?;
+            let mut record = UserRecord {
+                user: user.value,
+                password,
+                groups,
+                software_token: None,
+                devices: Vec::new(),
+                passkeys: Vec::new(),
+            };
+            read_parts(store, &mut record).await?;
+            lines.write(Record::User(Box::new(record)))?;
             users += 1;
         }
     }
+}
+
+/// Adds what a user has a few of. What was only begun, and what belongs to sign-ins, stays behind.
+async fn read_parts(store: &Store, record: &mut UserRecord) -> Result<(), TransferError> {
+    for part in store.user_part_documents(&record.user.pool_id, &record.user.sub, usize::MAX).await? {
+        match UserPartKind::from_number(part.kind) {
+            Some(UserPartKind::SoftwareToken) => record.software_token = Some(parsed(&part.doc, &record.user.sub)?),
+            Some(UserPartKind::Device) => {
+                let device: Device = parsed(&part.doc, &record.user.sub)?;
+                record.devices.push(Device { waiting: None, ..device });
+            }
+            Some(UserPartKind::Passkey) => record.passkeys.push(parsed(&part.doc, &record.user.sub)?),
+            Some(
+                UserPartKind::PendingSoftwareToken
+                | UserPartKind::PendingPasskey
+                | UserPartKind::RefreshFamily
+                | UserPartKind::Session,
+            )
+            | None => {}
+        }
+    }
+    Ok(())
+}
+
+fn parsed<T: UserPart>(doc: &str, sub: &str) -> Result<T, TransferError> {
+    let damaged = |_| store::Error::Corrupt { table: "user_parts", key: sub.to_owned() };
+    Ok(serde_json::from_str(doc).map_err(damaged)?)
 }

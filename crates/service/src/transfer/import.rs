@@ -94,9 +94,7 @@ fn check(lines: &mut Lines<'_, impl BufRead + Seek>) -> Result<Checked, Transfer
             Record::IdentityProvider(provider) => provider.pool_id == pool.id,
             Record::User(record) => {
                 users += 1;
-                let password = record.password.as_ref();
-                record.user.pool_id == pool.id
-                    && password.is_none_or(|password| password.pool_id == pool.id && password.sub == record.user.sub)
+                record.belongs_to(&pool.id)
             }
             Record::Part { .. } => true,
             Record::Pool(_) | Record::End { .. } => false,
@@ -157,6 +155,15 @@ pub async fn import(
                 users::insert(&mut changes, &pool, record.user);
                 if let Some(password) = record.password {
                     changes.insert(password);
+                }
+                if let Some(token) = record.software_token {
+                    changes.insert_user_part(token);
+                }
+                for device in record.devices {
+                    changes.insert_user_part(device);
+                }
+                for passkey in record.passkeys {
+                    changes.insert_user_part(passkey);
                 }
                 users += 1;
             }

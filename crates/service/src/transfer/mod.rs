@@ -7,9 +7,10 @@
 //! there are.
 //!
 //! Taken along: the pool, its signing keys, clients, domains and parts (groups, resource servers, identity providers and
-//! so on; not import jobs), users with names, search keys, passwords and memberships. Left behind: outstanding codes,
-//! messages on their way, counters of attempts, and revocations of single sign-ins. Refresh tokens stay good only where the
-//! master keys are the same.
+//! so on; not import jobs), users with names, search keys, passwords, memberships, software tokens, devices and passkeys.
+//! Left behind: outstanding codes, messages on their way, counters of attempts, what users have begun to set up, sign-ins
+//! that are kept track of, families of refresh tokens, and revocations of single sign-ins. Refresh tokens that are not
+//! rotated stay good only where the master keys are the same.
 
 mod export;
 mod import;

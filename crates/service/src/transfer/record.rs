@@ -3,15 +3,19 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto::seal::{KeyRing, Purpose, SealError};
 use domain::{
-    Client, Domain, Entropy, IdentityProvider, Password, PasswordHash, Pool, Sealed, SigningKeyRecord, Timestamp, User,
+    Client, Device, Domain, Entropy, IdentityProvider, Password, PasswordHash, Pool, Sealed, SigningKeyRecord,
+    SoftwareToken, Timestamp, User, UserPart, passkey::Passkey, software_token::secret_identity,
 };
 use serde::{Deserialize, Serialize};
 
 use super::TransferError;
 use crate::passwords;
 
-/// The form that is described in the module's header.
-const FORM: u64 = 1;
+/// The form that is described in the module's header. In form 1 users came without second factors, devices and passkeys;
+/// a version that knows only that one must not read a file that has them, and leave them out.
+const FORM: u64 = 2;
+/// The oldest form that can be read.
+const OLDEST_FORM: u64 = 1;
 
 /// The first line, the only one that anybody can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +53,7 @@ impl Header {
         let damaged = |reason: String| TransferError::Damaged { line: 1, reason };
         let header: Self =
             serde_json::from_str(line).map_err(|_| damaged("this is not an export of Poolkeeper".to_owned()))?;
-        if header.poolkeeper_export != FORM {
+        if !(OLDEST_FORM..=FORM).contains(&header.poolkeeper_export) {
             let (form, version) = (header.poolkeeper_export, &header.version);
             return Err(damaged(format!("form {form}, written by Poolkeeper {version}, is not known to this version")));
         }
@@ -126,6 +130,54 @@ pub struct UserRecord {
     pub password: Option<Password>,
     /// Names of the user's groups.
     pub groups: Vec<String>,
+    /// The verified software token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software_token: Option<SoftwareToken>,
+    /// Confirmed devices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    /// Passkeys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passkeys: Vec<Passkey>,
+}
+
+impl UserRecord {
+    /// Whether all of it is of the user, who is of this pool.
+    pub(super) fn belongs_to(&self, pool_id: &str) -> bool {
+        let sub = self.user.sub.as_str();
+        let is_own = |owner: (&str, &str)| owner == (pool_id, sub);
+        self.user.pool_id == pool_id
+            && self.password.iter().all(|password| is_own((&password.pool_id, &password.sub)))
+            && self.software_token.iter().all(|token| is_own((token.pool_id(), token.sub())))
+            && self.devices.iter().all(|device| is_own((device.pool_id(), device.sub())))
+            && self.passkeys.iter().all(|passkey| is_own((passkey.pool_id(), passkey.sub())))
+    }
+
+    fn each_secret(
+        &mut self,
+        change: &mut dyn FnMut(Purpose, &str, &mut Sealed) -> Result<(), TransferError>,
+    ) -> Result<(), TransferError> {
+        let (pool_id, sub) = (self.user.pool_id.as_str(), self.user.sub.as_str());
+        if let Some(token) = &mut self.software_token {
+            change(Purpose::SoftwareToken, &secret_identity(pool_id, sub), &mut token.secret)?;
+        }
+        for device in &mut self.devices {
+            let identity = Device::identity(pool_id, sub, &device.key);
+            change(Purpose::DeviceVerifier, &identity, &mut device.verifier)?;
+        }
+        let hashes = self.password.iter_mut();
+        let mut hashes =
+            hashes.flat_map(|password| std::iter::once(&mut password.current).chain(&mut password.history));
+        hashes.try_for_each(|hash| match hash {
+            PasswordHash::Srp { verifier, .. } => {
+                change(Purpose::PasswordVerifier, &passwords::identity_of(pool_id, sub), verifier)
+            }
+            PasswordHash::Imported { hash } => {
+                change(Purpose::PasswordVerifier, &passwords::imported_identity_of(pool_id, sub), hash)
+            }
+            PasswordHash::Argon2id { .. } => Ok(()),
+        })
+    }
 }
 
 impl Record {
@@ -167,20 +219,7 @@ impl Record {
                 let mut secrets = provider.secrets.values_mut().zip(&identities);
                 secrets.try_for_each(|(value, identity)| change(Purpose::ProviderSecret, identity, value))
             }
-            Self::User(record) => {
-                let Some(password) = &mut record.password else { return Ok(()) };
-                let (pool_id, sub) = (password.pool_id.clone(), password.sub.clone());
-                let mut hashes = std::iter::once(&mut password.current).chain(&mut password.history);
-                hashes.try_for_each(|hash| match hash {
-                    PasswordHash::Srp { verifier, .. } => {
-                        change(Purpose::PasswordVerifier, &passwords::identity_of(&pool_id, &sub), verifier)
-                    }
-                    PasswordHash::Imported { hash } => {
-                        change(Purpose::PasswordVerifier, &passwords::imported_identity_of(&pool_id, &sub), hash)
-                    }
-                    PasswordHash::Argon2id { .. } => Ok(()),
-                })
-            }
+            Self::User(record) => record.each_secret(change),
             Self::Pool(_) | Self::Domain(_) | Self::Part { .. } | Self::End { .. } => Ok(()),
         }
     }

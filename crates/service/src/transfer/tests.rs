@@ -6,11 +6,14 @@ use crypto::{
     random::SystemEntropy,
     seal::{KeyRing, MasterKey, Purpose},
 };
-use domain::{Group, IdentityProvider, NameKind, Password, PasswordHash, Pool, SearchKind, Timestamp, User};
+use domain::{
+    Device, Group, IdentityProvider, NameKind, Passkey, Password, PasswordHash, PendingSoftwareToken, Pool, SearchKind,
+    SoftwareToken, Timestamp, User, session::SignInSession, software_token::secret_identity,
+};
 use store::{Changes, Options, Store};
 use wire::{IdentityProviderTypeType, UserStatusType};
 
-use super::{Keys, TransferError, export, import};
+use super::{Header, Keys, TransferError, UserRecord, export, import};
 use crate::{passwords, users};
 
 const POOL: &str = "eu-west-1_Transfer1";
@@ -186,7 +189,7 @@ async fn only_the_recipient_reads_it_and_only_as_it_was_written() {
     let other = exported(&source, &here, &recipient).await;
     let from_another = [lines[0], other.split_inclusive(|byte| *byte == b'\n').nth(1).unwrap()].concat();
     assert!(refusal(&from_another, &recipient).await.contains("line 2"));
-    for foreign in [&b""[..], b"Dear file\n", b"{\"poolkeeper_export\":2}\n", b"\xff\n"] {
+    for foreign in [&b""[..], b"Dear file\n", b"{\"poolkeeper_export\":3}\n", b"\xff\n"] {
         refusal(foreign, &recipient).await;
     }
 }
@@ -208,4 +211,130 @@ async fn what_an_interrupted_import_left_is_in_nobodys_way() {
     target.commit(changes).await.unwrap();
     assert_eq!(imported(&target, &keys(&here, &recipient), &file).await.unwrap().1, 150);
     assert_eq!(target.estimated_users(POOL).await.unwrap(), 150);
+}
+
+/// What the user `sub` has a few of, with something that is only being set up.
+fn add_parts(ring: &KeyRing, changes: &mut Changes, sub: &str) {
+    let seal = |purpose, identity: &str, text: &str| {
+        ring.seal(&SystemEntropy, purpose, identity, format!("{text} of {sub}").as_bytes())
+    };
+    let secret = seal(Purpose::SoftwareToken, &secret_identity(POOL, sub), "secret");
+    changes.insert_user_part(SoftwareToken {
+        pool_id: POOL.to_owned(),
+        sub: sub.to_owned(),
+        secret: secret.clone(),
+        friendly_name: Some("phone".to_owned()),
+        last_step: Some(7),
+        created_at: NOW,
+    });
+    let (pool_id, owner) = (POOL.to_owned(), sub.to_owned());
+    changes.insert_user_part(PendingSoftwareToken { pool_id, sub: owner, secret, expires_at: NOW.plus(1) });
+    for key in ["eu-west-1_b", "eu-west-1_a"] {
+        let device = serde_json::json!({
+            "pool_id": POOL, "sub": sub, "key": key, "group_key": "-group",
+            "verifier": seal(Purpose::DeviceVerifier, &Device::identity(POOL, sub, key), "verifier"),
+            "is_remembered": true, "last_address": "127.0.0.1", "created_at": 1.0, "modified_at": 1.0,
+            "authenticated_at": 1.0,
+        });
+        let mut device: Device = serde_json::from_value(device).unwrap();
+        device.waiting = Some(waiting(sub));
+        changes.insert_user_part(device);
+    }
+    let passkey = serde_json::json!({
+        "pool_id": POOL, "sub": sub, "id": "AAAA", "name": "Roaming passkey", "relying_party_id": "example.com",
+        "transports": ["usb"], "created_at": 1.0, "verifier": {"counter": 3},
+    });
+    changes.insert_user_part(serde_json::from_value::<Passkey>(passkey).unwrap());
+}
+
+fn waiting(sub: &str) -> SignInSession {
+    let session = serde_json::json!({
+        "id": "id", "pool_id": POOL, "client_id": "client", "sub": sub, "entrance": "Public",
+        "challenge": "DEVICE_SRP_AUTH", "expires_at": 1.0, "password_version": 1,
+        "sign_in": {"flow": "USER_SRP_AUTH"}, "waiting": "Nothing",
+    });
+    serde_json::from_value(session).unwrap()
+}
+
+#[tokio::test]
+async fn second_factors_devices_and_passkeys_arrive_too() {
+    let (here, there, recipient) = (ring(), ring(), ring());
+    let source = filled(&here, 3).await;
+    let mut changes = Changes::new();
+    add_parts(&here, &mut changes, "001");
+    source.commit(changes).await.unwrap();
+    let file = exported(&source, &here, &recipient).await;
+    let target = Store::open(&Options::memory()).await.unwrap();
+    // What an interrupted import has left of them is in nobody's way either.
+    let mut changes = Changes::new();
+    add_parts(&there, &mut changes, "001");
+    target.commit(changes).await.unwrap();
+    imported(&target, &keys(&there, &recipient), &file).await.unwrap();
+
+    let before = source.user_part::<SoftwareToken>(POOL, "001", "").await.unwrap().unwrap().value;
+    let token = target.user_part::<SoftwareToken>(POOL, "001", "").await.unwrap().unwrap().value;
+    let opened = there.open(Purpose::SoftwareToken, &secret_identity(POOL, "001"), &token.secret).unwrap();
+    assert_eq!(opened.as_slice(), b"secret of 001");
+    assert_eq!(SoftwareToken { secret: before.secret.clone(), ..token }, before);
+    assert!(target.user_part::<PendingSoftwareToken>(POOL, "001", "").await.unwrap().is_none());
+    let devices = target.user_parts::<Device>(POOL, "001", None, 10).await.unwrap();
+    assert_eq!(devices.iter().map(|device| device.key.as_str()).collect::<Vec<_>>(), ["eu-west-1_a", "eu-west-1_b"]);
+    for device in devices {
+        let identity = Device::identity(POOL, "001", &device.key);
+        let opened = there.open(Purpose::DeviceVerifier, &identity, &device.verifier).unwrap();
+        assert_eq!(opened.as_slice(), b"verifier of 001");
+        assert_eq!(device.waiting, None);
+    }
+    let passkeys = |store: &Store| {
+        let store = store.clone();
+        async move { store.user_parts::<Passkey>(POOL, "001", None, 10).await.unwrap() }
+    };
+    let (left, arrived) = (passkeys(&source).await, passkeys(&target).await);
+    assert_eq!(arrived.len(), 1);
+    assert_eq!(arrived[0].value, left[0].value);
+    assert!(target.user_part_documents(POOL, "000", 10).await.unwrap().is_empty());
+}
+
+#[test]
+fn parts_of_somebody_else_are_not_taken() {
+    let ring = ring();
+    let record = |pool_id: &str, sub: &str| {
+        let secret = ring.seal(&SystemEntropy, Purpose::SoftwareToken, "", b"");
+        let (pool_id, sub) = (pool_id.to_owned(), sub.to_owned());
+        UserRecord {
+            user: user(1),
+            password: None,
+            groups: Vec::new(),
+            software_token: Some(SoftwareToken {
+                pool_id,
+                sub,
+                secret,
+                friendly_name: None,
+                last_step: None,
+                created_at: NOW,
+            }),
+            devices: Vec::new(),
+            passkeys: Vec::new(),
+        }
+    };
+    assert!(record(POOL, "001").belongs_to(POOL));
+    assert!(!record(POOL, "002").belongs_to(POOL));
+    assert!(!record("eu-west-1_Other", "001").belongs_to(POOL));
+    assert!(!record(POOL, "001").belongs_to("eu-west-1_Other"));
+}
+
+/// Files of the first form, in which users came without parts.
+#[test]
+fn the_first_form_is_still_read() {
+    let line = |form: u64| {
+        let header = serde_json::json!({
+            "poolkeeper_export": form, "version": "0.1.0", "user_pool_id": POOL, "created_at": 1.0, "key_id": "k",
+            "id": "AAAA",
+        });
+        Header::parse(&header.to_string()).is_ok()
+    };
+    assert_eq!([0, 1, 2, 3].map(line), [false, true, true, false]);
+    let user = serde_json::json!({"user": user(1), "password": null, "groups": []});
+    let record: UserRecord = serde_json::from_value(user).unwrap();
+    assert!(record.software_token.is_none() && record.devices.is_empty() && record.passkeys.is_empty());
 }

@@ -66,6 +66,7 @@ pub fn client(id: &str, pool_id: &str) -> Client {
         refresh_token_rotation: None,
         oauth: Default::default(),
         propagates_user_context: false,
+        sso_minutes: None,
     }
 }
 

@@ -470,7 +470,6 @@ async fn what_is_not_honoured_is_refused_by_name() {
             json!({"AnalyticsConfiguration": {"ApplicationArn": "arn:aws:mobiletargeting:us-east-1:123456789012:apps/a"}}),
             "AnalyticsConfiguration",
         ),
-        (json!({"RefreshTokenRotation": {"Feature": "ENABLED"}}), "RefreshTokenRotation ENABLED"),
     ];
     let before = describe(&server, &pool, &id).await;
     for (members, name) in &cases {
@@ -564,13 +563,13 @@ async fn what_waits_for_other_parts_is_kept() {
         for (member, value) in settings.as_object().unwrap().iter().filter(|(member, _)| *member != "GenerateSecret") {
             assert_eq!(client[member], *value, "{member}");
         }
-        // A flow that is allowed and not built says so.
+        // The flow is allowed, and nobody is called so.
         let secret = client["ClientSecret"].as_str().unwrap();
         let hash = crypto::hash::secret_hash("ana", &id, secret);
         let request = json!({"ClientId": id, "AuthFlow": "USER_AUTH", "AuthParameters": {"USERNAME": "ana", "SECRET_HASH": hash}});
         assert_eq!(
             server.call("InitiateAuth", request).await.error(),
-            "InvalidParameterException: AuthFlow USER_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md."
+            "UserNotFoundException: User does not exist."
         );
         let (reset, _) = client_of(update(&server, &pool, &id, &json!({})).await);
         assert_eq!(reset["EnablePropagateAdditionalUserContextData"], false);

@@ -34,6 +34,7 @@ fn value(name: &str, shape: &Shape) -> Value {
             "UserPoolId" => json!("us-east-1_nosuchpool"),
             "ConfirmationCode" => json!("123456"),
             "AttributeName" => json!("email"),
+            "SessionId" => json!(format!("tkn{}", "a".repeat(25))),
             "JobId" => json!("import-x"),
             "CloudWatchLogsRoleArn" => json!("arn:aws:iam::123456789012:role/import"),
             "ProviderName" => json!("Acme"),
@@ -48,10 +49,16 @@ fn value(name: &str, shape: &Shape) -> Value {
     }
 }
 
+/// Whether the model requires any member of an operation's request.
+fn requires_something(operation: Operation) -> bool {
+    let Kind::Structure { members } = &operation.input().kind else { return false };
+    members.iter().any(|member| member.required)
+}
+
 #[tokio::test]
 async fn requests_without_what_is_required_are_refused_by_every_operation() {
     let server = Server::memory().await;
-    for operation in built() {
+    for operation in built().filter(|operation| requires_something(*operation)) {
         let answer = server.call(operation.name(), json!({})).await.error();
         assert!(answer.starts_with("InvalidParameterException: "), "{}: {answer}", operation.name());
         assert!(answer.contains("Member must not be null"), "{}: {answer}", operation.name());

@@ -3,12 +3,14 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod aliases;
 mod attribute_verification;
 mod attributes;
 mod branding;
 mod client_secrets;
 mod clients;
 mod controls;
+mod devices;
 mod domains;
 mod every_operation;
 mod groups;
@@ -17,20 +19,27 @@ mod identity_providers;
 mod import;
 mod linking;
 mod list_users;
+mod list_users_beyond;
 mod list_users_oracle;
 mod messages;
 mod mfa_config;
+mod mfa_preferences;
+mod passkeys;
 mod pool_settings;
 mod pools;
 mod quotas;
 mod recovery;
+mod refresh_rotation;
 mod replicas;
 mod resource_servers;
 mod schema;
+mod session_tracking;
 mod sign_in;
 mod sign_up;
 mod sign_up_codes;
 mod signatures;
+mod signing_keys;
+mod software_tokens;
 mod state_machine;
 mod tags;
 mod terms;

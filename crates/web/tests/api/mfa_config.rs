@@ -1,5 +1,5 @@
-//! SetUserPoolMfaConfig and GetUserPoolMfaConfig (accounts.md §16): text messages and passkeys as configuration, and
-//! second factors, which are refused as long as nobody is asked for them.
+//! SetUserPoolMfaConfig and GetUserPoolMfaConfig (accounts.md §16). What the configuration does at sign-in is in
+//! `sign_in::mfa`.
 
 use std::sync::Arc;
 
@@ -167,39 +167,52 @@ async fn what_contradicts_itself_is_refused() {
     .await;
 }
 
-#[tokio::test]
-async fn second_factors_are_refused_by_name() {
-    let developer = json!({"EmailConfiguration": {
+/// A pool whose mail leaves by its own sender.
+fn developer() -> Value {
+    json!({"EmailConfiguration": {
         "EmailSendingAccount": "DEVELOPER",
         "SourceArn": "arn:aws:ses:us-east-1:123456789012:identity/example.com"
-    }});
+    }})
+}
+
+#[tokio::test]
+async fn second_factors_are_switched_on_and_off() {
     both_engines(async |server| {
-        let pool = server.pool(developer.clone()).await;
-        for (members, name) in [
-            (json!({"MfaConfiguration": "ON", "SoftwareTokenMfaConfiguration": {"Enabled": true}}), "MfaConfiguration ON"),
-            (
-                json!({"MfaConfiguration": "OPTIONAL", "SmsMfaConfiguration": {"SmsConfiguration": {"SnsCallerArn": ROLE}}}),
-                "MfaConfiguration OPTIONAL",
-            ),
-            (json!({"SoftwareTokenMfaConfiguration": {"Enabled": true}}), "SoftwareTokenMfaConfiguration.Enabled"),
-            (json!({"EmailMfaConfiguration": {"Message": "Code {####}", "Subject": "Code"}}), "EmailMfaConfiguration"),
-        ] {
-            let error = format!(
-                "InvalidParameterException: {name} is not supported by this Poolkeeper version yet. See docs/compatibility.md."
-            );
-            assert_eq!(set(&server, &pool, &members).await.error(), error, "{members}");
-        }
-        assert_eq!(get(&server, &pool).await, json!({"MfaConfiguration": "OFF"}));
+        let pool = server.pool(developer()).await;
+        let token = json!({"MfaConfiguration": "ON", "SoftwareTokenMfaConfiguration": {"Enabled": true}});
+        assert_eq!(set(&server, &pool, &token).await.ok(), token);
+        assert_eq!(get(&server, &pool).await, token);
+        assert_eq!(describe(&server, &pool).await["MfaConfiguration"], "ON");
+        let email = json!({"EmailMfaConfiguration": {"Message": "Code {####}", "Subject": "Code"}});
+        let both = with(token.clone(), &email);
+        assert_eq!(set(&server, &pool, &email).await.ok(), both);
+        let optional = with(both.clone(), &json!({"MfaConfiguration": "OPTIONAL"}));
+        assert_eq!(set(&server, &pool, &json!({"MfaConfiguration": "OPTIONAL"})).await.ok(), optional);
+        // The last one cannot be taken away, another can.
+        let none = json!({"MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": {"Enabled": false}});
+        let left = with(optional, &json!({"SoftwareTokenMfaConfiguration": {"Enabled": false}}));
+        assert_eq!(set(&server, &pool, &none).await.ok(), left);
 
-        // A pool whose users can get text messages has a factor, so that only the refusal is left to say.
-        let sms = json!({"SmsConfiguration": {"SnsCallerArn": ROLE}});
-        let pool = server.pool(sms).await;
+        // UpdateUserPool keeps them where it says so, and switches them off otherwise.
+        let kept = with(developer(), &json!({"MfaConfiguration": "ON"}));
+        update(&server, &pool, &kept).await.ok();
+        assert_eq!(get(&server, &pool).await, with(left.clone(), &json!({"MfaConfiguration": "ON"})));
         assert_eq!(
-            set(&server, &pool, &json!({"MfaConfiguration": "ON"})).await.error(),
-            "InvalidParameterException: MfaConfiguration ON is not supported by this Poolkeeper version yet. See docs/compatibility.md."
+            update(&server, &pool, &json!({"MfaConfiguration": "ON"})).await.error(),
+            "InvalidParameterException: Cannot set EmailMfaConfiguration when user pool EmailConfiguration contains an EmailSendingAccount of COGNITO_DEFAULT."
         );
+        assert_eq!(
+            update(&server, &pool, &with(kept, &json!({"UserPoolTier": "LITE"}))).await.error(),
+            "TierChangeNotAllowedException: The following features need to be disabled for the LITE pricing tier configured: Email MFA"
+        );
+        update(&server, &pool, &json!({"UserPoolTier": "LITE"})).await.ok();
+        let off = json!({"MfaConfiguration": "OFF", "SoftwareTokenMfaConfiguration": {"Enabled": false}});
+        assert_eq!(get(&server, &pool).await, off);
+        set(&server, &pool, &token).await.ok();
+        assert_eq!(set(&server, &pool, &json!({"MfaConfiguration": "OFF"})).await.ok(), off);
+        assert_eq!(describe(&server, &pool).await["MfaConfiguration"], "OFF");
 
-        let lite = server.pool(with(developer.clone(), &json!({"UserPoolTier": "LITE"}))).await;
+        let lite = server.pool(with(developer(), &json!({"UserPoolTier": "LITE"}))).await;
         for (members, feature) in [
             (json!({"EmailMfaConfiguration": {"Message": "Code {####}"}}), "Email MFA"),
             (json!({"WebAuthnConfiguration": {"RelyingPartyId": "example.com"}}), "Passwordless Sign-In"),
@@ -209,6 +222,36 @@ async fn second_factors_are_refused_by_name() {
                 format!("FeatureUnavailableInTierException: The following features need to be disabled for the LITE pricing tier configured: {feature}")
             );
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn second_factors_go_together_with_the_rest_of_the_pool() {
+    let recovery = |names: &[&str]| {
+        let options: Vec<_> =
+            names.iter().zip(1..).map(|(name, priority)| json!({"Name": name, "Priority": priority})).collect();
+        json!({"AccountRecoverySetting": {"RecoveryMechanisms": options}})
+    };
+    let email = json!({"MfaConfiguration": "ON", "EmailMfaConfiguration": {"Message": "Code {####}"}});
+    let by_mail_only = "InvalidParameterException: Cannot set EmailMfaConfiguration when verified_email is the only recovery mechanism of AccountRecoverySetting.";
+    both_engines(async |server| {
+        let pool = server.pool(with(developer(), &recovery(&["verified_email"]))).await;
+        assert_eq!(set(&server, &pool, &email).await.error(), by_mail_only);
+        let two = with(developer(), &recovery(&["verified_email", "verified_phone_number"]));
+        update(&server, &pool, &two).await.ok();
+        set(&server, &pool, &email).await.ok();
+        let one = with(developer(), &with(recovery(&["verified_email"]), &json!({"MfaConfiguration": "ON"})));
+        assert_eq!(update(&server, &pool, &one).await.error(), by_mail_only);
+
+        let codes = json!({"Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}});
+        let pool = server.pool(codes).await;
+        let token = |mfa: &str| json!({"MfaConfiguration": mfa, "SoftwareTokenMfaConfiguration": {"Enabled": true}});
+        assert_eq!(
+            set(&server, &pool, &token("ON")).await.error(),
+            "InvalidParameterException: EMAIL_OTP and SMS_OTP cannot be allowed first auth factors when MFA is required."
+        );
+        set(&server, &pool, &token("OPTIONAL")).await.ok();
     })
     .await;
 }

@@ -398,7 +398,6 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let server = Server::memory().await;
     let pool = server.pool(json!({})).await;
     let function = "arn:aws:lambda:us-east-1:123456789012:function:f";
-    let sms = json!({"SnsCallerArn": "arn:aws:iam::123456789012:role/sms"});
     let cases = [
         (json!({"LambdaConfig": {"PreSignUp": function}}), "LambdaConfig.PreSignUp"),
         (
@@ -410,15 +409,6 @@ async fn what_is_not_honoured_is_refused_by_name() {
             "LambdaConfig.KMSKeyID",
         ),
         (
-            json!({"MfaConfiguration": "OPTIONAL", "SmsConfiguration": sms, "AutoVerifiedAttributes": ["phone_number"]}),
-            "MfaConfiguration OPTIONAL",
-        ),
-        (
-            json!({"MfaConfiguration": "ON", "SmsConfiguration": sms, "AutoVerifiedAttributes": ["phone_number"]}),
-            "MfaConfiguration ON",
-        ),
-        (json!({"DeviceConfiguration": {"ChallengeRequiredOnNewDevice": false}}), "DeviceConfiguration"),
-        (
             json!({"UserPoolTier": "PLUS", "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}}),
             "AdvancedSecurityMode AUDIT",
         ),
@@ -429,10 +419,6 @@ async fn what_is_not_honoured_is_refused_by_name() {
         (
             json!({"UserPoolAddOns": {"AdvancedSecurityMode": "OFF", "AdvancedSecurityAdditionalFlows": {"CustomAuthMode": "AUDIT"}}}),
             "AdvancedSecurityAdditionalFlows",
-        ),
-        (
-            json!({"Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "WEB_AUTHN"]}}}),
-            "AllowedFirstAuthFactors WEB_AUTHN",
         ),
         (json!({"KeyConfiguration": {"KeyType": "CUSTOMER_MANAGED_KEY"}}), "KeyConfiguration CUSTOMER_MANAGED_KEY"),
         (json!({"IssuerConfiguration": {"Type": "UPDATED"}}), "IssuerConfiguration UPDATED"),

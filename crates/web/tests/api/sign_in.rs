@@ -1,10 +1,13 @@
 //! Signing in by password, who may, and what everybody else is told (auth-flows.md §2 to §10).
 
+mod custom;
 mod flows;
 mod hashes;
 mod lockout;
+pub mod mfa;
 mod new_password;
 mod srp;
+mod user_auth;
 
 use std::sync::Arc;
 
@@ -14,14 +17,14 @@ use testkit::{Answer, Server, both_engines};
 
 use crate::tokens::decoded;
 
-const PASSWORD: &str = "Passw0rd!";
-const INCORRECT: &str = "NotAuthorizedException: Incorrect username or password.";
+pub const PASSWORD: &str = "Passw0rd!";
+pub const INCORRECT: &str = "NotAuthorizedException: Incorrect username or password.";
 const UNKNOWN: &str = "UserNotFoundException: User does not exist.";
-const INVALID_SESSION: &str = "NotAuthorizedException: Invalid session for the user.";
+pub const INVALID_SESSION: &str = "NotAuthorizedException: Invalid session for the user.";
 const EXPIRED_SESSION: &str = "NotAuthorizedException: Invalid session for the user, session is expired.";
-const USED_SESSION: &str = "NotAuthorizedException: Invalid session for the user, session can only be used once.";
-const LOCKED: &str = "NotAuthorizedException: Password attempts exceeded";
-const NO_DEVICE: &str = "ResourceNotFoundException: Device does not exist.";
+pub const USED_SESSION: &str = "NotAuthorizedException: Invalid session for the user, session can only be used once.";
+pub const LOCKED: &str = "NotAuthorizedException: Password attempts exceeded";
+pub const NO_DEVICE: &str = "ResourceNotFoundException: Device does not exist.";
 
 /// A pool, a client with these members, and the confirmed user `alice`.
 async fn scene(server: &Server, client: Value) -> (String, String) {
@@ -35,12 +38,12 @@ fn hides() -> Value {
     json!({"PreventUserExistenceErrors": "ENABLED"})
 }
 
-async fn initiate(server: &Server, client: &str, flow: &str, parameters: Value) -> Answer {
+pub async fn initiate(server: &Server, client: &str, flow: &str, parameters: Value) -> Answer {
     let request = json!({"AuthFlow": flow, "ClientId": client, "AuthParameters": parameters});
     server.call("InitiateAuth", request).await
 }
 
-async fn admin_initiate(server: &Server, pool: &str, client: &str, flow: &str, parameters: Value) -> Answer {
+pub async fn admin_initiate(server: &Server, pool: &str, client: &str, flow: &str, parameters: Value) -> Answer {
     let request = json!({"UserPoolId": pool, "AuthFlow": flow, "ClientId": client, "AuthParameters": parameters});
     server.call("AdminInitiateAuth", request).await
 }
@@ -50,23 +53,29 @@ async fn admin_sign_in(server: &Server, pool: &str, client: &str, username: &str
     admin_initiate(server, pool, client, "ADMIN_USER_PASSWORD_AUTH", parameters).await
 }
 
-async fn respond(server: &Server, client: &str, challenge: &str, session: Option<&str>, responses: Value) -> Answer {
+pub async fn respond(
+    server: &Server,
+    client: &str,
+    challenge: &str,
+    session: Option<&str>,
+    responses: Value,
+) -> Answer {
     let request =
         json!({"ClientId": client, "ChallengeName": challenge, "Session": session, "ChallengeResponses": responses});
     server.call("RespondToAuthChallenge", request).await
 }
 
-async fn administer(server: &Server, operation: &str, pool: &str, username: &str) {
+pub async fn administer(server: &Server, operation: &str, pool: &str, username: &str) {
     server.call(operation, json!({"UserPoolId": pool, "Username": username})).await.ok();
 }
 
-async fn set_password(server: &Server, pool: &str, username: &str, password: &str, permanent: bool) {
+pub async fn set_password(server: &Server, pool: &str, username: &str, password: &str, permanent: bool) {
     let request = json!({"UserPoolId": pool, "Username": username, "Password": password, "Permanent": permanent});
     server.call("AdminSetUserPassword", request).await.ok();
 }
 
 /// The outcomes of the same thing done many times at once, sorted.
-async fn at_once<F>(count: usize, server: &Arc<Server>, call: impl Fn(Arc<Server>) -> F) -> Vec<String>
+pub async fn at_once<F>(count: usize, server: &Arc<Server>, call: impl Fn(Arc<Server>) -> F) -> Vec<String>
 where
     F: Future<Output = Answer> + Send + 'static,
 {
@@ -81,7 +90,7 @@ where
 }
 
 /// What many equal outcomes look like.
-fn times(count: usize, outcome: &str) -> Vec<String> {
+pub fn times(count: usize, outcome: &str) -> Vec<String> {
     vec![outcome.to_owned(); count]
 }
 

@@ -218,14 +218,14 @@ async fn a_pool_that_verifies_nothing_resends_nothing() {
 }
 
 #[tokio::test]
-async fn a_session_is_refused_as_long_as_nothing_makes_one() {
+async fn a_session_that_nobody_was_given_is_refused() {
     let server = Server::memory().await;
     let (_, client) = scene(&server, json!({}), json!({})).await;
     let session = "x".repeat(20);
     let request = json!({"ClientId": client, "Username": "alice", "ConfirmationCode": "123456", "Session": session});
     assert_eq!(
         server.call("ConfirmSignUp", request).await.error(),
-        "InvalidParameterException: Session in ConfirmSignUp is not supported by this Poolkeeper version yet. See docs/compatibility.md."
+        "NotAuthorizedException: Invalid session for the user."
     );
 }
 

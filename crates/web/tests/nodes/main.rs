@@ -15,4 +15,5 @@ mod memory;
 mod names;
 mod outages;
 mod requests;
+mod rotation;
 mod support;

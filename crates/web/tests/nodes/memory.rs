@@ -26,7 +26,7 @@ const BOUND: Duration = Duration::from_secs(1);
 const INVALID: &str = "NotAuthorizedException: Invalid Access Token";
 
 /// Asks until the new state is seen, which was acknowledged at `changed`.
-async fn seen(what: &str, changed: Instant, is_new: impl AsyncFn() -> bool) {
+pub async fn seen(what: &str, changed: Instant, is_new: impl AsyncFn() -> bool) {
     let mut last = Duration::ZERO;
     loop {
         let began = Instant::now();
@@ -93,7 +93,7 @@ async fn a_change_is_seen_within_a_second() {
 }
 
 /// Header of a token.
-fn kid(token: &str) -> String {
+pub fn kid(token: &str) -> String {
     let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
     let header: Value = serde_json::from_slice(&header).unwrap();
     header["kid"].as_str().unwrap().to_owned()

@@ -80,6 +80,7 @@ fn blank(ctx: &Ctx, pool_id: &str, name: &str, secret: Option<&str>) -> Client {
         refresh_token_rotation: None,
         oauth: OAuthSettings::default(),
         propagates_user_context: false,
+        sso_minutes: None,
     };
     if let Some(secret) = secret {
         secrets::add(ctx, &mut client, secret);

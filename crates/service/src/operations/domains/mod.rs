@@ -124,7 +124,7 @@ async fn find(ctx: &Ctx, pool: &Pool, name: &str) -> Result<Stored<Domain>, ApiE
 }
 
 /// The host that a custom domain has to lead to, where the service names one of CloudFront's: this server's own.
-fn target(ctx: &Ctx) -> String {
+pub(crate) fn target(ctx: &Ctx) -> String {
     let base = ctx.app.settings.base_url.as_str();
     let rest = base.split_once("://").map_or(base, |(_scheme, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();

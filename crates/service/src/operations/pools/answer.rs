@@ -3,9 +3,8 @@
 use domain::{Domain, Pool};
 use store::Stored;
 use wire::{
-    AccountRecoverySettingType, AdminCreateUserConfigType, AuthFactorType, DeletionProtectionType, LambdaConfigType,
-    PasswordPolicyType, SignInPolicyType, UserAttributeUpdateSettingsType, UserPoolMfaType, UserPoolPolicyType,
-    UserPoolType, UsernameConfigurationType,
+    AccountRecoverySettingType, AdminCreateUserConfigType, DeletionProtectionType, PasswordPolicyType,
+    SignInPolicyType, UserAttributeUpdateSettingsType, UserPoolPolicyType, UserPoolType, UsernameConfigurationType,
 };
 
 use crate::Ctx;
@@ -30,14 +29,14 @@ pub fn user_pool(ctx: &Ctx, pool: &Pool, users: i64, domains: &[Stored<Domain>])
                 password_history_size: policy.history_size,
                 temporary_password_validity_days: Some(policy.temporary_password_validity_days),
             }),
-            sign_in_policy: Some(SignInPolicyType { allowed_first_auth_factors: Some(vec![AuthFactorType::Password]) }),
+            sign_in_policy: Some(SignInPolicyType { allowed_first_auth_factors: Some(pool.first_factors()) }),
         }),
         deletion_protection: Some(if pool.deletion_protected {
             DeletionProtectionType::Active
         } else {
             DeletionProtectionType::Inactive
         }),
-        lambda_config: Some(LambdaConfigType::default()),
+        lambda_config: Some(pool.sign_in.triggers.clone().unwrap_or_default()),
         status: None,
         last_modified_date: Some(pool.modified_at),
         creation_date: Some(pool.created_at),
@@ -55,8 +54,8 @@ pub fn user_pool(ctx: &Ctx, pool: &Pool, users: i64, domains: &[Stored<Domain>])
                 attributes_require_verification_before_update: Some(pool.verification_before_update.clone()),
             }
         }),
-        mfa_configuration: Some(UserPoolMfaType::Off),
-        device_configuration: None,
+        mfa_configuration: Some(pool.mfa()),
+        device_configuration: pool.sign_in.devices.clone(),
         estimated_number_of_users: Some(users),
         email_configuration: Some(pool.email.clone()),
         sms_configuration: pool.sms.clone(),

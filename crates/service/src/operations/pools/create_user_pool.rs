@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{FactorSettings, PasswordPolicy, Pool, SigningKeyRecord, SigningKeyState, SigningKeyUse, schema};
+use domain::{FactorSettings, PasswordPolicy, Pool, SigningKeyRecord, SigningKeyUse, schema};
 use store::{Changes, Stored};
 use wire::{
     AliasAttributeType, CreateUserPoolRequest, CreateUserPoolResponse, EmailConfigurationType, UserPoolTierType,
@@ -106,10 +106,5 @@ fn is_region(region: &str) -> bool {
 }
 
 fn give(changes: &mut Changes, key: Stored<SigningKeyRecord>, pool_id: &str, usage: SigningKeyUse) {
-    let version = key.version;
-    let mut record = key.value;
-    record.pool_id = pool_id.to_owned();
-    record.usage = Some(usage);
-    record.state = SigningKeyState::Active;
-    changes.save(record, Some(version));
+    changes.save(key.value.given(pool_id, usage), Some(key.version));
 }

@@ -1,12 +1,12 @@
 //! What a pool says about second factors and passkeys: SetUserPoolMfaConfig and GetUserPoolMfaConfig (accounts.md §16).
 
-use domain::Pool;
+use domain::{MfaMethod, Pool};
 use wire::{
-    EmailSendingAccountType, GetUserPoolMfaConfigResponse, SetUserPoolMfaConfigRequest, SmsMfaConfigType,
-    SoftwareTokenMfaConfigType, UserPoolMfaType, WebAuthnConfigurationType,
+    GetUserPoolMfaConfigResponse, RecoveryOptionNameType, SetUserPoolMfaConfigRequest, SmsMfaConfigType,
+    SoftwareTokenMfaConfigType, UserPoolMfaType, VerifiedAttributeType, WebAuthnConfigurationType,
 };
 
-use super::sms;
+use super::{policies, settings::Settings, sms};
 use crate::{
     ApiError, Ctx,
     tiers::{self, Feature},
@@ -26,8 +26,8 @@ pub fn answer(pool: &Pool) -> GetUserPoolMfaConfigResponse {
             .factors
             .software_token
             .map(|enabled| SoftwareTokenMfaConfigType { enabled: Some(enabled) }),
-        email_mfa_configuration: None,
-        mfa_configuration: Some(UserPoolMfaType::Off),
+        email_mfa_configuration: pool.factors.email.clone(),
+        mfa_configuration: Some(pool.mfa()),
         web_authn_configuration: pool.factors.web_authn.clone(),
     }
 }
@@ -35,11 +35,10 @@ pub fn answer(pool: &Pool) -> GetUserPoolMfaConfigResponse {
 /// Puts what the request says into the pool. Decision: a part that is left out stays as it is.
 ///
 /// # Errors
-/// `InvalidParameterException` for parts that contradict each other and for factors that this version does not ask
-/// for; `FeatureUnavailableInTierException`.
+/// `InvalidParameterException` for parts that contradict each other or the rest of the pool;
+/// `FeatureUnavailableInTierException`.
 pub fn apply(ctx: &Ctx, pool: &mut Pool, request: &SetUserPoolMfaConfigRequest) -> Result<(), ApiError> {
     check(ctx, pool, request)?;
-    refuse_factors(request)?;
 
     if let Some(given) = &request.sms_mfa_configuration {
         if let Some(configuration) = sms::configuration(pool.region(), given.sms_configuration.clone())? {
@@ -54,7 +53,75 @@ pub fn apply(ctx: &Ctx, pool: &mut Pool, request: &SetUserPoolMfaConfigRequest) 
     if let Some(given) = &request.web_authn_configuration {
         pool.factors.web_authn = Some(given.clone());
     }
+    if let Some(given) = &request.email_mfa_configuration {
+        pool.factors.email = Some(given.clone());
+    }
+    if let Some(mfa) = request.mfa_configuration {
+        set_mfa(pool, mfa);
+    }
+    check_together(pool)
+}
+
+/// Says whether users are asked for second factors.
+///
+/// Decision: OFF switches the factors off that can be: to say both in one request is a contradiction, so a pool that
+/// asks for none does not go on offering any. The configuration of text messages serves other ends too and stays.
+pub fn set_mfa(pool: &mut Pool, mfa: UserPoolMfaType) {
+    pool.factors.mfa = Some(mfa);
+    if mfa == UserPoolMfaType::Off {
+        pool.factors.software_token = pool.factors.software_token.map(|_| false);
+        pool.factors.email = None;
+    }
+}
+
+/// Checks that what the pool says about second factors goes together with everything else that it says; asked by
+/// whatever changes either.
+///
+/// # Errors
+/// `InvalidParameterException`.
+pub fn check_together(pool: &Pool) -> Result<(), ApiError> {
+    let mfa = Some(pool.mfa());
+    policies::fits_mfa(&pool.sign_in.first_factors, mfa, pool.factors.web_authn.as_ref())?;
+    if pool.factors.email.is_none() {
+        return Ok(());
+    }
+    if !pool.sends_own_mail() {
+        return Err(ApiError::invalid_parameter(
+            "Cannot set EmailMfaConfiguration when user pool EmailConfiguration contains an EmailSendingAccount of COGNITO_DEFAULT.",
+        ));
+    }
+    let recovers_by_email_only = matches!(
+        pool.recovery.as_deref(),
+        Some([option]) if option.name == RecoveryOptionNameType::VerifiedEmail
+    );
+    if recovers_by_email_only {
+        // Decision: the service's words are not recorded.
+        return Err(ApiError::invalid_parameter(
+            "Cannot set EmailMfaConfiguration when verified_email is the only recovery mechanism of AccountRecoverySetting.",
+        ));
+    }
     Ok(())
+}
+
+/// What CreateUserPool and UpdateUserPool demand of a pool that is to ask for second factors (accounts.md §13.5).
+/// Software tokens and mail, which SetUserPoolMfaConfig alone can set up, do in place of text messages
+/// (accounts.md §13.4).
+///
+/// # Errors
+/// `InvalidParameterException`.
+pub fn check_settings(pool: &Pool, settings: &Settings) -> Result<(), ApiError> {
+    if settings.mfa_configuration.unwrap_or(UserPoolMfaType::Off) == UserPoolMfaType::Off {
+        return Ok(());
+    }
+    let verifies_phones =
+        settings.auto_verified_attributes.iter().flatten().any(|name| *name == VerifiedAttributeType::PhoneNumber);
+    let has_others = pool.offers(MfaMethod::SoftwareToken) || pool.factors.email.is_some();
+    if has_others || (settings.sms_configuration.is_some() && verifies_phones) {
+        return Ok(());
+    }
+    Err(ApiError::invalid_parameter(
+        "SMS configuration and Auto verification for phone_number are required when MFA is required/optional",
+    ))
 }
 
 /// The service's own rules.
@@ -71,7 +138,7 @@ fn check(ctx: &Ctx, pool: &Pool, request: &SetUserPoolMfaConfigRequest) -> Resul
             ));
         }
         Some(UserPoolMfaType::On | UserPoolMfaType::Optional)
-            if !sms && !software_token && !email && pool.sms.is_none() =>
+            if !sms && !software_token && !email && !keeps_one(pool, request) =>
         {
             return Err(ApiError::invalid_parameter(
                 "Invalid MFA configuration given, can't disable all MFAs with a required or optional configuration.",
@@ -81,11 +148,6 @@ fn check(ctx: &Ctx, pool: &Pool, request: &SetUserPoolMfaConfigRequest) -> Resul
     }
     if email {
         tiers::check(ctx, pool.tier, &[Feature::EmailMfa])?;
-        if pool.email.email_sending_account != Some(EmailSendingAccountType::Developer) {
-            return Err(ApiError::invalid_parameter(
-                "Cannot set EmailMfaConfiguration when user pool EmailConfiguration contains an EmailSendingAccount of COGNITO_DEFAULT.",
-            ));
-        }
     }
     if let Some(passkeys) = &request.web_authn_configuration {
         tiers::check(ctx, pool.tier, &[Feature::PasswordlessSignIn])?;
@@ -94,18 +156,10 @@ fn check(ctx: &Ctx, pool: &Pool, request: &SetUserPoolMfaConfigRequest) -> Resul
     Ok(())
 }
 
-/// What this version does not ask for at sign-in must not look as if it did.
-fn refuse_factors(request: &SetUserPoolMfaConfigRequest) -> Result<(), ApiError> {
-    if let Some(mfa @ (UserPoolMfaType::On | UserPoolMfaType::Optional)) = request.mfa_configuration {
-        return Err(ApiError::not_supported(&format!("MfaConfiguration {}", mfa.as_str())));
-    }
-    if request.software_token_mfa_configuration.as_ref().is_some_and(|given| given.enabled == Some(true)) {
-        return Err(ApiError::not_supported("SoftwareTokenMfaConfiguration.Enabled"));
-    }
-    if request.email_mfa_configuration.is_some() {
-        return Err(ApiError::not_supported("EmailMfaConfiguration"));
-    }
-    Ok(())
+/// Whether the pool has a factor that this request leaves as it is.
+fn keeps_one(pool: &Pool, request: &SetUserPoolMfaConfigRequest) -> bool {
+    let keeps_token = request.software_token_mfa_configuration.is_none() && pool.offers(MfaMethod::SoftwareToken);
+    keeps_token || pool.sms.is_some() || pool.factors.email.is_some()
 }
 
 /// Browsers take nothing else than a domain's name, which ends up in every passkey: it had better be right.

@@ -1,6 +1,6 @@
 //! ListUserPools (accounts.md §12.2): the pools of the caller's region, by id.
 
-use wire::{LambdaConfigType, ListUserPoolsRequest, ListUserPoolsResponse, UserPoolDescriptionType};
+use wire::{ListUserPoolsRequest, ListUserPoolsResponse, UserPoolDescriptionType};
 
 use crate::{ApiError, Ctx, paging};
 
@@ -23,7 +23,7 @@ pub async fn run(ctx: &Ctx, input: ListUserPoolsRequest) -> Result<ListUserPools
         .map(|pool| UserPoolDescriptionType {
             id: Some(pool.value.id),
             name: Some(pool.value.name),
-            lambda_config: Some(LambdaConfigType::default()),
+            lambda_config: Some(pool.value.sign_in.triggers.unwrap_or_default()),
             status: None,
             last_modified_date: Some(pool.value.modified_at),
             creation_date: Some(pool.value.created_at),

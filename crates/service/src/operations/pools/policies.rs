@@ -1,16 +1,19 @@
 //! Password policy, sign-in policy and what in the settings not every tier includes (accounts.md §13.3, §13.5).
 
-use domain::PasswordPolicy;
-use wire::{AdvancedSecurityModeType, AuthFactorType, PreTokenGenerationLambdaVersionType, UserPoolMfaType};
+use domain::{PasswordPolicy, Pool};
+use wire::{
+    AdvancedSecurityModeType, AuthFactorType, PreTokenGenerationLambdaVersionType, UserPoolMfaType,
+    WebAuthnConfigurationType, WebAuthnFactorConfigurationType,
+};
 
 use super::settings::Settings;
 use crate::{ApiError, tiers::Feature};
 
-/// The password policy that the request asks for.
+/// The password policy that the request asks for, for this pool as it is.
 ///
 /// # Errors
-/// When both forms of the life of temporary passwords are given, and for a sign-in policy without passwords.
-pub fn password_policy(settings: &Settings) -> Result<PasswordPolicy, ApiError> {
+/// When both forms of the life of temporary passwords are given, and for a sign-in policy that cannot be.
+pub fn password_policy(pool: &Pool, settings: &Settings) -> Result<PasswordPolicy, ApiError> {
     let default = PasswordPolicy::default();
     let given = settings.policies.as_ref().and_then(|policies| policies.password_policy.as_ref());
     let old_days = settings.admin_create_user_config.as_ref().and_then(|config| config.unused_account_validity_days);
@@ -30,12 +33,7 @@ pub fn password_policy(settings: &Settings) -> Result<PasswordPolicy, ApiError> 
     if factors.contains(&AuthFactorType::SoftwareToken) {
         return Err(ApiError::invalid_parameter("SOFTWARE_TOKEN cannot be one of the allowed first auth factors."));
     }
-    let has_codes = factors.iter().any(|factor| matches!(factor, AuthFactorType::EmailOtp | AuthFactorType::SmsOtp));
-    if has_codes && settings.mfa_configuration == Some(UserPoolMfaType::On) {
-        return Err(ApiError::invalid_parameter(
-            "EMAIL_OTP and SMS_OTP cannot be allowed first auth factors when MFA is required.",
-        ));
-    }
+    fits_mfa(factors, settings.mfa_configuration, pool.factors.web_authn.as_ref())?;
     // 0 days stand for the default.
     let days = new_days.or(old_days).filter(|days| *days > 0).unwrap_or(default.temporary_password_validity_days);
     Ok(match given {
@@ -51,6 +49,34 @@ pub fn password_policy(settings: &Settings) -> Result<PasswordPolicy, ApiError> 
             temporary_password_validity_days: days,
         },
     })
+}
+
+/// Checks that first factors go together with what the pool says about second ones (auth-flows.md §3): a code that was
+/// sent is never followed by a second factor, and a passkey stands for two only where the pool says so.
+///
+/// # Errors
+/// `InvalidParameterException`.
+pub fn fits_mfa(
+    factors: &[AuthFactorType],
+    mfa: Option<UserPoolMfaType>,
+    passkeys: Option<&WebAuthnConfigurationType>,
+) -> Result<(), ApiError> {
+    if mfa != Some(UserPoolMfaType::On) {
+        return Ok(());
+    }
+    if factors.iter().any(|factor| matches!(factor, AuthFactorType::EmailOtp | AuthFactorType::SmsOtp)) {
+        return Err(ApiError::invalid_parameter(
+            "EMAIL_OTP and SMS_OTP cannot be allowed first auth factors when MFA is required.",
+        ));
+    }
+    let stand_for_two = passkeys.and_then(|passkeys| passkeys.factor_configuration)
+        == Some(WebAuthnFactorConfigurationType::MultiFactorWithUserVerification);
+    if factors.contains(&AuthFactorType::WebAuthn) && !stand_for_two {
+        return Err(ApiError::invalid_parameter(
+            "WEB_AUTHN can be an allowed first auth factor when MFA is required only if the WebAuthnConfiguration has FactorConfiguration MULTI_FACTOR_WITH_USER_VERIFICATION.",
+        ));
+    }
+    Ok(())
 }
 
 /// `AllowedFirstAuthFactors` as given.

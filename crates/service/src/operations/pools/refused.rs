@@ -3,28 +3,19 @@
 //! are always taken.
 
 use wire::{
-    AdvancedSecurityModeType, AuthFactorType, DcrConfigurationType, DeviceConfigurationType, EncryptionKeyType,
-    IssuerType, LambdaConfigType, StatusType, UserPoolMfaType, VerifiedAttributeType,
+    AdvancedSecurityModeType, DcrConfigurationType, EncryptionKeyType, IssuerType, LambdaConfigType, StatusType,
 };
 
-use super::{policies, settings::Settings};
-use crate::ApiError;
+use super::settings::Settings;
+use crate::{ApiError, Ctx};
 
 /// Refuses the first setting that would have no effect.
 ///
 /// # Errors
 /// `InvalidParameterException` naming the setting.
-pub fn check(settings: &Settings) -> Result<(), ApiError> {
-    mfa(settings)?;
+pub fn check(ctx: &Ctx, settings: &Settings) -> Result<(), ApiError> {
     if let Some(lambda) = &settings.lambda_config {
-        triggers(lambda)?;
-    }
-    let factors = policies::first_factors(settings).unwrap_or_default();
-    if let Some(factor) = factors.iter().find(|factor| **factor != AuthFactorType::Password) {
-        return Err(ApiError::not_supported(&format!("AllowedFirstAuthFactors {}", factor.as_str())));
-    }
-    if settings.device_configuration.as_ref().is_some_and(|devices| *devices != DeviceConfigurationType::default()) {
-        return Err(ApiError::not_supported("DeviceConfiguration"));
+        triggers(ctx, lambda)?;
     }
     if let Some(add_ons) = &settings.user_pool_add_ons {
         let mode = add_ons.advanced_security_mode;
@@ -66,21 +57,9 @@ fn is_used(dcr: &DcrConfigurationType) -> bool {
         || allowed_scopes.iter().any(|scopes| !scopes.is_empty())
 }
 
-fn mfa(settings: &Settings) -> Result<(), ApiError> {
-    let Some(mfa @ (UserPoolMfaType::On | UserPoolMfaType::Optional)) = settings.mfa_configuration else {
-        return Ok(());
-    };
-    let verifies_phones =
-        settings.auto_verified_attributes.iter().flatten().any(|name| *name == VerifiedAttributeType::PhoneNumber);
-    if settings.sms_configuration.is_none() || !verifies_phones {
-        return Err(ApiError::invalid_parameter(
-            "SMS configuration and Auto verification for phone_number are required when MFA is required/optional",
-        ));
-    }
-    Err(ApiError::not_supported(&format!("MfaConfiguration {}", mfa.as_str())))
-}
-
-fn triggers(lambda: &LambdaConfigType) -> Result<(), ApiError> {
+/// Takes a function only for an occasion at which it is called, and only where somebody runs it.
+fn triggers(ctx: &Ctx, lambda: &LambdaConfigType) -> Result<(), ApiError> {
+    let is_run = |function: &Option<String>| function.as_deref().is_some_and(|arn| ctx.app.runner.knows(arn));
     if let (Some(plain), Some(versioned)) = (&lambda.pre_token_generation, &lambda.pre_token_generation_config)
         && *plain != versioned.lambda_arn
     {
@@ -111,9 +90,12 @@ fn triggers(lambda: &LambdaConfigType) -> Result<(), ApiError> {
         ("PostConfirmation", post_confirmation.is_some()),
         ("PreAuthentication", pre_authentication.is_some()),
         ("PostAuthentication", post_authentication.is_some()),
-        ("DefineAuthChallenge", define_auth_challenge.is_some()),
-        ("CreateAuthChallenge", create_auth_challenge.is_some()),
-        ("VerifyAuthChallengeResponse", verify_auth_challenge_response.is_some()),
+        ("DefineAuthChallenge", define_auth_challenge.is_some() && !is_run(define_auth_challenge)),
+        ("CreateAuthChallenge", create_auth_challenge.is_some() && !is_run(create_auth_challenge)),
+        (
+            "VerifyAuthChallengeResponse",
+            verify_auth_challenge_response.is_some() && !is_run(verify_auth_challenge_response),
+        ),
         ("PreTokenGeneration", pre_token_generation.is_some()),
         ("UserMigration", user_migration.is_some()),
         ("PreTokenGenerationConfig", pre_token_generation_config.is_some()),

@@ -1,4 +1,4 @@
-//! SetUserPoolMfaConfig (accounts.md §16): text messages, passkeys, and no second factor yet.
+//! SetUserPoolMfaConfig (accounts.md §16): second factors and passkeys.
 
 use store::Changes;
 use wire::{SetUserPoolMfaConfigRequest, SetUserPoolMfaConfigResponse};

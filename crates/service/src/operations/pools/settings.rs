@@ -14,7 +14,7 @@ use wire::{
     UserPoolPolicyType, UserPoolTierType, VerificationMessageTemplateType, VerifiedAttributeType,
 };
 
-use super::{email, messages, policies, refused, sms};
+use super::{email, factors, messages, policies, refused, sms};
 use crate::{ApiError, Ctx, operations::tags, tiers};
 
 /// Every setting that both requests can carry.
@@ -113,7 +113,7 @@ impl From<UpdateUserPoolRequest> for Settings {
 /// not honour.
 pub fn apply(ctx: &Ctx, pool: &mut Pool, settings: &Settings) -> Result<(), ApiError> {
     let tier = settings.user_pool_tier.unwrap_or(UserPoolTierType::Essentials);
-    let policy = policies::password_policy(settings)?;
+    let policy = policies::password_policy(pool, settings)?;
     let auto_verified = distinct(settings.auto_verified_attributes.as_deref().unwrap_or_default());
     let before_update = verification_before_update(pool, settings, &auto_verified)?;
     let recovery = recovery(settings.account_recovery_setting.as_ref())?;
@@ -130,7 +130,8 @@ pub fn apply(ctx: &Ctx, pool: &mut Pool, settings: &Settings) -> Result<(), ApiE
         return Err(ApiError::new(ErrorKind::UserPoolTagging, message));
     }
     tiers::check(ctx, tier, &policies::tiered_features(settings, &policy))?;
-    refused::check(settings)?;
+    factors::check_settings(pool, settings)?;
+    refused::check(ctx, settings)?;
 
     let admin = settings.admin_create_user_config.clone().unwrap_or_default();
     pool.password_policy = policy;
@@ -146,8 +147,21 @@ pub fn apply(ctx: &Ctx, pool: &mut Pool, settings: &Settings) -> Result<(), ApiE
     pool.tags = tags;
     pool.tier = tier;
     pool.add_ons = settings.user_pool_add_ons.clone();
+    pool.sign_in.triggers = settings.lambda_config.clone().filter(|triggers| *triggers != Default::default());
     pool.factors.sms_message = settings.sms_authentication_message.clone();
-    Ok(())
+    factors::set_mfa(pool, settings.mfa_configuration.unwrap_or(UserPoolMfaType::Off));
+    pool.sign_in.devices = devices(settings.device_configuration.as_ref());
+    pool.sign_in.first_factors = distinct(policies::first_factors(settings).unwrap_or_default());
+    factors::check_together(pool)
+}
+
+/// Either member, whatever it says, has the pool keep track of devices; the other one is then false.
+fn devices(given: Option<&DeviceConfigurationType>) -> Option<DeviceConfigurationType> {
+    let given = given.filter(|given| **given != DeviceConfigurationType::default())?;
+    Some(DeviceConfigurationType {
+        challenge_required_on_new_device: Some(given.challenge_required_on_new_device == Some(true)),
+        device_only_remembered_on_user_prompt: Some(given.device_only_remembered_on_user_prompt == Some(true)),
+    })
 }
 
 /// Each item once, in the order given.

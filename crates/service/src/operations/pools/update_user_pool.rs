@@ -29,7 +29,7 @@ pub async fn run(ctx: &Ctx, input: UpdateUserPoolRequest) -> Result<UpdateUserPo
         // Decide.
         let mut after = before.value.clone();
         settings::apply(ctx, &mut after, &settings)?;
-        tiers::check_change(ctx, after.tier, &set_elsewhere(&before, &domains))?;
+        tiers::check_change(ctx, after.tier, &set_elsewhere(&after, &domains))?;
         after.name = pool_name.clone().unwrap_or(after.name);
         if ctx.own.is_seeding && after == before.value {
             return Ok(UpdateUserPoolResponse {});
@@ -51,8 +51,14 @@ fn set_elsewhere(pool: &Pool, domains: &[Stored<Domain>]) -> Vec<Feature> {
     if pool.factors.web_authn.is_some() {
         features.push(Feature::PasswordlessSignIn);
     }
+    if pool.factors.email.is_some() {
+        features.push(Feature::EmailMfa);
+    }
     if domains::use_managed_login(domains) {
         features.push(Feature::ManagedLogin);
+    }
+    if pool.sign_in.tracked_sessions.is_some() {
+        features.push(Feature::SessionTracking);
     }
     features
 }

@@ -7,7 +7,7 @@
 //! `ClientMetadata`, `AnalyticsMetadata` and `UserContextData` have been checked for their shape. Triggers, analytics
 //! and risk will read them from the input here; they are not stored and change nothing else.
 
-use domain::{AttemptPurpose, Attempts, Client, Medium, Pool, RecoveryChannel, Spent, User, time};
+use domain::{AttemptPurpose, Attempts, Client, Medium, MessagePurpose, Pool, RecoveryChannel, Spent, User, time};
 use store::{Changes, ResetRequestSnapshot, Stored};
 use wire::{CodeDeliveryDetailsType, ForgotPasswordRequest, ForgotPasswordResponse};
 
@@ -96,7 +96,7 @@ async fn pretend_to_send(
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     let details = simulated_delivery(ctx, pool, username);
     let mut changes = count(ctx, pool, stand_in, requests)?;
-    render_for_nobody(ctx, client, pool, stand_in)?;
+    render_for_nobody(ctx, client, pool, stand_in, MessagePurpose::ForgotPassword, Medium::Email)?;
     for _ in 0..2 {
         changes.insert(Spent { id: ctx.uuid(), expires_at: ctx.now.plus(time::HOUR) });
     }

@@ -71,24 +71,36 @@ pub(crate) fn can_deliver_anything(ctx: &Ctx) -> Result<(), ApiError> {
 }
 
 /// Does the work of making a code and its message for a user that does not exist, and throws both away.
-fn render_for_nobody(ctx: &Ctx, client: &Client, pool: &Pool, stand_in: &str) -> Result<(), ApiError> {
-    let address = "nobody@example.com";
+///
+/// # Errors
+/// When the message cannot be sealed.
+pub(crate) fn render_for_nobody(
+    ctx: &Ctx,
+    client: &Client,
+    pool: &Pool,
+    stand_in: &str,
+    purpose: MessagePurpose,
+    medium: Medium,
+) -> Result<(), ApiError> {
+    let address = match medium {
+        Medium::Email => "nobody@example.com",
+        Medium::Sms => "+10000000000",
+    };
     let nobody = User {
         pool_id: pool.id.clone(),
         sub: stand_in.to_owned(),
         username: stand_in.to_owned(),
         status: UserStatusType::Confirmed,
         enabled: true,
-        attributes: [("email".to_owned(), address.to_owned())].into(),
+        attributes: [(medium.attribute().to_owned(), address.to_owned())].into(),
         created_at: ctx.now,
         modified_at: ctx.now,
         tokens_not_before: None,
         identities: Vec::new(),
         mfa: Default::default(),
     };
-    let (code, _) = codes::issue(ctx, &pool.id, stand_in, CodePurpose::Reset, Medium::Email, address);
-    let purpose = MessagePurpose::ForgotPassword;
-    messages::write(ctx, pool, Some(&client.id), &nobody, purpose, Medium::Email, address, &code).map(drop)
+    let (code, _) = codes::issue(ctx, &pool.id, stand_in, CodePurpose::Reset, medium, address);
+    messages::write(ctx, pool, Some(&client.id), &nobody, purpose, medium, address, &code).map(drop)
 }
 
 /// `CodeDeliveryDetails` of a message to `destination`.
@@ -108,22 +120,36 @@ pub fn delivery(medium: Medium, destination: &str) -> CodeDeliveryDetailsType {
 /// the service; here the phone comes first, as it does for real users without a recovery setting.
 #[must_use]
 pub fn simulated_delivery(ctx: &Ctx, pool: &Pool, username: &str) -> CodeDeliveryDetailsType {
-    if names::is_email(username) {
-        return delivery(Medium::Email, username);
-    }
-    if names::is_phone_number(username) {
-        return delivery(Medium::Sms, username);
-    }
+    let verifies_phones = pool.auto_verified_attributes.contains(&VerifiedAttributeType::PhoneNumber);
+    let medium = if names::is_phone_number(username) || verifies_phones && !names::is_email(username) {
+        Medium::Sms
+    } else {
+        Medium::Email
+    };
+    delivery(medium, &simulated_address(ctx, pool, username, medium))
+}
+
+/// The address by this medium of a user that does not exist: the name itself where it is one, else one that is derived
+/// from the name, always the same.
+#[must_use]
+pub(crate) fn simulated_address(ctx: &Ctx, pool: &Pool, username: &str, medium: Medium) -> String {
     let seed = lookup::subject(ctx, pool, username, None);
     let bytes: Vec<u8> = seed.bytes().filter(u8::is_ascii_hexdigit).collect();
-    if pool.auto_verified_attributes.contains(&VerifiedAttributeType::PhoneNumber) {
-        let digits: String = bytes.iter().take(4).map(|byte| char::from(b'0' + byte % 10)).collect();
-        return delivery(Medium::Sms, &format!("+1000000{digits}"));
+    match medium {
+        Medium::Email if names::is_email(username) => username.to_owned(),
+        Medium::Sms if names::is_phone_number(username) => username.to_owned(),
+        Medium::Sms => {
+            let digits: String = bytes.iter().take(4).map(|byte| char::from(b'0' + byte % 10)).collect();
+            format!("+1000000{digits}")
+        }
+        Medium::Email => {
+            let sum = |at: usize| bytes.iter().skip(at * 4).take(4).fold(0, |sum: u8, byte| sum.wrapping_add(*byte));
+            let letter = |at: usize| char::from(b'a' + sum(at) % 26);
+            // As long as addresses are: sealed sessions, in which it travels, show how long it is.
+            let word = |at: usize| String::from(letter(at)).repeat(usize::from(4 + sum(at + 2) % 6));
+            format!("{}@{}.example", word(0), word(1))
+        }
     }
-    let letter = |at: usize| {
-        char::from(b'a' + bytes.iter().skip(at * 4).take(4).fold(0, |sum: u8, byte| sum.wrapping_add(*byte)) % 26)
-    };
-    delivery(Medium::Email, &format!("{}@{}", letter(0), letter(1)))
 }
 
 /// How many wrong reset codes are taken.

@@ -12,8 +12,9 @@ use crate::{
 /// # Errors
 /// See auth-flows.md §8.
 pub async fn run(ctx: &Ctx, input: AdminInitiateAuthRequest) -> Result<AdminInitiateAuthResponse, ApiError> {
-    // `Session` only continues a confirmed sign-up in USER_AUTH; the other flows have no use for it.
-    let request = Request::admin(ctx, &input.user_pool_id, &input.client_id, input.auth_parameters, None).await?;
+    // `Session` continues a confirmed sign-up in USER_AUTH; the other flows have no use for it.
+    let (pool, client, metadata) = (&input.user_pool_id, &input.client_id, input.client_metadata);
+    let request = Request::admin(ctx, pool, client, input.auth_parameters, input.session, metadata).await?;
     Ok(match sign_in::begin(ctx, &request, input.auth_flow).await? {
         Outcome::Challenge { name, session, parameters, available } => AdminInitiateAuthResponse {
             challenge_name: Some(name),

@@ -15,8 +15,8 @@ pub async fn run(
     ctx: &Ctx,
     input: AdminRespondToAuthChallengeRequest,
 ) -> Result<AdminRespondToAuthChallengeResponse, ApiError> {
-    let request =
-        Request::admin(ctx, &input.user_pool_id, &input.client_id, input.challenge_responses, input.session).await?;
+    let (pool, client, metadata) = (&input.user_pool_id, &input.client_id, input.client_metadata);
+    let request = Request::admin(ctx, pool, client, input.challenge_responses, input.session, metadata).await?;
     Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
         Outcome::Challenge { name, session, parameters, available } => AdminRespondToAuthChallengeResponse {
             challenge_name: Some(name),

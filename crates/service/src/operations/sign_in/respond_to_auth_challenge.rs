@@ -12,7 +12,8 @@ use crate::{
 /// # Errors
 /// See auth-flows.md §8.
 pub async fn run(ctx: &Ctx, input: RespondToAuthChallengeRequest) -> Result<RespondToAuthChallengeResponse, ApiError> {
-    let request = Request::public(ctx, &input.client_id, input.challenge_responses, input.session).await?;
+    let (responses, session, metadata) = (input.challenge_responses, input.session, input.client_metadata);
+    let request = Request::public(ctx, &input.client_id, responses, session, metadata).await?;
     Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
         Outcome::Challenge { name, session, parameters, available } => RespondToAuthChallengeResponse {
             challenge_name: Some(name),

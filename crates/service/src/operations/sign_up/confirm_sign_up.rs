@@ -8,7 +8,9 @@ use wire::{ConfirmSignUpRequest, ConfirmSignUpResponse, ErrorKind, UserStatusTyp
 use crate::{
     ApiError, Ctx, attributes,
     codes::{self, Checked, WrongCodes},
-    lookup, retry, secret_hash, users,
+    lookup, retry, secret_hash,
+    sign_in::after_sign_up,
+    users,
 };
 
 /// Confirms a user.
@@ -18,12 +20,18 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: ConfirmSignUpRequest) -> Result<ConfirmSignUpResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
-    if input.session.is_some() {
-        return Err(ApiError::not_supported("Session in ConfirmSignUp"));
-    }
+    let started = match &input.session {
+        Some(session) => {
+            let user = lookup::user(ctx, &pool, &input.username).await?;
+            let sub = lookup::subject(ctx, &pool, &input.username, user.as_deref());
+            Some(after_sign_up::resume(ctx, &client, &sub, session)?)
+        }
+        None => None,
+    };
     let force = input.force_alias_creation.unwrap_or(false);
     confirm(ctx, &client, &pool, &input.username, &input.confirmation_code, force).await?;
-    Ok(ConfirmSignUpResponse { session: None })
+    let session = started.map(|started| after_sign_up::confirmed(ctx, &client, started)).transpose()?;
+    Ok(ConfirmSignUpResponse { session })
 }
 
 /// Confirms the user named `username` with a code; what the operation and the link in a mail share. `force` takes

@@ -2,7 +2,7 @@
 //!
 //! Order: client, secret hash, whether sign-up is open, form of the name, attributes, password policy, whether the
 //! names are free, and only then the slow hashing of the password; then one changeset with user, names, password,
-//! code and message.
+//! code and message. In pools that take codes as first factors the password may be left out.
 
 use domain::{
     Client, CodePurpose, MessagePurpose, NameKind, Pool, User,
@@ -19,7 +19,9 @@ use crate::{
     codes, lookup, messages,
     operations::recovery::delivery,
     passwords::{self, Wording as PasswordWording},
-    retry, secret_hash, users,
+    retry, secret_hash,
+    sign_in::after_sign_up,
+    users,
 };
 
 /// Registers a user.
@@ -47,9 +49,12 @@ async fn register(ctx: &Ctx, client: &Client, pool: &Pool, input: &SignUpRequest
     let user_attributes = for_new_user(pool, Writer::Client(client), given, identity)
         .map_err(|refusal| attributes::refused(refusal, Wording::NewUser))?;
     let password = input.password.as_deref().filter(|password| !password.is_empty());
-    // Decision: sign-up without a password belongs to passwordless sign-in, which no pool can switch on yet.
-    let password = password.ok_or_else(|| ApiError::invalid_parameter("Password is required."))?;
-    passwords::check_policy(pool, password, PasswordWording::DidNotConform)?;
+    match password {
+        Some(password) => passwords::check_policy(pool, password, PasswordWording::DidNotConform)?,
+        None if pool.takes_users_without_password() => {}
+        // Decision: the service's words are not known.
+        None => return Err(ApiError::invalid_parameter("Password is required.")),
+    }
 
     let user = User {
         pool_id: pool.id.clone(),
@@ -70,7 +75,7 @@ async fn register(ctx: &Ctx, client: &Client, pool: &Pool, input: &SignUpRequest
     }
 
     let mut changes = Changes::new();
-    let mut details = None;
+    let (mut details, mut session) = (None, None);
     if let Some((medium, address)) = verification_medium(pool, &user) {
         ctx.app.outbox.can_deliver(medium)?;
         let (code, row) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::SignUp, medium, address);
@@ -78,12 +83,15 @@ async fn register(ctx: &Ctx, client: &Client, pool: &Pool, input: &SignUpRequest
             messages::write(ctx, pool, Some(&client.id), &user, MessagePurpose::SignUp, medium, address, &code)?;
         changes.insert(row).insert(message);
         details = Some(delivery(medium, address));
+        session = after_sign_up::signed_up(ctx, client, pool, &user, medium, address)?;
     }
-    changes.insert(passwords::row(ctx, pool, &user, None, password, false).await?);
+    if let Some(password) = password {
+        changes.insert(passwords::row(ctx, pool, &user, None, password, false).await?);
+    }
     let user_sub = user.sub.clone();
     users::insert(&mut changes, pool, user);
     attributes::committed(ctx.app.commit(changes).await, exists)?;
-    Ok(SignUpResponse { user_confirmed: false, code_delivery_details: details, user_sub, session: None })
+    Ok(SignUpResponse { user_confirmed: false, code_delivery_details: details, user_sub, session })
 }
 
 fn exists(kind: NameKind) -> ApiError {

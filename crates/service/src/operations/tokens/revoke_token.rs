@@ -1,11 +1,14 @@
 //! RevokeToken (auth-flows.md §18): a refresh token and every access token of the same sign-in stop working; the
 //! user's other sign-ins go on.
 
-use domain::{Client, Revocation, time};
 use store::Changes;
 use wire::{ErrorKind, RevokeTokenRequest, RevokeTokenResponse};
 
-use crate::{ApiError, Ctx, retry, secret_hash, tokens::refresh::RefreshToken};
+use crate::{
+    ApiError, Ctx, retry, secret_hash,
+    tokens::{refresh::RefreshToken, revocation},
+    tracking,
+};
 
 /// Revokes a refresh token. A token that cannot be read, or was revoked before, is answered alike.
 ///
@@ -20,7 +23,7 @@ pub async fn run(ctx: &Ctx, input: RevokeTokenRequest) -> Result<RevokeTokenResp
     // ResourceNotFoundException, so an unknown client is not authorized either.
     let unauthorized = || ApiError::new(ErrorKind::Unauthorized, "Invalid client or secret");
     let client = ctx.app.client(&input.client_id).await?.ok_or_else(unauthorized)?;
-    if !proves_itself(ctx, &client, input.client_secret.as_deref())? {
+    if !secret_hash::proves_itself(ctx, &client, input.client_secret.as_deref())? {
         return Err(unauthorized());
     }
     if !client.enable_token_revocation {
@@ -35,25 +38,10 @@ pub async fn run(ctx: &Ctx, input: RevokeTokenRequest) -> Result<RevokeTokenResp
             return Ok(());
         }
         let mut changes = Changes::new();
-        changes.insert(Revocation {
-            pool_id: token.pool_id.clone(),
-            origin_jti: token.origin_jti.clone(),
-            // No access token lives longer than a day, and none is made from now on.
-            expires_at: token.expires_at.max(ctx.now.plus(time::DAY)),
-        });
+        tracking::forget(ctx, &mut changes, &token.pool_id, &token.sub, &token.origin_jti).await?;
+        changes.insert(revocation(ctx, &token));
         Ok(ctx.app.commit(changes).await?)
     })
     .await?;
     Ok(RevokeTokenResponse {})
-}
-
-/// Whether the secret is one of the client's; a public client has none to show.
-fn proves_itself(ctx: &Ctx, client: &Client, given: Option<&str>) -> Result<bool, ApiError> {
-    let Some(given) = given else { return Ok(client.secrets.is_empty()) };
-    let mut matches = false;
-    for secret in &client.secrets {
-        let clear = secret_hash::reveal(ctx, client, secret)?;
-        matches |= crypto::hash::constant_time_eq(clear.as_bytes(), given.as_bytes());
-    }
-    Ok(matches)
 }

@@ -1,5 +1,7 @@
 //! AdminCreateUser (accounts.md §10.1): a user with a temporary password, and the invitation that carries it.
 //!
+//! In pools that take codes as first factors a user for whom no password is given has none.
+//!
 //! Order: pool, form of the name, attributes, whether the names are free, where invitations go, password policy, and
 //! only then the slow hashing; then one changeset with user, names, password and invitations. RESEND takes the
 //! second half of that way for a user who exists.
@@ -50,11 +52,14 @@ async fn create(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
     let identity = name.identity.map(|medium| (medium, input.username.as_str()));
     let user_attributes = for_new_user(pool, Writer::Administrator, given, identity)
         .map_err(|refusal| attributes::refused(refusal, Wording::NewUser))?;
+    let given_password = input.temporary_password.as_deref().filter(|given| !given.is_empty());
+    let has_password = given_password.is_some() || !pool.takes_users_without_password();
     let user = User {
         pool_id: pool.id.clone(),
         sub: name.sub,
         username: name.username,
-        status: UserStatusType::ForceChangePassword,
+        // Decision: who needs no password has nothing left to do.
+        status: if has_password { UserStatusType::ForceChangePassword } else { UserStatusType::Confirmed },
         enabled: true,
         attributes: user_attributes,
         created_at: ctx.now,
@@ -74,12 +79,14 @@ async fn create(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
     if let Some((kind, _)) = attributes::other_owner(ctx, pool, &user.sub, &claims).await? {
         return Err(exists(kind));
     }
-    let password = temporary_password(ctx, pool, input.temporary_password.as_deref())?;
+    let password = if has_password { Some(temporary_password(ctx, pool, given_password)?) } else { None };
     let invitations = match input.message_action {
         Some(MessageActionType::Suppress) => Vec::new(),
-        _ => invitations(ctx, pool, &user, input.desired_delivery_mediums.as_deref(), &password)?,
+        _ => invitations(ctx, pool, &user, input.desired_delivery_mediums.as_deref(), password.as_deref())?,
     };
-    changes.insert(passwords::row(ctx, pool, &user, None, &password, true).await?);
+    if let Some(password) = &password {
+        changes.insert(passwords::row(ctx, pool, &user, None, password, true).await?);
+    }
     users::insert(&mut changes, pool, user.clone());
     for invitation in invitations {
         changes.insert(invitation);
@@ -102,7 +109,7 @@ async fn resend(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
         ));
     }
     let password = temporary_password(ctx, pool, input.temporary_password.as_deref())?;
-    let invitations = invitations(ctx, pool, &before, input.desired_delivery_mediums.as_deref(), &password)?;
+    let invitations = invitations(ctx, pool, &before, input.desired_delivery_mediums.as_deref(), Some(&password))?;
     let old = ctx.app.store.password(&pool.id, &before.sub).await?;
     let row = passwords::row(ctx, pool, &before, old.as_deref(), &password, true).await?;
     let mut after = before.value.clone();
@@ -152,7 +159,7 @@ fn invitations(
     pool: &Pool,
     user: &User,
     desired: Option<&[DeliveryMediumType]>,
-    password: &str,
+    password: Option<&str>,
 ) -> Result<Vec<Message>, ApiError> {
     let named = desired.filter(|desired| !desired.is_empty());
     let mut messages = Vec::new();
@@ -160,7 +167,7 @@ fn invitations(
         let wanted = named.map_or(medium == Medium::Sms, |named| named.contains(&medium.delivery_medium()));
         match user.address(medium) {
             // A text without the password would invite nobody.
-            Some(_) if wanted && messages::invitation_is_suppressed(pool, medium) => {}
+            Some(_) if wanted && password.is_some() && messages::invitation_is_suppressed(pool, medium) => {}
             Some(address) if wanted => {
                 ctx.app.outbox.can_deliver(medium)?;
                 messages.push(messages::write(
@@ -171,7 +178,7 @@ fn invitations(
                     MessagePurpose::AdminCreateUser,
                     medium,
                     address,
-                    password,
+                    password.unwrap_or_default(),
                 )?);
             }
             None if wanted && named.is_some() => {

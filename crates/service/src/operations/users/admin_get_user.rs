@@ -17,9 +17,9 @@ pub async fn run(ctx: &Ctx, input: AdminGetUserRequest) -> Result<AdminGetUserRe
         user_last_modified_date: Some(user.modified_at),
         enabled: Some(user.enabled),
         user_status: Some(user.status),
-        mfa_options: None,
-        preferred_mfa_setting: None,
-        user_mfa_setting_list: None,
+        mfa_options: user.mfa.options(),
+        preferred_mfa_setting: user.mfa.preferred_setting(),
+        user_mfa_setting_list: user.mfa.setting_list(),
         username: user.value.username,
     })
 }

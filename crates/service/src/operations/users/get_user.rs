@@ -13,11 +13,12 @@ pub async fn run(ctx: &Ctx, input: GetUserRequest) -> Result<GetUserResponse, Ap
     let authenticated = access::authenticate(ctx, &input.access_token).await?;
     let mut attributes = attribute_list(&authenticated.user);
     attributes.retain(|attribute| is_readable(&authenticated.client, &attribute.name));
+    let user = authenticated.user.value;
     Ok(GetUserResponse {
-        username: authenticated.user.value.username,
         user_attributes: attributes,
-        mfa_options: None,
-        preferred_mfa_setting: None,
-        user_mfa_setting_list: None,
+        mfa_options: user.mfa.options(),
+        preferred_mfa_setting: user.mfa.preferred_setting(),
+        user_mfa_setting_list: user.mfa.setting_list(),
+        username: user.username,
     })
 }

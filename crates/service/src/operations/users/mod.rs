@@ -37,7 +37,7 @@ pub fn user_type(user: &User) -> UserType {
         user_last_modified_date: Some(user.modified_at),
         enabled: Some(user.enabled),
         user_status: Some(user.status),
-        mfa_options: None,
+        mfa_options: user.mfa.options(),
     }
 }
 

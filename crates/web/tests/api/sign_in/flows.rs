@@ -48,7 +48,7 @@ async fn a_client_with_every_flow() {
       "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Initiate Auth method not supported",
       "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Initiate Auth method not supported",
       "USER_SRP_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
-      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "CUSTOM_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
       "USER_AUTH": "InvalidParameterException: USER_AUTH is not enabled for the client.",
       "REFRESH_TOKEN_AUTH": "InvalidParameterException: Missing required parameter REFRESH_TOKEN",
       "REFRESH_TOKEN": "InvalidParameterException: Missing required parameter REFRESH_TOKEN"
@@ -60,7 +60,7 @@ async fn a_client_with_every_flow() {
       "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
       "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
       "USER_SRP_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
-      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "CUSTOM_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
       "USER_AUTH": "InvalidParameterException: USER_AUTH is not enabled for the client.",
       "REFRESH_TOKEN_AUTH": "InvalidParameterException: Missing required parameter REFRESH_TOKEN",
       "REFRESH_TOKEN": "InvalidParameterException: Missing required parameter REFRESH_TOKEN"
@@ -79,7 +79,7 @@ async fn a_client_with_no_flow_to_speak_of() {
       "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Initiate Auth method not supported",
       "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Initiate Auth method not supported",
       "USER_SRP_AUTH": "InvalidParameterException: USER_SRP_AUTH is not enabled for the client.",
-      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "CUSTOM_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
       "USER_AUTH": "InvalidParameterException: USER_AUTH is not enabled for the client.",
       "REFRESH_TOKEN_AUTH": "InvalidParameterException: Auth flow not enabled for this client",
       "REFRESH_TOKEN": "InvalidParameterException: Auth flow not enabled for this client"
@@ -91,7 +91,7 @@ async fn a_client_with_no_flow_to_speak_of() {
       "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Auth flow not enabled for this client",
       "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Auth flow not enabled for this client",
       "USER_SRP_AUTH": "InvalidParameterException: USER_SRP_AUTH is not enabled for the client.",
-      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "CUSTOM_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
       "USER_AUTH": "InvalidParameterException: USER_AUTH is not enabled for the client.",
       "REFRESH_TOKEN_AUTH": "InvalidParameterException: Auth flow not enabled for this client",
       "REFRESH_TOKEN": "InvalidParameterException: Auth flow not enabled for this client"
@@ -126,7 +126,7 @@ async fn the_older_values_stand_for_more_than_they_say() {
       "ADMIN_USER_PASSWORD_AUTH": "InvalidParameterException: Initiate Auth method not supported",
       "ADMIN_NO_SRP_AUTH": "InvalidParameterException: Initiate Auth method not supported",
       "USER_SRP_AUTH": "InvalidParameterException: Only custom auth (lambda driven) is enabled for this client.",
-      "CUSTOM_AUTH": "InvalidParameterException: AuthFlow CUSTOM_AUTH is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+      "CUSTOM_AUTH": "InvalidParameterException: Missing required parameter USERNAME",
       "USER_AUTH": "InvalidParameterException: Only custom auth (lambda driven) is enabled for this client.",
       "REFRESH_TOKEN_AUTH": "InvalidParameterException: Only custom auth (lambda driven) is enabled for this client.",
       "REFRESH_TOKEN": "InvalidParameterException: Only custom auth (lambda driven) is enabled for this client."
@@ -178,14 +178,12 @@ async fn flows_and_challenges_that_do_not_exist() {
     insta::assert_snapshot!(initiate(&server, &client, "NO_SUCH_FLOW", json!({})).await.error(), @"InvalidParameterException: 1 validation error detected: Value 'NO_SUCH_FLOW' at 'authFlow' failed to satisfy constraint: Member must satisfy enum value set: [USER_SRP_AUTH, REFRESH_TOKEN_AUTH, REFRESH_TOKEN, CUSTOM_AUTH, ADMIN_NO_SRP_AUTH, USER_PASSWORD_AUTH, ADMIN_USER_PASSWORD_AUTH, USER_AUTH]");
     let answer = respond(&server, &client, "NO_SUCH_CHALLENGE", None, json!({})).await;
     assert!(answer.error().contains("Member must satisfy enum value set: ["), "{answer:?}");
-    // Challenges that are never issued: no session can be waiting for an answer.
-    let session = "A".repeat(200);
-    for challenge in ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "CUSTOM_CHALLENGE", "SELECT_CHALLENGE", "ADMIN_NO_SRP_AUTH"] {
-        let answer = respond(&server, &client, challenge, None, json!({"USERNAME": "alice"})).await;
-        assert_eq!(answer.error(), "InvalidParameterException: Missing required parameter Session", "{challenge}");
-        let answer = respond(&server, &client, challenge, Some(&session), json!({"USERNAME": "alice"})).await;
-        assert_eq!(answer.error(), INVALID_SESSION, "{challenge}");
-        let request = json!({"UserPoolId": pool, "ClientId": client, "ChallengeName": challenge, "Session": session});
-        assert_eq!(server.call("AdminRespondToAuthChallenge", request).await.error(), INVALID_SESSION, "{challenge}");
-    }
+    // A challenge that is never issued: no session can be waiting for an answer.
+    let (challenge, session) = ("ADMIN_NO_SRP_AUTH", "A".repeat(200));
+    let answer = respond(&server, &client, challenge, None, json!({"USERNAME": "alice"})).await;
+    assert_eq!(answer.error(), "InvalidParameterException: Missing required parameter Session");
+    let answer = respond(&server, &client, challenge, Some(&session), json!({"USERNAME": "alice"})).await;
+    assert_eq!(answer.error(), INVALID_SESSION);
+    let request = json!({"UserPoolId": pool, "ClientId": client, "ChallengeName": challenge, "Session": session});
+    assert_eq!(server.call("AdminRespondToAuthChallenge", request).await.error(), INVALID_SESSION);
 }

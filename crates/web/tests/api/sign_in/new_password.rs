@@ -285,7 +285,8 @@ async fn a_session_is_for_one_answer() {
         }
         let other_client = server.client_id(&pool, json!({})).await;
         assert_eq!(answer(&server, &other_client, &good, with(NEW)).await.error(), INVALID_SESSION);
-        let other = respond(&server, &client, "SOFTWARE_TOKEN_MFA", Some(&good), with(NEW)).await;
+        let code = json!({"USERNAME": "alice", "SOFTWARE_TOKEN_MFA_CODE": "123456"});
+        let other = respond(&server, &client, "SOFTWARE_TOKEN_MFA", Some(&good), code).await;
         assert_eq!(other.error(), INVALID_SESSION);
         let admin = |session: &str| {
             json!({"UserPoolId": pool, "ClientId": client, "ChallengeName": challenge, "Session": session,

@@ -1,0 +1,140 @@
+//! From a sign-up straight to a sign-in (auth-flows.md §4, §7): SignUp answers a `Session`, ConfirmSignUp takes it and
+//! answers another, and USER_AUTH takes that one as the proof of the code that was confirmed.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use crypto::seal::Purpose;
+use domain::{Client, Factor, Medium, Pool, Spent, User, session::SignIn, session::SignUpSession, time};
+use store::{Changes, CommitError, Key, Taken};
+use wire::{AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, UserStatusType};
+
+use super::{
+    Proven, Request, session,
+    user_auth::{self, Subject},
+};
+use crate::{ApiError, Ctx};
+
+/// Which of the two sessions it is: neither passes for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    SignedUp,
+    Confirmed,
+}
+
+/// The session that SignUp answers when a code was sent to `destination`; none where the client could not go on with
+/// it to USER_AUTH, or the pool does not take such codes as the first factor.
+///
+/// Decision: it lives as long as the code of the sign-up, 24 hours, and not as long as a step of a sign-in: it proves
+/// nothing by itself, and a user who takes five minutes to find the mail is to be confirmed all the same.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(crate) fn signed_up(
+    ctx: &Ctx,
+    client: &Client,
+    pool: &Pool,
+    user: &User,
+    medium: Medium,
+    destination: &str,
+) -> Result<Option<String>, ApiError> {
+    if !client.explicit_auth_flows.contains(&ExplicitAuthFlowsType::AllowUserAuth) || !pool.takes_codes_first(medium) {
+        return Ok(None);
+    }
+    let session = SignUpSession {
+        id: ctx.uuid(),
+        pool_id: pool.id.clone(),
+        client_id: client.id.clone(),
+        sub: user.sub.clone(),
+        medium,
+        destination: destination.to_owned(),
+        expires_at: ctx.now.plus(time::DAY),
+    };
+    seal(ctx, &session, Stage::SignedUp).map(Some)
+}
+
+/// What is in the session that SignUp answered for `sub`.
+///
+/// # Errors
+/// Those of auth-flows.md §7.
+pub(crate) fn resume(ctx: &Ctx, client: &Client, sub: &str, text: &str) -> Result<SignUpSession, ApiError> {
+    let session = open(ctx, client, text, Stage::SignedUp)?;
+    if session.sub != sub {
+        return Err(session::invalid());
+    }
+    Ok(session)
+}
+
+/// The session that ConfirmSignUp answers; it is good for one step of a sign-in.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(crate) fn confirmed(ctx: &Ctx, client: &Client, before: SignUpSession) -> Result<String, ApiError> {
+    let expires_at = ctx.now.plus(client.auth_session_milliseconds());
+    seal(ctx, &SignUpSession { id: ctx.uuid(), expires_at, ..before }, Stage::Confirmed)
+}
+
+/// Takes the session that ConfirmSignUp answered for the first factor. Whom it is for it says itself: AuthParameters
+/// are not looked at, but for SECRET_HASH where the client has a secret.
+///
+/// Decision: the secret is asked for although §4 calls all parameters ignored; a client that has one always sends it.
+///
+/// # Errors
+/// Those of the session (auth-flows.md §7) and `NotAuthorizedException`.
+pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
+    let session = open(ctx, &request.client, request.required_session()?, Stage::Confirmed)?;
+    let user = ctx.app.store.user(&request.pool.id, &session.sub).await?.ok_or_else(session::invalid)?;
+    request.check_secret_hash(ctx, request.parameter("USERNAME").unwrap_or(&user.username))?;
+    if ctx.app.store.spent(&session.id).await?.is_some() {
+        return Err(session::used());
+    }
+    if !user.enabled {
+        return Err(ApiError::user_disabled());
+    }
+    let (challenge, factor) = match session.medium {
+        Medium::Email => (ChallengeNameType::EmailOtp, Factor::Email),
+        Medium::Sms => (ChallengeNameType::SmsOtp, Factor::Sms),
+    };
+    let sign_in = SignIn::new(AuthFlowType::UserAuth);
+    let subject =
+        Subject { username: &user.username, user: Some(user.clone()), sub: user.sub.clone(), sign_in: sign_in.clone() };
+    // The code must still be one that the user could begin with, and its address the user's.
+    let may_begin = user_auth::choices(ctx, request, &subject).await?.contains(&challenge);
+    let is_same_address = user.address(session.medium) == Some(session.destination.as_str())
+        && user.has_verified(session.medium.attribute());
+    if user.status != UserStatusType::Confirmed || !may_begin || !is_same_address {
+        return Err(session::invalid());
+    }
+    let mut changes = Changes::new();
+    changes.insert(Spent { id: session.id, expires_at: session.expires_at });
+    changes.assert(Key::User { pool_id: user.pool_id.clone(), sub: user.sub.clone() }, user.version);
+    match ctx.app.commit(changes).await {
+        Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
+        outcome => outcome?,
+    }
+    Ok(Proven { user, password_version: None, sign_in: sign_in.with(factor) })
+}
+
+fn seal(ctx: &Ctx, session: &SignUpSession, stage: Stage) -> Result<String, ApiError> {
+    let identity = identity(&session.client_id, stage);
+    let payload = serde_json::to_vec(session)?;
+    Ok(URL_SAFE_NO_PAD.encode(ctx.app.ring.seal_bytes(ctx.entropy(), Purpose::SignInSession, &identity, &payload)))
+}
+
+fn open(ctx: &Ctx, client: &Client, text: &str, stage: Stage) -> Result<SignUpSession, ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| session::invalid())?;
+    let identity = identity(&client.id, stage);
+    let opened = ctx.app.ring.open_bytes(Purpose::SignInSession, &identity, &bytes).map_err(|_| session::invalid())?;
+    let session: SignUpSession = serde_json::from_slice(&opened).map_err(|_| session::invalid())?;
+    if session.client_id != client.id || session.pool_id != client.pool_id {
+        return Err(session::invalid());
+    }
+    session::check_age(ctx, session.expires_at)?;
+    Ok(session)
+}
+
+/// What a session is sealed for. No challenge is called so.
+fn identity(client_id: &str, stage: Stage) -> String {
+    match stage {
+        Stage::SignedUp => format!("SIGNED_UP/{client_id}"),
+        Stage::Confirmed => format!("CONFIRMED/{client_id}"),
+    }
+}

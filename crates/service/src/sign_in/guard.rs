@@ -1,0 +1,176 @@
+//! What all answers to a challenge of a second factor share (auth-flows.md §7, §10): whose they are, the lock, counting
+//! wrong ones, and what a right one changes.
+//!
+//! Order: parameters → secret hash → session → username → device → turn → user and password as they are now → lock →
+//! the answer. Wrong answers are counted per user, whatever the factor, as failed passwords are: five lock.
+
+use domain::{AttemptPurpose, Attempts, Factor, Spent, User, attempts::Lock, session::SignInSession};
+use store::{Changes, CommitError, Key, Stored, Taken};
+use wire::{ChallengeNameType, UserStatusType};
+
+use super::{Proven, Request, device, session};
+use crate::{
+    ApiError, Ctx, codes,
+    tokens::access::{not_confirmed, password_reset_required},
+    users,
+};
+
+/// A user who answers, as everything stands now.
+pub(super) struct Standing {
+    /// The user.
+    pub user: Stored<User>,
+    attempts: Option<Stored<Attempts>>,
+}
+
+/// The session that this answer to `challenge` belongs to. What else the answer must contain has been asked for before.
+///
+/// # Errors
+/// `InvalidParameterException` for missing parameters, those of the secret hash and of auth-flows.md §7, and for an
+/// unknown device.
+pub(super) async fn resume(
+    ctx: &Ctx,
+    request: &Request,
+    challenge: ChallengeNameType,
+) -> Result<SignInSession, ApiError> {
+    let username = request.required("USERNAME")?;
+    request.required_session()?;
+    request.check_secret_hash(ctx, username)?;
+    let mut waiting = session::resume(ctx, request, challenge).await?;
+    if !request.names(ctx, username, &waiting.sub).await? {
+        return Err(session::invalid());
+    }
+    if let Some(key) = device::named(ctx, request, &waiting.sub).await? {
+        waiting.sign_in.device_key = Some(key);
+    }
+    Ok(waiting)
+}
+
+/// The user, who must be allowed to go on: present, enabled, and with the password that the session has proven.
+///
+/// # Errors
+/// `NotAuthorizedException`, `UserNotConfirmedException` and `PasswordResetRequiredException`.
+pub(super) async fn standing(ctx: &Ctx, request: &Request, waiting: &SignInSession) -> Result<Standing, ApiError> {
+    let pool_id = &request.pool.id;
+    let (snapshot, attempts) = tokio::try_join!(
+        ctx.app.store.sign_in_snapshot(pool_id, &waiting.sub),
+        ctx.app.store.attempts(pool_id, &waiting.sub, AttemptPurpose::SecondFactor),
+    )?;
+    let user = snapshot.user.ok_or_else(session::invalid)?;
+    if !user.enabled {
+        return Err(ApiError::user_disabled());
+    }
+    if user.status == UserStatusType::Unconfirmed {
+        return Err(not_confirmed());
+    }
+    if user.status == UserStatusType::ResetRequired {
+        return Err(password_reset_required());
+    }
+    // Another password may have been set meanwhile: then this session has proven nothing.
+    if waiting.password_version.is_some()
+        && snapshot.password.map(|password| password.version) != waiting.password_version
+    {
+        return Err(session::invalid());
+    }
+    Ok(Standing { user, attempts })
+}
+
+/// Refuses to look at an answer, or to ask for one, while the user is locked.
+///
+/// # Errors
+/// `NotAuthorizedException`.
+pub(super) fn check_lock(ctx: &Ctx, attempts: Option<&Stored<Attempts>>) -> Result<(), ApiError> {
+    if attempts.is_some_and(|attempts| attempts.lock(ctx.now) == Lock::Locked) {
+        return Err(ApiError::not_authorized("Password attempts exceeded"));
+    }
+    Ok(())
+}
+
+impl Standing {
+    /// [`check_lock`] for this user.
+    ///
+    /// # Errors
+    /// `NotAuthorizedException`.
+    pub(super) fn check_lock(&self, ctx: &Ctx) -> Result<(), ApiError> {
+        check_lock(ctx, self.attempts.as_ref())
+    }
+
+    /// Counts a wrong answer; the session stays usable.
+    ///
+    /// # Errors
+    /// A conflict when another answer was counted meanwhile.
+    pub(super) async fn count_wrong(self, ctx: &Ctx) -> Result<(), ApiError> {
+        let version = self.attempts.as_ref().map(|attempts| attempts.version);
+        let mut counted = self.attempts.map_or_else(
+            || Attempts::none(&self.user.pool_id, &self.user.sub, AttemptPurpose::SecondFactor, ctx.now),
+            |attempts| attempts.value,
+        );
+        counted.record_sign_in_failure(ctx.now);
+        let mut changes = Changes::new();
+        changes.save(counted, version);
+        Ok(ctx.app.commit(changes).await?)
+    }
+
+    /// Commits `changes` and what a right answer changes besides: the count starts over, the session is used up, and
+    /// the user becomes `after`.
+    ///
+    /// # Errors
+    /// `NotAuthorizedException` when the session was used meanwhile; conflicts.
+    pub(super) async fn accept(
+        self,
+        ctx: &Ctx,
+        request: &Request,
+        waiting: &SignInSession,
+        factor: Factor,
+        after: Option<User>,
+        mut changes: Changes,
+    ) -> Result<Proven, ApiError> {
+        // A right answer has to get past the same count as a wrong one: otherwise guesses that are made at the same
+        // time, here or on another server, would not count for each other.
+        match &self.attempts {
+            Some(attempts) => codes::forget(&mut changes, attempts),
+            None => {
+                changes.assert_no_attempts(&self.user.pool_id, &self.user.sub, AttemptPurpose::SecondFactor);
+            }
+        }
+        let mut proven = self.go_on(ctx, request, waiting, after, changes).await?;
+        proven.sign_in = proven.sign_in.with(factor);
+        Ok(proven)
+    }
+
+    /// Commits `changes` and uses the session up, for an answer that leads on and proves nothing.
+    ///
+    /// # Errors
+    /// `NotAuthorizedException` when the session was used meanwhile; conflicts.
+    pub(super) async fn go_on(
+        self,
+        ctx: &Ctx,
+        request: &Request,
+        waiting: &SignInSession,
+        after: Option<User>,
+        mut changes: Changes,
+    ) -> Result<Proven, ApiError> {
+        let Stored { value: before, version } = &self.user;
+        let (pool_id, sub) = (before.pool_id.clone(), before.sub.clone());
+        changes.insert(Spent { id: waiting.id.clone(), expires_at: waiting.expires_at });
+        if let Some(password_version) = waiting.password_version {
+            changes.assert(Key::Password { pool_id: pool_id.clone(), sub: sub.clone() }, password_version);
+        }
+        let user = match after {
+            Some(after) => {
+                users::replace(&mut changes, &request.pool, &self.user, after.clone());
+                Stored { value: after, version: version + 1 }
+            }
+            None => {
+                changes.assert(Key::User { pool_id, sub }, *version);
+                self.user
+            }
+        };
+        match ctx.app.commit(changes).await {
+            Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
+            // Somebody has verified the same address at this moment: decide again.
+            Err(CommitError::Taken(Taken::Name { .. })) => return Err(CommitError::Conflict.into()),
+            outcome => outcome?,
+        }
+        Ok(Proven { user, password_version: waiting.password_version, sign_in: waiting.sign_in.clone() })
+    }
+}

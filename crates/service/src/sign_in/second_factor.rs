@@ -1,0 +1,116 @@
+//! Second factors of a sign-in: asking for the one that is due (auth-flows.md §6, §13). Which one that is decides
+//! [`domain::second_factor`]; the strategies that check the answers have files of their own.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    AttemptPurpose, Medium, MfaMethod, SoftwareToken, User,
+    second_factor::{self, Due},
+    session::{Entrance, SignInSession, Waiting},
+};
+use store::Stored;
+use wire::{ChallengeNameType, ErrorKind, UserPoolMfaType};
+
+use super::{Outcome, Proven, Request, code, guard, session};
+use crate::{ApiError, Ctx};
+
+/// Digits of a code that is sent as a second factor.
+pub(super) const DIGITS: usize = 6;
+
+/// The challenge of the second factor that is due now; none when none is.
+///
+/// # Errors
+/// `MFAMethodNotFoundException` when one is demanded that the user can neither answer nor set up, and those of [`ask`].
+pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Result<Option<Outcome>, ApiError> {
+    if request.pool.mfa() == UserPoolMfaType::Off {
+        return Ok(None);
+    }
+    let token = token(ctx, request, &proven.user.sub).await?;
+    let due = second_factor::due(&request.pool, &proven.user, token.is_some(), &proven.sign_in.factors);
+    let (challenge, list, methods) = match due {
+        Due::Nothing => return Ok(None),
+        Due::Ask(method) => return ask(ctx, request, proven, method).await.map(Some),
+        Due::Choose(methods) => (ChallengeNameType::SelectMfaType, "MFAS_CAN_CHOOSE", methods),
+        Due::SetUp(methods) => (ChallengeNameType::MfaSetup, "MFAS_CAN_SETUP", methods),
+        Due::Impossible => return Err(no_method(request)),
+    };
+    let names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
+    let mut parameters = parameters(proven);
+    parameters.insert(list.to_owned(), serde_json::to_string(&names)?);
+    let session = session::start(ctx, request, proven, challenge, Waiting::Method(methods))?;
+    Ok(Some(Outcome::Challenge { name: challenge, session: Some(session), parameters, available: None }))
+}
+
+/// The challenge that asks for this method.
+///
+/// # Errors
+/// `NotAuthorizedException` while the user is locked: no code is sent that could not be used.
+/// `MFAMethodNotFoundException` when the user has lost the method; those of [`code::send`].
+pub(super) async fn ask(ctx: &Ctx, request: &Request, proven: &Proven, method: MfaMethod) -> Result<Outcome, ApiError> {
+    let (pool, user) = (&request.pool, &proven.user);
+    let attempts = ctx.app.store.attempts(&pool.id, &user.sub, AttemptPurpose::SecondFactor).await?;
+    guard::check_lock(ctx, attempts.as_ref())?;
+    let challenge = method.challenge();
+    if let Some(medium) = second_factor::medium_of(method) {
+        if user.address(medium).is_none() {
+            return Err(no_method(request));
+        }
+        let mut outcome = code::send(ctx, request, proven, challenge, medium, DIGITS).await?;
+        // Decision: text messages alone name the user beside where the code went (unconfirmed).
+        if let (Medium::Sms, Outcome::Challenge { parameters: said, .. }) = (medium, &mut outcome) {
+            said.append(&mut parameters(proven));
+        }
+        return Ok(outcome);
+    }
+    let token = token(ctx, request, &user.sub).await?.ok_or_else(|| no_method(request))?;
+    let mut parameters = parameters(proven);
+    if let Some(name) = &token.friendly_name {
+        parameters.insert("FRIENDLY_DEVICE_NAME".to_owned(), name.clone());
+    }
+    let session = session::start(ctx, request, proven, challenge, Waiting::Nothing)?;
+    Ok(Outcome::Challenge { name: challenge, session: Some(session), parameters, available: None })
+}
+
+/// Refuses to set up a factor where that is not due any more: one that was set up meanwhile, by another sign-in, is not
+/// to be got round by whoever knows only the password. A software token that is verified does not stand in the way of
+/// itself.
+///
+/// # Errors
+/// `NotAuthorizedException`.
+pub(super) async fn check_set_up(
+    ctx: &Ctx,
+    request: &Request,
+    user: &User,
+    waiting: &SignInSession,
+    method: MfaMethod,
+) -> Result<(), ApiError> {
+    let has_token = method != MfaMethod::SoftwareToken && token(ctx, request, &user.sub).await?.is_some();
+    match second_factor::due(&request.pool, user, has_token, &waiting.sign_in.factors) {
+        Due::SetUp(methods) if methods.contains(&method) => Ok(()),
+        _ => Err(session::invalid()),
+    }
+}
+
+/// The user's verified software token.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn token(ctx: &Ctx, request: &Request, sub: &str) -> Result<Option<Stored<SoftwareToken>>, ApiError> {
+    Ok(ctx.app.store.user_part::<SoftwareToken>(&request.pool.id, sub, "").await?)
+}
+
+fn parameters(proven: &Proven) -> BTreeMap<String, String> {
+    BTreeMap::from([("USER_ID_FOR_SRP".to_owned(), proven.user.username.clone())])
+}
+
+/// Nothing that the user could answer with.
+fn no_method(request: &Request) -> ApiError {
+    let message = "User has no MFA method that can be used to sign in. Ask an administrator to set one up.";
+    // Decision: the service's words are not known. The model of InitiateAuth alone does not know the error; there
+    // this comes with a password as text, whose answer needs no session.
+    let is_initiate_auth = request.entrance == Entrance::Public
+        && request.session.is_none()
+        && request.parameter("PASSWORD_CLAIM_SIGNATURE").is_none();
+    let kind = if is_initiate_auth { ErrorKind::NotAuthorized } else { ErrorKind::MFAMethodNotFound };
+    ApiError::new(kind, message)
+}

@@ -1,0 +1,105 @@
+//! What a function is told (triggers-security.md §2).
+
+use std::collections::BTreeMap;
+
+use domain::{NameKind, Pool, User, names};
+use serde_json::{Value, json};
+
+use super::Trigger;
+use crate::{Ctx, users};
+
+/// What `awsSdkVersion` says of clients that do not say what they are.
+const UNKNOWN_SDK: &str = "aws-sdk-unknown-unknown";
+
+/// An event without its envelope.
+pub struct Event<'a> {
+    /// The occasion.
+    pub trigger: Trigger,
+    /// `userName`: the stored username.
+    pub user_name: &'a str,
+    /// The client through which the user comes.
+    pub client_id: &'a str,
+    /// `request`.
+    pub request: Value,
+    /// `response`, which the function fills in.
+    pub response: Value,
+}
+
+impl Event<'_> {
+    /// The whole event.
+    pub(super) fn envelope(self, ctx: &Ctx, pool: &Pool) -> Value {
+        json!({
+            "version": "1",
+            "region": pool.region(),
+            "userPoolId": pool.id,
+            "userName": self.user_name,
+            "callerContext": {
+                "awsSdkVersion": sdk_version(ctx.user_agent.as_deref()),
+                "clientId": self.client_id,
+            },
+            "triggerSource": format!("{}_Authentication", self.trigger.as_str()),
+            "request": self.request,
+            "response": self.response,
+        })
+    }
+}
+
+/// `userAttributes` of an existing user: the attributes, and what only functions see as attributes.
+#[must_use]
+pub fn user_attributes(pool: &Pool, user: &User) -> BTreeMap<String, String> {
+    let stored = users::attribute_list(user).into_iter();
+    let mut attributes: BTreeMap<_, _> =
+        stored.map(|attribute| (attribute.name, attribute.value.unwrap_or_default())).collect();
+    let mut add = |name: &str, value: String| attributes.insert(format!("cognito:{name}"), value);
+    add("user_status", user.status.as_str().to_owned());
+    if let Some(moment) = user.tokens_not_before {
+        add("token_nbf", moment.milliseconds().to_string());
+    }
+    for (kind, _) in names::claims(pool, user) {
+        let name = match kind {
+            NameKind::Email => "email",
+            NameKind::PhoneNumber => "phone_number",
+            _ => continue,
+        };
+        add(&format!("{name}_alias"), user.attribute(name).unwrap_or_default().to_owned());
+    }
+    attributes
+}
+
+/// `awsSdkVersion`, from the product in a `User-Agent` such as `aws-sdk-nodejs/2.856.0 linux/v12.18.4`.
+fn sdk_version(user_agent: Option<&str>) -> String {
+    let products = user_agent.unwrap_or_default().split_ascii_whitespace();
+    let mut sdks = products.filter_map(|product| {
+        let (name, version) = product.split_once('/')?;
+        let name = name.to_ascii_lowercase();
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+_".contains(&byte));
+        (name.starts_with("aws-sdk-") && !version.is_empty() && is_plain(&name) && is_plain(version))
+            .then(|| format!("{name}-{version}"))
+    });
+    sdks.next().unwrap_or_else(|| UNKNOWN_SDK.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sdk_version;
+
+    #[test]
+    fn clients_are_told_from_their_user_agents() {
+        for (agent, version) in [
+            ("aws-sdk-nodejs/2.856.0 linux/v12.18.4 promise", "aws-sdk-nodejs-2.856.0"),
+            ("aws-sdk-js/2.1639.0 promise", "aws-sdk-js-2.1639.0"),
+            ("aws-sdk-iOS/2.9.3 iOS/14.4 en_US", "aws-sdk-ios-2.9.3"),
+            ("aws-sdk-java/2.20.43 Linux/5.10 OpenJDK_64-Bit_Server_VM/17 Java/17", "aws-sdk-java-2.20.43"),
+            ("exec-env/AWS_Lambda aws-sdk-java/2.20.43", "aws-sdk-java-2.20.43"),
+            ("Boto3/1.26.90 Python/3.11 Botocore/1.29.90", "aws-sdk-unknown-unknown"),
+            ("Mozilla/5.0 (X11; Linux x86_64)", "aws-sdk-unknown-unknown"),
+            ("aws-sdk-js/", "aws-sdk-unknown-unknown"),
+            ("aws-sdk-js", "aws-sdk-unknown-unknown"),
+            ("aws-sdk-js/<script>", "aws-sdk-unknown-unknown"),
+            ("", "aws-sdk-unknown-unknown"),
+        ] {
+            assert_eq!(sdk_version(Some(agent)), version, "{agent}");
+        }
+        assert_eq!(sdk_version(None), "aws-sdk-unknown-unknown");
+    }
+}

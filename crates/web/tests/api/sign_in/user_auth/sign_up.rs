@@ -1,0 +1,197 @@
+//! Users without a password, and the way from a sign-up straight to a sign-in.
+
+use super::*;
+
+/// A pool that verifies mail and takes codes by mail, and a client.
+async fn open_pool(server: &Server, client: Value) -> (String, String) {
+    let pool = pool_with(server, &["PASSWORD", "EMAIL_OTP"], json!({"AutoVerifiedAttributes": ["email"]})).await;
+    let client = client_of(server, &pool, client).await;
+    (pool, client)
+}
+
+async fn sign_up(server: &Server, client: &str, username: &str) -> Answer {
+    let email = format!("{username}@example.com");
+    let request =
+        json!({"ClientId": client, "Username": username, "UserAttributes": [{"Name": "email", "Value": email}]});
+    server.call("SignUp", request).await
+}
+
+async fn confirm(server: &Server, pool: &str, client: &str, username: &str, session: Option<&str>) -> Answer {
+    let code = server.last_code(pool, username).await;
+    let request = json!({"ClientId": client, "Username": username, "ConfirmationCode": code, "Session": session});
+    server.call("ConfirmSignUp", request).await
+}
+
+async fn go_on(server: &Server, client: &str, session: &str, parameters: Value) -> Answer {
+    let request =
+        json!({"AuthFlow": "USER_AUTH", "ClientId": client, "Session": session, "AuthParameters": parameters});
+    server.call("InitiateAuth", request).await
+}
+
+#[tokio::test]
+async fn a_sign_up_leads_to_a_sign_in() {
+    both_engines(async |server| {
+        let (pool, client) = open_pool(&server, json!({})).await;
+        let signed_up = sign_up(&server, &client, "bob").await.ok();
+        insta::allow_duplicates! { insta::assert_json_snapshot!(plain(signed_up.clone()), @r#"
+        {
+          "UserConfirmed": false,
+          "CodeDeliveryDetails": {
+            "Destination": "b***@e***",
+            "DeliveryMedium": "EMAIL",
+            "AttributeName": "email"
+          },
+          "UserSub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
+          "Session": "[sealed]"
+        }
+        "#); }
+        let confirmed = confirm(&server, &pool, &client, "bob", Some(session(&signed_up))).await.ok();
+        insta::allow_duplicates! { insta::assert_json_snapshot!(plain(confirmed.clone()), @r#"
+        {
+          "Session": "[sealed]"
+        }
+        "#); }
+        // Neither session passes for the other, nor for another client.
+        let bob = json!({"USERNAME": "bob"});
+        assert_eq!(go_on(&server, &client, session(&signed_up), bob.clone()).await.error(), INVALID_SESSION);
+        let other = client_of(&server, &pool, json!({})).await;
+        assert_eq!(go_on(&server, &other, session(&confirmed), bob).await.error(), INVALID_SESSION);
+        let answer = go_on(&server, &client, session(&confirmed), json!({})).await.ok();
+        assert!(is_signed_in(&answer));
+        let token = answer["AuthenticationResult"]["AccessToken"].as_str().unwrap();
+        assert_eq!(server.call("GetUser", json!({"AccessToken": token})).await.ok()["Username"], "bob");
+        assert_eq!(go_on(&server, &client, session(&confirmed), json!({})).await.error(), USED_SESSION);
+        // From then on by code; there is no password that could be right.
+        let choices = start(&server, &client, "bob", json!({})).await.ok();
+        assert_eq!(choices["AvailableChallenges"], json!(["EMAIL_OTP"]));
+        assert_eq!(server.sign_in(&client, "bob", PASSWORD).await.error(), INCORRECT);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_session_of_a_confirmed_sign_up_is_good_for_one_step() {
+    both_engines(async |server| {
+        let (pool, client) = open_pool(&server, json!({})).await;
+        let signed_up = sign_up(&server, &client, "bob").await.ok();
+        let carol = sign_up(&server, &client, "carol").await.ok();
+        assert_eq!(
+            confirm(&server, &pool, &client, "bob", Some(session(&carol))).await.error(),
+            INVALID_SESSION,
+            "somebody else's"
+        );
+        assert_eq!(confirm(&server, &pool, &client, "bob", Some(&"A".repeat(300))).await.error(), INVALID_SESSION);
+        // It takes a user longer than one step to find the mail.
+        server.advance(3_600);
+        let confirmed = confirm(&server, &pool, &client, "bob", Some(session(&signed_up))).await.ok();
+        server.advance(181);
+        assert_eq!(go_on(&server, &client, session(&confirmed), json!({})).await.error(), EXPIRED_SESSION);
+        let carols = confirm(&server, &pool, &client, "carol", Some(session(&carol))).await.ok();
+        administer(&server, "AdminDisableUser", &pool, "carol").await;
+        assert_eq!(
+            go_on(&server, &client, session(&carols), json!({})).await.error(),
+            "NotAuthorizedException: User is disabled."
+        );
+        administer(&server, "AdminEnableUser", &pool, "carol").await;
+        let request = json!({"UserPoolId": pool, "Username": "carol", "UserAttributes": [
+            {"Name": "email", "Value": "other@example.com"}, {"Name": "email_verified", "Value": "true"}]});
+        server.call("AdminUpdateUserAttributes", request).await.ok();
+        assert_eq!(go_on(&server, &client, session(&carols), json!({})).await.error(), INVALID_SESSION);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_with_a_secret_gives_it_here_too() {
+    let server = Server::memory().await;
+    let (pool, _) = open_pool(&server, json!({})).await;
+    let client = server.client(&pool, json!({"ExplicitAuthFlows": FLOWS, "GenerateSecret": true})).await;
+    let (client, secret) = (client["ClientId"].as_str().unwrap(), client["ClientSecret"].as_str().unwrap());
+    let hash = crypto::hash::secret_hash("bob", client, secret);
+    let request = json!({"ClientId": client, "Username": "bob", "SecretHash": hash,
+        "UserAttributes": [{"Name": "email", "Value": "bob@example.com"}]});
+    let signed_up = server.call("SignUp", request).await.ok();
+    let code = server.last_code(&pool, "bob").await;
+    let request = json!({"ClientId": client, "Username": "bob", "SecretHash": hash, "ConfirmationCode": code,
+        "Session": session(&signed_up)});
+    let confirmed = server.call("ConfirmSignUp", request).await.ok();
+    assert_eq!(
+        go_on(&server, client, session(&confirmed), json!({"USERNAME": "bob"})).await.error(),
+        format!("NotAuthorizedException: Client {client} is configured with secret but SECRET_HASH was not received")
+    );
+    let parameters = json!({"USERNAME": "bob", "SECRET_HASH": hash});
+    assert!(is_signed_in(&go_on(&server, client, session(&confirmed), parameters).await.ok()));
+}
+
+#[tokio::test]
+async fn sessions_are_for_those_who_can_go_on_with_them() {
+    let server = Server::memory().await;
+    let (pool, client) = open_pool(&server, json!({})).await;
+    let plain_client = server.client_id(&pool, json!({})).await;
+    assert_eq!(sign_up(&server, &plain_client, "bob").await.ok().get("Session"), None);
+    // The pool takes no codes by text message.
+    let texts = json!({"AutoVerifiedAttributes": ["phone_number"]});
+    let other = pool_with(&server, &["PASSWORD", "EMAIL_OTP"], texts).await;
+    let other_client = client_of(&server, &other, json!({})).await;
+    let request = json!({"ClientId": other_client, "Username": "bob", "Password": PASSWORD,
+        "UserAttributes": [{"Name": "phone_number", "Value": "+15555550100"}]});
+    assert_eq!(server.call("SignUp", request).await.ok().get("Session"), None);
+    // Who confirms without a session gets none.
+    sign_up(&server, &client, "carol").await.ok();
+    assert_eq!(confirm(&server, &pool, &client, "carol", None).await.ok(), json!({}));
+}
+
+#[tokio::test]
+async fn administrators_create_users_without_a_password() {
+    both_engines(async |server| {
+        let (pool, client) = open_pool(&server, json!({})).await;
+        let create = async |username: &str, more: Value| {
+            let email = format!("{username}@example.com");
+            let mut request = json!({"UserPoolId": pool, "Username": username, "DesiredDeliveryMediums": ["EMAIL"],
+                "UserAttributes": [{"Name": "email", "Value": email}]});
+            request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            server.call("AdminCreateUser", request).await
+        };
+        let light = create("light", json!({})).await.ok();
+        assert_eq!(light["User"]["UserStatus"], "CONFIRMED");
+        let invitation = server.messages(&pool, "light").await.pop().unwrap();
+        assert_eq!((&invitation["body"], &invitation["code"]), (&json!("Your username is light. "), &json!("")));
+        let again = create("light", json!({"MessageAction": "RESEND"})).await;
+        assert_eq!(
+            again.error(),
+            "UnsupportedUserStateException: Resend not possible. light status is not FORCE_CHANGE_PASSWORD"
+        );
+        // Where a password is given, everything is as ever.
+        let heavy = create("heavy", json!({"TemporaryPassword": "Temporary1!"})).await.ok();
+        assert_eq!(heavy["User"]["UserStatus"], "FORCE_CHANGE_PASSWORD");
+        let asked = start(&server, &client, "light", prefer("EMAIL_OTP")).await.ok();
+        let code = server.last_code(&pool, "light").await;
+        let right = json!({"USERNAME": "light", "EMAIL_OTP_CODE": code});
+        let signed_in = reply(&server, &client, &asked, right).await.ok();
+        // The first password needs no other.
+        let token = signed_in["AuthenticationResult"]["AccessToken"].as_str().unwrap();
+        server.call("ChangePassword", json!({"AccessToken": token, "ProposedPassword": PASSWORD})).await.ok();
+        assert!(is_signed_in(&server.sign_in(&client, "light", PASSWORD).await.ok()));
+        let choices = start(&server, &client, "light", json!({})).await.ok();
+        assert_eq!(choices["AvailableChallenges"], json!(["PASSWORD_SRP", "PASSWORD", "EMAIL_OTP"]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pools_say_which_first_factors_they_take() {
+    both_engines(async |server| {
+        let shown = async |pool: &str| {
+            let pool = server.call("DescribeUserPool", json!({"UserPoolId": pool})).await.ok();
+            pool["UserPool"]["Policies"]["SignInPolicy"]["AllowedFirstAuthFactors"].clone()
+        };
+        let factors = ["EMAIL_OTP", "PASSWORD", "SMS_OTP", "EMAIL_OTP"];
+        let pool = pool_with(&server, &factors, json!({})).await;
+        assert_eq!(shown(&pool).await, json!(["EMAIL_OTP", "PASSWORD", "SMS_OTP"]));
+        server.call("UpdateUserPool", json!({"UserPoolId": pool})).await.ok();
+        assert_eq!(shown(&pool).await, json!(["PASSWORD"]));
+        let none = json!({"ClientId": client_of(&server, &pool, json!({})).await, "Username": "bob"});
+        assert_eq!(server.call("SignUp", none).await.error(), "InvalidParameterException: Password is required.");
+    })
+    .await;
+}
