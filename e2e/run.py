@@ -169,6 +169,7 @@ class Suite:
 
 SUITES = [
     Suite("boto3", install_python, pytest_command("test_boto3*.py"), PYTHON),
+    Suite("pycognito", install_python, pytest_command("test_pycognito.py"), PYTHON),
     Suite("aws-cli", install_python, pytest_command("test_aws_cli.py"), PYTHON),
     Suite("javascript", install_javascript, node_command, JAVASCRIPT),
     Suite("rust", install_rust, lambda: [str(RUST / "target/debug/poolkeeper-e2e")], RUST),

@@ -2,51 +2,14 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import {
-  AuthenticationDetails,
-  CognitoUser,
-  CognitoUserAttribute,
-  CognitoUserPool,
-} from "amazon-cognito-identity-js";
-import { createPool, endpoint, freshName, newPassword, nextCode, password } from "./support.mjs";
+import { AuthenticationDetails, CognitoUserAttribute } from "amazon-cognito-identity-js";
+import { called, frontEnd } from "./identity.mjs";
+import { createPool, freshName, newPassword, nextCode, password } from "./support.mjs";
 
 const pool = await createPool();
 const thirdPassword = "Third-password-3";
 
-/** localStorage for a process that has none. */
-class MemoryStorage {
-  #items = new Map();
-  setItem(key, value) {
-    this.#items.set(key, value);
-    return value;
-  }
-  getItem(key) {
-    return this.#items.get(key) ?? null;
-  }
-  removeItem(key) {
-    this.#items.delete(key);
-  }
-  clear() {
-    this.#items.clear();
-  }
-}
-
-const storage = new MemoryStorage();
-const userPool = new CognitoUserPool({
-  UserPoolId: pool.id,
-  ClientId: pool.clientId,
-  endpoint: `${endpoint}/`,
-  Storage: storage,
-});
-
-function user(username) {
-  return new CognitoUser({ Username: username, Pool: userPool, Storage: storage });
-}
-
-/** A (error, result) callback as a promise. */
-function called(start) {
-  return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result))));
-}
+const { userPool, user } = frontEnd(pool);
 
 function signUp(username) {
   const email = new CognitoUserAttribute({ Name: "email", Value: `${username}@example.com` });

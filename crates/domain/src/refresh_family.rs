@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(family.standing(0, 60, at(131)), Standing::Retried);
         // Longer ago than any grace period.
         let family = family.replacing(3, at(170));
-        assert_eq!(family.replaced_at.len(), 3);
+        assert_eq!(family.replaced_at.len(), 2);
         assert_eq!(family.standing(0, 60, at(150)), Standing::Reused);
     }
 
