@@ -1,11 +1,20 @@
 //! What all operations have in common: requests that break the model, and names of things that are not there.
 
+use std::collections::BTreeMap;
+
+use domain::User;
 use serde_json::{Map, Value, json};
-use testkit::Server;
+use store::Changes;
+use testkit::{Server, both_engines};
 use wire::{
-    Operation,
+    Operation, UserStatusType,
     schema::{Kind, Shape},
 };
+
+use crate::users::PASSWORD;
+
+/// Operations that take an access token although the model does not demand one.
+const TOKEN_IS_OPTIONAL: [&str; 4] = ["AssociateSoftwareToken", "ForgetDevice", "GetDevice", "VerifySoftwareToken"];
 
 /// Operations that are built.
 fn built() -> impl Iterator<Item = Operation> {
@@ -98,4 +107,53 @@ async fn tokens_that_nobody_issued_open_nothing() {
             assert_eq!(answer, "NotAuthorizedException: Invalid Access Token", "{}", operation.name());
         }
     }
+}
+
+/// Every operation that takes an access token, with this one.
+async fn answers_to(server: &Server, token: &str) -> BTreeMap<&'static str, String> {
+    let mut answers = BTreeMap::new();
+    for operation in built() {
+        let mut request = smallest(operation);
+        if request.get("AccessToken").is_some() || TOKEN_IS_OPTIONAL.contains(&operation.name()) {
+            request["AccessToken"] = token.into();
+            answers.insert(operation.name(), server.call(operation.name(), request).await.error());
+        }
+    }
+    answers
+}
+
+#[tokio::test]
+async fn what_has_become_of_its_user_decides_about_a_token() {
+    both_engines(async |server| {
+        let pool = server.pool(json!({})).await;
+        let client = server.client_id(&pool, json!({"ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"]})).await;
+        let sub = server.confirmed_user(&pool, "alice", PASSWORD, json!({})).await;
+        let tokens = server.sign_in(&client, "alice", PASSWORD).await.ok();
+        let token = tokens["AuthenticationResult"]["AccessToken"].as_str().unwrap();
+        let store = &server.app.store;
+        let settings = store.pool(&pool).await.unwrap().unwrap();
+        for (status, enabled, expected) in [
+            (
+                UserStatusType::ResetRequired,
+                true,
+                "PasswordResetRequiredException: Password reset required for the user",
+            ),
+            (UserStatusType::Unconfirmed, true, "UserNotConfirmedException: User is not confirmed."),
+            (UserStatusType::Confirmed, false, "NotAuthorizedException: User is disabled."),
+        ] {
+            let before = store.user(&pool, &sub).await.unwrap().unwrap();
+            let after = User { status, enabled, ..before.value.clone() };
+            let mut changes = Changes::new();
+            service::users::replace(&mut changes, &settings, &before, after);
+            server.app.commit(changes).await.unwrap();
+            for (operation, answer) in answers_to(&server, token).await {
+                assert_eq!(answer, expected, "{operation}");
+            }
+        }
+        server.call("AdminDeleteUser", json!({"UserPoolId": pool, "Username": "alice"})).await.ok();
+        for (operation, answer) in answers_to(&server, token).await {
+            assert_eq!(answer, "UserNotFoundException: User does not exist.", "{operation}");
+        }
+    })
+    .await;
 }
