@@ -37,7 +37,7 @@ export function freshName(prefix = "user") {
   return `${prefix}-${randomBytes(5).toString("hex")}`;
 }
 
-/** A pool that verifies email addresses, with an app client. */
+/** A pool that verifies email addresses, with an app client; `mfa` is what SetUserPoolMfaConfig is to say. */
 export async function createPool(clientSettings = {}, poolSettings = {}, mfa = undefined) {
   const pool = await send(CreateUserPoolCommand, {
     PoolName: freshName("pool"),
@@ -88,7 +88,7 @@ export async function nextCode(pool, username, purpose, digits = 6) {
   }
 }
 
-/** Runs `work`, and returns what it asked the server for: each operation with the flow or the challenge that it names. */
+/** Runs `work`, and returns what it asked the server for: each operation with the flow or challenge that it names. */
 export async function requestsOf(work) {
   const asked = [];
   const original = globalThis.fetch;

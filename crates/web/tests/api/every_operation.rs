@@ -47,7 +47,6 @@ fn value(name: &str, shape: &Shape) -> Value {
             "JobId" => json!("import-x"),
             "CloudWatchLogsRoleArn" => json!("arn:aws:iam::123456789012:role/import"),
             "DeviceKey" => json!("us-east-1_00000000-0000-4000-8000-000000000000"),
-            "SessionId" => json!("tkn0123456789abcdefghijklmno"),
             "UserCode" => json!("123456"),
             "ProviderName" => json!("Acme"),
             "TermsName" => json!("terms-of-use"),
