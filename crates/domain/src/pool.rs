@@ -78,8 +78,6 @@ pub struct SignInSettings {
     pub devices: Option<DeviceConfigurationType>,
     /// `LambdaConfig`.
     pub triggers: Option<LambdaConfigType>,
-    /// `AcrConfiguration` as given: level by level.
-    pub acr: BTreeMap<String, String>,
     /// Sign-ins that are kept track of, at most so many per user; `None` while none is.
     pub tracked_sessions: Option<i64>,
     /// `TokenSession.MaxPerUser` as last set, whether sign-ins are kept track of or not.

@@ -35,16 +35,13 @@ pub struct SignIn {
     /// proven with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_public: Option<String>,
-    /// The level that is aimed at, where one is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step_up: Option<StepUp>,
 }
 
 impl SignIn {
     /// One that begins.
     #[must_use]
     pub const fn new(flow: AuthFlowType) -> Self {
-        Self { flow, factors: Vec::new(), device_key: None, answered: Vec::new(), client_public: None, step_up: None }
+        Self { flow, factors: Vec::new(), device_key: None, answered: Vec::new(), client_public: None }
     }
 
     /// With one more thing proven.
@@ -67,13 +64,6 @@ pub struct Answered {
     /// What the function that made the challenge called it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<String>,
-}
-
-/// A level of assurance that is aimed at (auth-flows.md §16).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepUp {
-    /// The level, 1 to 4.
-    pub level: u8,
 }
 
 /// What a step waits for, beside the name of the challenge.

@@ -68,7 +68,7 @@ async fn begin(ctx: &Ctx, client: &Client, user: &User, grant: &Grant, most: i64
         let (user, newest, sessions) = tokio::try_join!(
             store.user(pool_id, sub),
             store.user_part::<NewestSession>(pool_id, sub, ""),
-            store.user_parts::<TrackedSession>(pool_id, sub, None, MOST_READ),
+            store.current_user_parts::<TrackedSession>(pool_id, sub, MOST_READ),
         )?;
         let user = user.ok_or_else(ApiError::no_such_user)?;
         if !user.enabled {
