@@ -23,7 +23,7 @@ use crate::{
     messages::Outbox,
     quotas::Throttle,
     tokens::Tokens,
-    triggers::Runner,
+    triggers::{NoFunctions, RunFunctions},
 };
 
 /// How many pools and clients are kept in memory.
@@ -52,7 +52,7 @@ pub struct App {
     /// Signing keys and verified tokens.
     pub tokens: Tokens,
     /// Who runs the functions that pools name as triggers.
-    pub runner: Runner,
+    pub runner: Arc<dyn RunFunctions>,
     /// Counters.
     pub metrics: Metrics,
     /// When the server began.
@@ -95,7 +95,7 @@ impl App {
             clock,
             entropy,
             outbox,
-            runner: Runner::None,
+            runner: Arc::new(NoFunctions),
             metrics: Metrics::new(),
             code_key,
             decoy_key,
@@ -109,7 +109,7 @@ impl App {
 
     /// The same with somebody who runs functions.
     #[must_use]
-    pub fn with_runner(self, runner: Runner) -> Self {
+    pub fn with_runner(self, runner: Arc<dyn RunFunctions>) -> Self {
         Self { runner, ..self }
     }
 

@@ -9,11 +9,12 @@ use crate::{ApiError, Ctx};
 /// How often an operation decides anew before it gives up.
 const MOST_TRIES: usize = 8;
 
-/// Runs `attempt` until its commit meets no conflict. It must load afresh each time, and must not send anything or
-/// call anybody: such effects belong after it.
+/// Runs `attempt` until its commit meets no conflict. It must load afresh each time, and must not send anything: such
+/// effects belong after it. A function that has a say in it is asked through [`Once`](crate::triggers::Once).
 ///
 /// # Errors
-/// Whatever `attempt` answers; after eight conflicts `TooManyRequestsException`, which clients retry by themselves.
+/// Whatever `attempt` answers; after eight conflicts `ConcurrentModificationException`, which [`crate::dispatch`] names
+/// as the operation's model does.
 pub async fn on_conflict<T, F>(ctx: &Ctx, attempt: impl Fn() -> F) -> Result<T, ApiError>
 where
     // Not `AsyncFn`: its future may borrow from the closure, and of such a future the compiler cannot show that it is
@@ -28,7 +29,7 @@ where
         pause(ctx, number).await;
     }
     Err(ApiError::new(
-        ErrorKind::TooManyRequests,
+        ErrorKind::ConcurrentModification,
         "Too many concurrent changes to the same resource. Please try again.",
     ))
 }
@@ -78,8 +79,7 @@ mod tests {
         };
         assert_eq!(on_conflict(&ctx, succeeds_at(MOST_TRIES)).await.unwrap(), MOST_TRIES);
         let refused = on_conflict(&ctx, succeeds_at(MOST_TRIES + 1)).await.unwrap_err();
-        // Clients take this for throttling: they try again, after a while.
-        assert_eq!(refused.kind, ErrorKind::TooManyRequests);
+        assert_eq!(refused.kind, ErrorKind::ConcurrentModification);
         assert!(!refused.is_conflict);
         assert_eq!(tries.load(Ordering::SeqCst), MOST_TRIES);
         // Anything else is answered at once.

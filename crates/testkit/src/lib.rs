@@ -16,6 +16,7 @@ mod answer;
 pub mod authenticator;
 mod coverage;
 mod entropy;
+mod functions;
 mod keys;
 mod server;
 pub mod srp;
@@ -23,6 +24,7 @@ pub mod totp;
 
 pub use answer::Answer;
 pub use entropy::SeededEntropy;
+pub use functions::{Function, Functions};
 pub use keys::stock;
 pub use server::{Builder, Server};
 

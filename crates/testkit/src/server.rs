@@ -1,6 +1,7 @@
 //! A whole server in process: requests go in as HTTP requests and come out as HTTP answers, without a socket.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,7 +22,7 @@ use service::{
     quotas::Quotas,
     settings::{Issuer, Limits, Signatures, SrpOff},
     tracking::Locations,
-    triggers::{Failure, Function, Runner},
+    triggers::Failure,
 };
 use store::{Address, Changes, Durability, Isolation, Location, PostgresOptions, Store};
 use tokio::task::JoinSet;
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use wire::Timestamp;
 
-use crate::{Answer, SeededEntropy, stock};
+use crate::{Answer, Function, Functions, SeededEntropy, stock};
 
 /// 2026-01-02T03:04:05Z.
 const START: Timestamp = Timestamp(1_767_323_045_000);
@@ -55,6 +56,7 @@ pub struct Builder {
 pub struct Server {
     /// The service behind it.
     pub app: Arc<App>,
+    functions: Arc<Functions>,
     router: Router,
     location: Location,
     test_controls: bool,
@@ -188,10 +190,12 @@ impl Builder {
         let options = web::Options { test_controls: self.test_controls, ..web::Options::default() };
         let shared: Arc<dyn Entropy> = entropy;
         let app = App::new(self.settings, store, ring, clock, shared, Outbox::new(self.sender));
-        let app = Arc::new(app.with_runner(Runner::Functions(Arc::default())));
+        let functions = Arc::new(Functions::default());
+        let app = Arc::new(app.with_runner(functions.clone()));
         Server {
             router: web::router(app.clone(), options),
             app,
+            functions,
             location: self.location,
             test_controls: self.test_controls,
             is_recorded: self.is_recorded,
@@ -251,6 +255,15 @@ impl Server {
     #[must_use]
     pub fn scratch(&self) -> &Scratch {
         self.home.scratch.as_deref().expect("the data is in PostgreSQL")
+    }
+
+    /// The file that the data is in, where it is in one.
+    #[must_use]
+    pub fn file_of_data(&self) -> Option<&Path> {
+        match &self.location {
+            Location::File(path) => Some(path),
+            _ => None,
+        }
     }
 
     /// Follows what other servers change, as a running server does all the time.
@@ -355,8 +368,7 @@ impl Server {
 
     /// The same with a function that takes its time.
     pub fn slow_function(&self, arn: &str, function: Function) {
-        let Runner::Functions(functions) = &self.app.runner else { panic!("the server runs functions") };
-        functions.insert(arn, function);
+        self.functions.insert(arn, function);
     }
 
     /// Moves the clock.

@@ -15,10 +15,12 @@ const UNKNOWN_SDK: &str = "aws-sdk-unknown-unknown";
 pub struct Event<'a> {
     /// The occasion.
     pub trigger: Trigger,
+    /// What exactly it is: the end of `triggerSource`, such as `SignUp`.
+    pub source: &'static str,
     /// `userName`: the stored username.
     pub user_name: &'a str,
-    /// The client through which the user comes.
-    pub client_id: &'a str,
+    /// The client through which the user comes, [`NO_CLIENT`](super::NO_CLIENT), or none at all.
+    pub client_id: Option<&'a str>,
     /// `request`.
     pub request: Value,
     /// `response`, which the function fills in.
@@ -29,7 +31,7 @@ impl Event<'_> {
     /// The whole event.
     pub(super) fn envelope(self, ctx: &Ctx, pool: &Pool) -> Value {
         json!({
-            "version": "1",
+            "version": self.trigger.version(pool),
             "region": pool.region(),
             "userPoolId": pool.id,
             "userName": self.user_name,
@@ -37,7 +39,7 @@ impl Event<'_> {
                 "awsSdkVersion": sdk_version(ctx.user_agent.as_deref()),
                 "clientId": self.client_id,
             },
-            "triggerSource": format!("{}_Authentication", self.trigger.as_str()),
+            "triggerSource": format!("{}_{}", self.trigger.source(), self.source),
             "request": self.request,
             "response": self.response,
         })

@@ -1,25 +1,29 @@
-//! Triggers: functions of a pool's owner that have a say in what the server does (triggers-security.md §1 to §3, §8).
+//! Triggers: functions of a pool's owner that have a say in what the server does (triggers-security.md §1 to §13).
 //!
-//! A pool names a function by ARN ([`Trigger::function`]); [`call`] makes the event, has the [`Runner`] call the
-//! function, waits five seconds at most, and reads what it answers. Whatever goes wrong fails the operation: nothing is
-//! let through because a function could not be asked.
+//! A pool names a function by ARN ([`function`]); [`call`] makes the event, has the runner call the function, waits five
+//! seconds at most, and reads what it answers. Whatever goes wrong fails the operation: nothing is let through because
+//! a function could not be asked.
 //!
-//! Functions are called outside of transactions and never from within [`crate::retry::on_conflict`], since what a
-//! function does cannot be taken back.
+//! Functions are called outside of transactions. What a function does cannot be taken back, so an operation that
+//! decides anew after a conflict ([`crate::retry::on_conflict`]) keeps what the function said in a [`Once`].
 
 mod event;
+mod once;
 mod runner;
+mod trigger;
 
 use std::time::Duration;
 
 use domain::Pool;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wire::{ErrorKind, LambdaConfigType};
+use wire::ErrorKind;
 
 pub use self::{
     event::{Event, user_attributes},
-    runner::{Failure, Function, Functions, Runner, Running},
+    once::Once,
+    runner::{Failure, Invocation, NoFunctions, RunFunctions, Running},
+    trigger::{Trigger, function},
 };
 use crate::{ApiError, Ctx};
 
@@ -29,38 +33,8 @@ use crate::{ApiError, Ctx};
 /// first time has been done.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// An occasion at which a function is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// Says which challenge comes next in CUSTOM_AUTH.
-    DefineAuthChallenge,
-    /// Makes a challenge.
-    CreateAuthChallenge,
-    /// Checks the answer to a challenge.
-    VerifyAuthChallengeResponse,
-}
-
-impl Trigger {
-    /// Its key in `LambdaConfig`, which messages call it by, too.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::DefineAuthChallenge => "DefineAuthChallenge",
-            Self::CreateAuthChallenge => "CreateAuthChallenge",
-            Self::VerifyAuthChallengeResponse => "VerifyAuthChallengeResponse",
-        }
-    }
-
-    /// ARN of the function that a pool has for it.
-    #[must_use]
-    pub fn function(self, triggers: &LambdaConfigType) -> Option<&str> {
-        match self {
-            Self::DefineAuthChallenge => triggers.define_auth_challenge.as_deref(),
-            Self::CreateAuthChallenge => triggers.create_auth_challenge.as_deref(),
-            Self::VerifyAuthChallengeResponse => triggers.verify_auth_challenge_response.as_deref(),
-        }
-    }
-}
+/// The client in events of what an administrator does, where no client has a part in it.
+pub const NO_CLIENT: &str = "CLIENT_ID_NOT_APPLICABLE";
 
 /// Calls the function `arn` and answers `response` of what it returns.
 ///
@@ -69,7 +43,7 @@ impl Trigger {
 /// takes more than five seconds, `InvalidLambdaResponseException` when it returns something else than the event.
 pub async fn call<R: DeserializeOwned>(ctx: &Ctx, pool: &Pool, arn: &str, event: Event<'_>) -> Result<R, ApiError> {
     let trigger = event.trigger;
-    let running = ctx.app.runner.run(arn, event.envelope(ctx, pool));
+    let running = ctx.app.runner.run(arn, event.envelope(ctx, pool), Invocation::RequestResponse, &ctx.request_id);
     let outcome = match tokio::time::timeout(LONGEST, running).await {
         Ok(Ok(output)) => response(&output),
         Ok(Err(Failure::Threw(message))) => Err(ApiError::new(

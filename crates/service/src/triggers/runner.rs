@@ -1,48 +1,29 @@
 //! Who runs functions.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    pin::Pin,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{fmt, pin::Pin};
 
 use serde_json::Value;
 
-/// Who runs the functions that pools name.
-#[derive(Clone, Debug, Default)]
-pub enum Runner {
-    /// Nobody: pools that name a function are refused.
-    #[default]
-    None,
-    /// Functions of this process.
-    Functions(Arc<Functions>),
+/// Runs the functions that pools name, as the operator has configured it.
+pub trait RunFunctions: fmt::Debug + Send + Sync {
+    /// Whether the configuration says how the function `arn` is run.
+    fn knows(&self, arn: &str) -> bool;
+
+    /// Calls the function `arn` with an event; answers what it returns, which should be JSON. Dropping the future
+    /// gives the call up. `request_id` appears in the function's log.
+    fn run(&self, arn: &str, event: Value, invocation: Invocation, request_id: &str) -> Running;
 }
 
-impl Runner {
-    /// Whether there is a function of that ARN.
-    #[must_use]
-    pub fn knows(&self, arn: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::Functions(functions) => functions.get(arn).is_some(),
-        }
-    }
+/// A call that is under way.
+pub type Running = Pin<Box<dyn Future<Output = Result<String, Failure>> + Send>>;
 
-    /// Calls the function `arn` with an event; answers what it returns, which should be JSON.
-    ///
-    /// # Errors
-    /// When there is no such function, or it fails.
-    pub(super) async fn run(&self, arn: &str, event: Value) -> Result<String, Failure> {
-        let function = match self {
-            Self::None => None,
-            Self::Functions(functions) => functions.get(arn),
-        };
-        match function {
-            Some(function) => function(event).await,
-            None => Err(Failure::NotCalled("ResourceNotFoundException".to_owned())),
-        }
-    }
+/// How a function is called (triggers-security.md §13.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// What it returns is waited for.
+    RequestResponse,
+    /// It is only told; what it returns is of no interest.
+    Event,
 }
 
 /// Why a function returned nothing.
@@ -50,33 +31,28 @@ impl Runner {
 pub enum Failure {
     /// It threw an error with this message.
     Threw(String),
-    /// It could not be called; the name of the error.
+    /// It could not be called; the name of the error, such as `ResourceNotFoundException`.
     NotCalled(String),
 }
 
-/// A function of this process: from an event to what it returns.
-pub type Function = Arc<dyn Fn(Value) -> Running + Send + Sync>;
-/// A call that is under way.
-pub type Running = Pin<Box<dyn Future<Output = Result<String, Failure>> + Send>>;
+/// Nobody runs functions: whatever a pool names cannot be called.
+#[derive(Debug)]
+pub struct NoFunctions;
 
-/// Functions of this process, by ARN.
-#[derive(Default)]
-pub struct Functions(RwLock<BTreeMap<String, Function>>);
-
-impl Functions {
-    /// Adds a function, or replaces the one of that ARN.
-    pub fn insert(&self, arn: &str, function: Function) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(arn.to_owned(), function);
+impl RunFunctions for NoFunctions {
+    fn knows(&self, _arn: &str) -> bool {
+        false
     }
 
-    fn get(&self, arn: &str) -> Option<Function> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+    fn run(&self, _arn: &str, _event: Value, _invocation: Invocation, _request_id: &str) -> Running {
+        Box::pin(std::future::ready(Err(Failure::not_found())))
     }
 }
 
-impl fmt::Debug for Functions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let functions = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        f.debug_set().entries(functions.keys()).finish()
+impl Failure {
+    /// Nobody knows how to run that function.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::NotCalled("ResourceNotFoundException".to_owned())
     }
 }

@@ -98,14 +98,13 @@ async fn call<R: serde::de::DeserializeOwned>(
     asked: Value,
     response: Value,
 ) -> Result<R, ApiError> {
-    let triggers = request.pool.sign_in.triggers.as_ref();
-    let Some(function) = triggers.and_then(|triggers| trigger.function(triggers)) else {
+    let Some(function) = triggers::function(&request.pool, trigger) else {
         // Decision: reports of the service differ; the type is the one that the operations' pages name for it.
         let message = "Custom auth lambda trigger is not configured for the user pool.";
         return Err(ApiError::new(ErrorKind::InvalidUserPoolConfiguration, message));
     };
-    let (user_name, client_id) = (subject.username.as_str(), request.client.id.as_str());
-    let event = Event { trigger, user_name, client_id, request: asked, response };
+    let (user_name, client_id) = (subject.username.as_str(), Some(request.client.id.as_str()));
+    let event = Event { trigger, source: "Authentication", user_name, client_id, request: asked, response };
     triggers::call(ctx, &request.pool, function, event).await
 }
 
