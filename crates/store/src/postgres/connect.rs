@@ -1,16 +1,22 @@
-//! Connections: made to all hosts at once, kept in a pool, given up when they have become old.
+//! Connections: made to all hosts at once, kept in a pool, given up when they have become old or another leader was seen.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use deadpool_postgres::{
     Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
 };
 use futures_util::future::{BoxFuture, select_ok};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Address, failure};
+use super::{
+    Address, failure,
+    timeline::{self, Newest},
+};
 use crate::Error;
 
 /// How old a connection may become: some of the family end them after an hour, and load moves on to new servers.
@@ -75,15 +81,41 @@ async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error
 pub(super) fn pool(address: &Address, max_connections: usize) -> Result<Pool, Error> {
     let connector = Connector { hosts: address.hosts(), tls: address.tls()?.map(MakeRustlsConnect::new) };
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let newest = Arc::new(Newest::default());
+    let newest_of_all = newest.clone();
     Pool::builder(Manager::from_connect(Config::new(), connector, manager))
         .max_size(max_connections.max(1))
         .timeouts(Timeouts { wait: Some(LONGEST), create: Some(LONGEST), recycle: Some(LONGEST) })
-        .pre_recycle(Hook::sync_fn(|_client, metrics| {
-            if metrics.age() > OLDEST { Err(HookError::message("the connection is old")) } else { Ok(()) }
+        .post_create(Hook::async_fn(move |client, metrics| {
+            let newest = newest.clone();
+            Box::pin(async move { believe(&newest, client, metrics.created).await })
+        }))
+        .pre_recycle(Hook::sync_fn(move |_client, metrics| {
+            if metrics.age() > OLDEST {
+                Err(HookError::message("the connection is old"))
+            } else if newest_of_all.is_newer_than(metrics.created) {
+                Err(HookError::message("another server leads"))
+            } else {
+                Ok(())
+            }
         }))
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| Error::Engine(error.to_string()))
+}
+
+/// Refuses a connection to a leader from before the newest one that was seen.
+async fn believe(newest: &Newest, client: &Client, made: Instant) -> Result<(), HookError> {
+    let Ok(timeline) = timeout(LONGEST, timeline::of(client)).await else {
+        return Err(HookError::message("no answer in time"));
+    };
+    let Some(timeline) = timeline else { return Ok(()) };
+    newest.see(timeline, made).map_err(|newer| {
+        HookError::message(format!(
+            "a server that leads no longer (its timeline is {timeline}, and {newer} was seen) has answered. If the \
+             database was replaced by another one on purpose, restart this server"
+        ))
+    })
 }
 
 /// A connection in use. Unless it is known to be in order, it is closed instead of given back: a transaction may be

@@ -136,8 +136,7 @@ pub(super) fn of_pool(error: &PoolError) -> Failure {
         }
         PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => Failure::silent(),
         PoolError::Closed => Failure::Final(Error::Closed),
-        error @ (PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
-            Failure::Final(Error::Engine(error.to_string()))
-        }
+        PoolError::PostCreateHook(refusal) => Failure::Again(Cause::ReadOnly, refusal.to_string()),
+        PoolError::NoRuntimeSpecified => Failure::Final(Error::Engine(error.to_string())),
     }
 }

@@ -18,6 +18,7 @@ mod options;
 mod pipeline;
 mod settle;
 pub(crate) mod sqltypes;
+mod timeline;
 mod transact;
 mod usable;
 

@@ -20,3 +20,4 @@ mod replica;
 mod rows;
 mod servers;
 mod support;
+mod timelines;
