@@ -1,10 +1,11 @@
-//! SRP, sealing, password hashing, secret hashes, tokens and request signatures.
+//! SRP, sealing, password hashing, secret hashes, tokens, request signatures and encrypted messages.
 //!
 //! Everything secret of Poolkeeper is computed here, and nowhere else. Time and randomness come from the caller;
-//! the one exception is [`token::generate_rsa_2048`], because the library that makes RSA keys draws from its own
-//! generator. This is the only crate that may say `unsafe`, and only [`bignum`] does.
+//! the exceptions are [`token::generate_rsa_2048`] and [`envelope::Draft`], because the library that makes their keys
+//! draws from its own generator. This is the only crate that may say `unsafe`, and only [`bignum`] does.
 
 pub mod bignum;
+pub mod envelope;
 pub mod hash;
 pub mod password;
 pub mod random;

@@ -31,7 +31,7 @@ const VERSION: u8 = 1;
 /// Beginning of the text form.
 const TEXT_VERSION: &str = "v1";
 /// How many purposes there are.
-const PURPOSES: usize = 14;
+const PURPOSES: usize = 15;
 
 /// What a sealed value is for. The numbers enter the derivation of keys: a number is never given to another purpose,
 /// and the number of a purpose that is no longer used stays reserved.
@@ -66,6 +66,9 @@ pub enum Purpose {
     SoftwareToken = 13,
     /// Salts and SRP verifiers of devices; identity: pool, user and device.
     DeviceVerifier = 14,
+    /// Data keys of custom senders' codes, in the place of KMS (see [`crate::envelope::local_key`]); identity: a hash of
+    /// the encryption context.
+    DataKey = 15,
 }
 
 impl Purpose {
@@ -85,6 +88,7 @@ impl Purpose {
         Self::Export,
         Self::SoftwareToken,
         Self::DeviceVerifier,
+        Self::DataKey,
     ];
 }
 

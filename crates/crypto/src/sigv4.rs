@@ -27,7 +27,7 @@ mod error;
 pub use authorization::{Credential, parse_authorization};
 pub use error::{SigV4Error, SigV4ErrorKind};
 
-/// The service that requests must be signed for.
+/// The service that requests of the API are signed for.
 pub const SERVICE: &str = "cognito-idp";
 /// How far a request's time may be from the server's, in seconds, either way.
 pub const LARGEST_SKEW_SECONDS: i64 = 5 * 60;
@@ -103,19 +103,20 @@ impl std::fmt::Debug for SessionToken<'_> {
     }
 }
 
-/// Checks a request against the secret of the key that its credential names.
+/// Checks a request for this service against the secret of the key that its credential names.
 ///
 /// # Errors
 /// [`SigV4ErrorKind::InvalidSignature`] for scope, clock and signature, [`SigV4ErrorKind::UnrecognizedClient`] and
 /// [`SigV4ErrorKind::ExpiredToken`] for the session token. The texts are the service's.
 pub fn verify(
+    service: &str,
     request: &SignedRequest<'_>,
     credential: &Credential,
     secret: &str,
     now_epoch_seconds: i64,
     session_token: SessionToken<'_>,
 ) -> Result<(), SigV4Error> {
-    check_scope(credential)?;
+    check_scope(service, credential)?;
     check_clock(credential, now_epoch_seconds)?;
     check_signed_headers(request, credential)?;
     check_body_hash(request)?;
@@ -126,7 +127,7 @@ pub fn verify(
     check_session_token(request, session_token, now_epoch_seconds)
 }
 
-/// Signs a request as a client does. `request.headers` must hold a `host`, and everything in it is signed except what
+/// Signs a request of the API as a client does. `request.headers` must hold a `host`, and everything in it is signed except what
 /// proxies change.
 ///
 /// Returns the headers to add: `x-amz-date`, `authorization`, and `x-amz-security-token` with temporary credentials.
@@ -134,6 +135,22 @@ pub fn verify(
 /// # Errors
 /// [`SigV4ErrorKind::IncompleteSignature`] when the request is none: a bad path, method or header value, no host.
 pub fn sign(
+    request: &SignedRequest<'_>,
+    access_key_id: &str,
+    secret: &str,
+    session_token: Option<&str>,
+    region: &str,
+    now_epoch_seconds: i64,
+) -> Result<Vec<(String, String)>, SigV4Error> {
+    sign_for(SERVICE, request, access_key_id, secret, session_token, region, now_epoch_seconds)
+}
+
+/// The same for another service.
+///
+/// # Errors
+/// As [`sign`].
+pub fn sign_for(
+    service: &str,
     request: &SignedRequest<'_>,
     access_key_id: &str,
     secret: &str,
@@ -151,7 +168,7 @@ pub fn sign(
     let params = SigningParams::builder()
         .identity(&identity)
         .region(region)
-        .name(SERVICE)
+        .name(service)
         .time(time)
         .settings(SigningSettings::default())
         .build()
@@ -165,15 +182,15 @@ pub fn sign(
     Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-fn check_scope(credential: &Credential) -> Result<(), SigV4Error> {
+fn check_scope(service: &str, credential: &Credential) -> Result<(), SigV4Error> {
     let mut faults = String::new();
     let is_region = (1..=32).contains(&credential.region.len())
         && credential.region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !is_region {
         faults.push_str(&format!("Credential should be scoped to a valid region, not '{}'. ", credential.region));
     }
-    if credential.service != SERVICE {
-        faults.push_str(&format!("Credential should be scoped to correct service: '{SERVICE}'. "));
+    if credential.service != service {
+        faults.push_str(&format!("Credential should be scoped to correct service: '{service}'. "));
     }
     if credential.terminator != "aws4_request" {
         faults.push_str(&format!(
@@ -270,7 +287,7 @@ fn compute_signature(request: &SignedRequest<'_>, credential: &Credential, secre
     let params = SigningParams::builder()
         .identity(&identity)
         .region(&credential.region)
-        .name(SERVICE)
+        .name(&credential.service)
         .time(system_time(credential.timestamp)?)
         .settings(settings)
         .build()

@@ -47,12 +47,17 @@ pub fn make(ring: &KeyRing, entropy: &dyn Entropy, label: &str, now: Timestamp) 
     }
 }
 
-/// Finds out who signed the request.
+/// Finds out who signed the request for this service.
 ///
 /// # Errors
 /// `MissingAuthenticationTokenException`, `IncompleteSignatureException`, `UnrecognizedClientException` or
 /// `InvalidSignatureException`, in the service's words.
-pub async fn authenticate(app: &App, request: &SignedRequest<'_>, now: Timestamp) -> Result<Signer, ApiError> {
+pub async fn authenticate(
+    app: &App,
+    service: &str,
+    request: &SignedRequest<'_>,
+    now: Timestamp,
+) -> Result<Signer, ApiError> {
     let credential = parse_authorization(request).map_err(refusal)?;
     let Some(key) = app.store.access_key(&credential.access_key_id).await? else {
         return Err(refusal(SigV4Error::unrecognized_client()));
@@ -60,7 +65,7 @@ pub async fn authenticate(app: &App, request: &SignedRequest<'_>, now: Timestamp
     let secret = app.ring.open(Purpose::AccessKeySecret, &key.id, &key.secret)?;
     let secret = std::str::from_utf8(&secret).map_err(ApiError::internal)?;
     // All stored keys are long-term keys.
-    verify(request, &credential, secret, now.seconds(), SessionToken::None).map_err(refusal)?;
+    verify(service, request, &credential, secret, now.seconds(), SessionToken::None).map_err(refusal)?;
     Ok(Signer { access_key_id: key.id.clone(), region: credential.region })
 }
 

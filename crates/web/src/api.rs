@@ -9,6 +9,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
+use crypto::sigv4::SERVICE;
 use http::{
     HeaderMap, StatusCode,
     header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue},
@@ -21,7 +22,7 @@ use wire::{ErrorKind, Operation};
 use crate::{
     answer,
     bodies::{Held, Unread},
-    panics,
+    kms, panics,
     state::Web,
 };
 
@@ -34,6 +35,9 @@ const LONGEST_ECHO: usize = 2_048;
 pub(crate) async fn post(State(web): State<Web>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let mut ctx = web.context(&parts);
+    if kms::operation(&parts.headers).is_some() {
+        return kms::post(&web, ctx, &parts, body).await;
+    }
     let operation = match operation(&parts.headers) {
         Ok(operation) => operation,
         Err(error) => return refused(&ctx, &error),
@@ -103,13 +107,13 @@ fn refused(ctx: &Ctx, error: &ApiError) -> Response {
 }
 
 /// Why a request goes no further than its body.
-enum Refusal {
+pub(crate) enum Refusal {
     Api(ApiError),
     Broken,
 }
 
 /// Looks at the headers first.
-async fn body_of(web: &Web, parts: &Parts, body: Body) -> Result<Held, Refusal> {
+pub(crate) async fn body_of(web: &Web, parts: &Parts, body: Body) -> Result<Held, Refusal> {
     content_type(&parts.headers).map_err(Refusal::Api)?;
     web.shared.bodies.read(body).await.map_err(|unread| match unread {
         Unread::TooLarge => {
@@ -159,17 +163,21 @@ fn content_type(headers: &HeaderMap) -> Result<(), ApiError> {
 
 /// Public operations and those that carry an access token ignore whatever signature comes along (auth-flows.md §2).
 async fn authenticate(ctx: &mut Ctx, parts: &Parts, operation: Operation, body: &[u8]) -> Result<(), ApiError> {
-    if !operation.is_signed() || matches!(operation, Operation::GetClientToken | Operation::GetDerivedToken) {
+    if !operation.is_signed() || operation == Operation::GetClientToken {
         return Ok(());
     }
-    administrator(ctx, parts, body).await
+    match administrator(ctx, SERVICE, parts, body).await {
+        // Its client's secret does as well, and SDKs sign with whatever they have: a signature that does not hold is none.
+        Err(error) if operation == Operation::GetDerivedToken && error.kind != ErrorKind::InternalError => Ok(()),
+        outcome => outcome,
+    }
 }
 
-/// Finds out whose signature a request carries that only administrators may send.
+/// Finds out whose signature for this service a request carries that only administrators may send.
 ///
 /// # Errors
 /// What the service says of a request that is not signed, or not by anybody known.
-pub(crate) async fn administrator(ctx: &mut Ctx, parts: &Parts, body: &[u8]) -> Result<(), ApiError> {
+pub(crate) async fn administrator(ctx: &mut Ctx, service: &str, parts: &Parts, body: &[u8]) -> Result<(), ApiError> {
     let headers = &parts.headers;
     if ctx.app.settings.signatures == Signatures::Ignored {
         let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -198,7 +206,7 @@ pub(crate) async fn administrator(ctx: &mut Ctx, parts: &Parts, body: &[u8]) -> 
         headers: &listed,
         body,
     };
-    let signer = access_keys::authenticate(&ctx.app, &request, ctx.now).await.map_err(without_echo)?;
+    let signer = access_keys::authenticate(&ctx.app, service, &request, ctx.now).await.map_err(without_echo)?;
     ctx.caller = Caller::AccessKey { id: signer.access_key_id };
     ctx.region = signer.region;
     Ok(())

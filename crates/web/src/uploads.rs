@@ -14,6 +14,7 @@ use axum::{
     extract::{Path, Query, Request, State},
     response::Response,
 };
+use crypto::sigv4::SERVICE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
@@ -173,7 +174,7 @@ pub(crate) async fn log(
 ) -> Response {
     let mut ctx = web.context(&parts);
     let job = async {
-        api::administrator(&mut ctx, &parts, b"").await?;
+        api::administrator(&mut ctx, SERVICE, &parts, b"").await?;
         let pool = lookup::current_pool(&ctx, &pool_id).await?;
         import::job(&ctx, &pool, &job_id).await
     };

@@ -79,7 +79,7 @@ impl Request {
     }
 
     fn check_with(&self, now: i64, token: SessionToken<'_>) -> Result<(), SigV4Error> {
-        self.borrowed(|request| verify(request, &parse_authorization(request)?, SECRET, now, token))
+        self.borrowed(|request| verify(SERVICE, request, &parse_authorization(request)?, SECRET, now, token))
     }
 
     fn check(&self) -> Result<(), SigV4Error> {
@@ -117,6 +117,21 @@ fn by_hand(request: &Request, names: &[&str]) -> String {
         key = hmac_sha256(&key, part.as_bytes()).to_vec();
     }
     hex(&hmac_sha256(&key, to_sign.as_bytes()))
+}
+
+#[test]
+fn a_request_is_good_for_the_service_that_it_is_signed_for() {
+    let request = Request::new();
+    let added = request.borrowed(|request| sign_for("kms", request, KEY, SECRET, None, "us-east-1", NOW)).unwrap();
+    let signed = added.iter().fold(request, |request, (name, value)| request.with(name, value));
+    let check = |service: &str| {
+        signed.borrowed(|request| {
+            verify(service, request, &parse_authorization(request).unwrap(), SECRET, NOW, SessionToken::None)
+        })
+    };
+    assert_eq!(check("kms"), Ok(()));
+    let refused = check(SERVICE).unwrap_err().message;
+    assert_eq!(refused, "Credential should be scoped to correct service: 'cognito-idp'. ");
 }
 
 #[test]
@@ -161,8 +176,9 @@ fn every_part_is_signed() {
         assert_eq!(signed.clone().with(name, value).message(), MISMATCH, "doubled {name}");
         assert_eq!(signed.clone().without(name).message(), MISMATCH);
     }
-    let wrong = signed
-        .borrowed(|request| verify(request, &parse_authorization(request).unwrap(), "other", NOW, SessionToken::None));
+    let wrong = signed.borrowed(|request| {
+        verify(SERVICE, request, &parse_authorization(request).unwrap(), "other", NOW, SessionToken::None)
+    });
     assert_eq!(wrong.unwrap_err().message, MISMATCH);
     // A header that nobody signed may come and go.
     assert_eq!(signed.with("user-agent", "x").check(), Ok(()));
