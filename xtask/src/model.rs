@@ -8,6 +8,9 @@ use std::{
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+/// Values of enumerations that the service takes although its model does not list them: enumeration and value.
+const ADDED_VALUES: [(&str, &str); 1] = [("ExplicitAuthFlowsType", "ALLOW_CLIENT_TOKEN_AUTH")];
+
 /// The whole model.
 #[derive(Deserialize)]
 pub struct Model {
@@ -74,11 +77,17 @@ struct Target {
 }
 
 impl Model {
-    /// Reads model/cognito-idp-2016-04-18.json.
+    /// Reads model/cognito-idp-2016-04-18.json, and adds what it leaves out.
     pub fn read(root: &Path) -> anyhow::Result<Self> {
         let path = root.join("model/cognito-idp-2016-04-18.json");
         let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        Ok(serde_json::from_str(&text)?)
+        let mut model: Self = serde_json::from_str(&text)?;
+        for (name, value) in ADDED_VALUES {
+            let shape = model.shapes.get_mut(name).with_context(|| format!("the model has no shape {name}"))?;
+            anyhow::ensure!(!shape.values.iter().any(|known| known == value), "the model has {name} {value} by now");
+            shape.values.push(value.to_owned());
+        }
+        Ok(model)
     }
 
     /// A shape by name.

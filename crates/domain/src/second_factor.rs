@@ -3,7 +3,10 @@
 
 use wire::{EmailSendingAccountType, RecoveryOptionNameType, UserPoolMfaType};
 
-use crate::{Factor, Medium, MfaMethod, Pool, User};
+use crate::{
+    Factor, Level, Medium, MfaMethod, Pool, User,
+    assurance::{self, Means},
+};
 
 /// What a sign-in has to do about a second factor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,59 @@ pub fn due(pool: &Pool, user: &User, has_token: bool, proven: &[Factor]) -> Due 
     // Decision: a factor that is switched on and has lost its address or its token is not as good as none. (What a
     // user has verified and not switched on is not asked for: clients switch it on with SetUserMFAPreference.)
     if user.mfa.methods().is_empty() { Due::Nothing } else { Due::Impossible }
+}
+
+/// What is due after `proven` in a sign-in that aims at a level of assurance: what leads there, and never less than what
+/// a password is followed by anyway. Nothing is set up on the way (auth-flows.md §16).
+#[must_use]
+pub fn due_toward(target: Level, pool: &Pool, user: &User, has_token: bool, proven: &[Factor]) -> Due {
+    let at_hand = at_hand(pool, user, has_token);
+    let second = at_hand.clone();
+    let missing = assurance::next(proven, &Means { first: Vec::new(), second }, target);
+    let wanted: Vec<_> = at_hand.iter().copied().filter(|method| missing.contains(&method.factor())).collect();
+    if let Some(preferred) = user.mfa.preferred.filter(|preferred| wanted.contains(preferred)) {
+        return Due::Ask(preferred);
+    }
+    if !wanted.is_empty() {
+        return one_of(wanted);
+    }
+    if assurance::level(proven) < Some(target) {
+        return Due::Impossible;
+    }
+    // What was proven before this sign-in counts only where it is what would be asked for now.
+    let counts = |factor: &Factor| match factor {
+        Factor::SoftwareToken | Factor::Sms | Factor::Email => at_hand.iter().any(|method| method.factor() == *factor),
+        _ => true,
+    };
+    let proven: Vec<_> = proven.iter().copied().filter(counts).collect();
+    match due(pool, user, has_token, &proven) {
+        Due::SetUp(_) => Due::Impossible,
+        due => due,
+    }
+}
+
+/// The methods with which a user can follow up a password, whether that is demanded or not: software tokens that are
+/// verified, what is switched on, what the pool would ask for, and, where it would ask for nothing, the codes that it
+/// takes as first factors. None, where something would have to be set up first.
+#[must_use]
+pub fn at_hand(pool: &Pool, user: &User, has_token: bool) -> Vec<MfaMethod> {
+    let demanded = match due(pool, user, has_token, &[Factor::Password]) {
+        Due::Nothing => Vec::new(),
+        Due::Ask(method) => vec![method],
+        Due::Choose(methods) => methods,
+        Due::SetUp(_) | Due::Impossible => return Vec::new(),
+    };
+    let usable = usable(pool, user, has_token);
+    let is_at_hand = |method: &MfaMethod| {
+        let is_first = |medium| pool.takes_codes_first(medium) && user.address(medium).is_some();
+        match medium_of(*method) {
+            None => has_token,
+            Some(medium) => {
+                demanded.contains(method) || usable.contains(method) || demanded.is_empty() && is_first(medium)
+            }
+        }
+    };
+    MfaMethod::ALL.into_iter().filter(is_at_hand).collect()
 }
 
 /// The methods that the user has switched on and can answer with.

@@ -24,6 +24,8 @@ pub enum Feature {
     Replication,
     /// Sign-ins that are kept track of.
     SessionTracking,
+    /// Levels of assurance that sign-ins aim at.
+    StepUp,
 }
 
 impl Feature {
@@ -41,6 +43,7 @@ impl Feature {
             Self::ManagedLogin => "Managed Login".to_owned(),
             Self::Replication => "Multi-Region Replication".to_owned(),
             Self::SessionTracking => "User Session Tracking".to_owned(),
+            Self::StepUp => "Step-Up Authentication".to_owned(),
         }
     }
 
@@ -51,6 +54,12 @@ impl Feature {
             (_, UserPoolTierType::Essentials) => true,
         }
     }
+}
+
+/// Whether the tier includes this feature.
+#[must_use]
+pub fn includes(ctx: &Ctx, tier: UserPoolTierType, feature: Feature) -> bool {
+    refusal(ctx, tier, &[feature]).is_none()
 }
 
 /// Checks that the tier includes all of these features.

@@ -39,9 +39,22 @@ pub struct AccessClaims {
     pub origin_jti: Option<String>,
     /// The request that made the token.
     pub event_id: String,
+    /// The level of assurance that the sign-in satisfies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// How the user signed in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<String>,
+    /// Who acts for the user with it, and for whom that one acts, where the token was exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<serde_json::Value>,
+    /// The service that the token is for, where it was exchanged for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<String>,
     /// `access`.
     pub token_use: String,
-    /// Scopes, separated by blanks.
+    /// Scopes, separated by blanks; left out where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scope: String,
     /// When the user signed in interactively, in seconds.
     pub auth_time: i64,
@@ -128,7 +141,9 @@ pub fn not_confirmed() -> ApiError {
     ApiError::new(ErrorKind::UserNotConfirmed, "User is not confirmed.")
 }
 
-fn invalid() -> ApiError {
+/// Not an access token, or not one for this.
+#[must_use]
+pub fn invalid() -> ApiError {
     ApiError::not_authorized("Invalid Access Token")
 }
 

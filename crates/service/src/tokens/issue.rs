@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Client, Factor, Pool, User, attributes::is_readable, session::SignIn, time};
+use domain::{Client, Factor, Pool, User, attributes::is_readable, claims::Overrides, session::SignIn, time};
 use serde::Serialize;
-use serde_json::{Value, json};
-use wire::{AuthenticationResultType, Timestamp};
+use serde_json::{Map, Value, json};
+use wire::{AuthFlowType, AuthenticationResultType, Timestamp};
 
 use super::{
     access::{AccessClaims, SCOPE},
+    assurance,
     groups::{self, GroupClaims},
     issuer,
+    pre_token_generation::{self, Occasion},
     refresh::RefreshToken,
 };
 use crate::{ApiError, Ctx, tracking, users};
@@ -26,6 +28,8 @@ pub struct Grant {
     pub device_key: Option<String>,
     /// What has been proven.
     pub factors: Vec<Factor>,
+    /// Whether its tokens say so.
+    pub says_how: bool,
     /// Whether it has just begun and its first refresh token is due.
     pub is_new: bool,
     /// The refresh token that takes the place of another one, where one does.
@@ -51,6 +55,7 @@ impl Grant {
             auth_time: user.auth_time(ctx.now),
             device_key: None,
             factors: sign_in.factors.clone(),
+            says_how: sign_in.flow == AuthFlowType::UserAuth,
             is_new: true,
             replacement: None,
         }
@@ -64,6 +69,7 @@ impl Grant {
             auth_time: token.auth_time,
             device_key: token.device_key.clone(),
             factors: token.factors.clone(),
+            says_how: token.says_how,
             is_new: false,
             replacement,
         }
@@ -72,43 +78,52 @@ impl Grant {
 
 /// The claims of an ID token, in the order in which they are written.
 #[derive(Serialize)]
-struct IdClaims<'a> {
-    sub: &'a str,
+pub(super) struct IdClaims<'a> {
+    pub(super) sub: &'a str,
     #[serde(rename = "cognito:groups", skip_serializing_if = "<[String]>::is_empty")]
-    groups: &'a [String],
+    pub(super) groups: &'a [String],
     #[serde(rename = "cognito:preferred_role", skip_serializing_if = "Option::is_none")]
-    preferred_role: Option<&'a str>,
+    pub(super) preferred_role: Option<&'a str>,
     #[serde(rename = "cognito:roles", skip_serializing_if = "<[String]>::is_empty")]
-    roles: &'a [String],
+    pub(super) roles: &'a [String],
     #[serde(flatten)]
-    attributes: BTreeMap<&'a str, Value>,
-    iss: &'a str,
+    pub(super) attributes: BTreeMap<&'a str, Value>,
+    pub(super) iss: &'a str,
     #[serde(rename = "cognito:username")]
-    username: &'a str,
+    pub(super) username: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    origin_jti: Option<&'a str>,
-    aud: &'a str,
-    event_id: &'a str,
-    token_use: &'static str,
-    auth_time: i64,
-    exp: i64,
-    iat: i64,
-    jti: &'a str,
+    pub(super) origin_jti: Option<&'a str>,
+    pub(super) aud: &'a str,
+    pub(super) event_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(super) amr: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) act: Option<&'a Value>,
+    pub(super) token_use: &'static str,
+    pub(super) auth_time: i64,
+    pub(super) exp: i64,
+    pub(super) iat: i64,
+    pub(super) jti: &'a str,
 }
 
-/// Makes an access token, an ID token and, when one is due, a refresh token. Two RSA signatures, about half a
-/// millisecond.
+/// Makes an access token, an ID token and, when one is due, a refresh token; the pool's function is asked what they
+/// are to contain. Two RSA signatures, about half a millisecond.
 ///
 /// # Errors
-/// When the pool's keys cannot be read or opened.
+/// When the pool's keys cannot be read or opened; those of the function.
 pub async fn issue(
     ctx: &Ctx,
     pool: &Pool,
     client: &Client,
     user: &User,
     grant: &Grant,
+    occasion: &Occasion<'_>,
 ) -> Result<AuthenticationResultType, ApiError> {
-    let GroupClaims { groups, roles, preferred_role } = groups::claims(ctx, user).await?;
+    let claims = groups::claims(ctx, user).await?;
+    let overrides = pre_token_generation::ask(ctx, pool, client, user, &claims, vec![SCOPE], occasion).await?;
+    let GroupClaims { groups, roles, preferred_role } = claims;
     let keys = ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?;
     let iss = issuer(&ctx.app.settings, &pool.id);
     let (event_id, iat) = (ctx.uuid(), ctx.now.seconds());
@@ -116,6 +131,7 @@ pub async fn issue(
     let is_revocable =
         client.enable_token_revocation || client.rotates_refresh_tokens() || pool.sign_in.tracked_sessions.is_some();
     let origin_jti = is_revocable.then_some(grant.origin_jti.as_str());
+    let assurance::Assurance { acr, amr } = assurance::claims(ctx, pool, grant);
     let expires_in = client.access_token_seconds();
     let access = AccessClaims {
         sub: user.sub.clone(),
@@ -125,6 +141,10 @@ pub async fn issue(
         client_id: client.id.clone(),
         origin_jti: origin_jti.map(str::to_owned),
         event_id: event_id.clone(),
+        acr: acr.clone(),
+        amr: amr.clone(),
+        act: None,
+        aud: None,
         token_use: "access".to_owned(),
         scope: SCOPE.to_owned(),
         auth_time: grant.auth_time,
@@ -144,14 +164,19 @@ pub async fn issue(
         origin_jti,
         aud: &client.id,
         event_id: &event_id,
+        acr: acr.as_deref(),
+        amr: &amr,
+        act: None,
         token_use: "id",
         auth_time: grant.auth_time,
         exp: iat.saturating_add(client.id_token_seconds()),
         iat,
         jti: &ctx.uuid(),
     };
-    let access_token = keys.access.sign(&serde_json::to_vec(&access)?).map_err(ApiError::internal)?;
-    let id_token = keys.id.sign(&serde_json::to_vec(&id)?).map_err(ApiError::internal)?;
+    let access = encoded(&access, overrides, |overrides, claims| overrides.change_access_token(claims, &client.id))?;
+    let id = encoded(&id, overrides, Overrides::change_id_token)?;
+    let access_token = keys.access.sign(&access).map_err(ApiError::internal)?;
+    let id_token = keys.id.sign(&id).map_err(ApiError::internal)?;
     let refresh_token = refresh_token(pool, client, user, grant, ctx).map(|token| token.seal(ctx)).transpose()?;
     tracking::follow(ctx, pool, client, user, grant).await?;
     Ok(AuthenticationResultType {
@@ -162,6 +187,20 @@ pub async fn issue(
         id_token: Some(id_token),
         new_device_metadata: None,
     })
+}
+
+/// Claims as JSON, after the changes that a function wants, if there are any.
+pub(super) fn encoded(
+    claims: &impl Serialize,
+    overrides: Option<&Overrides>,
+    change: impl FnOnce(&Overrides, &mut Map<String, Value>),
+) -> Result<Vec<u8>, ApiError> {
+    let Some(overrides) = overrides else { return Ok(serde_json::to_vec(claims)?) };
+    let mut claims = serde_json::to_value(claims)?;
+    if let Value::Object(claims) = &mut claims {
+        change(overrides, claims);
+    }
+    Ok(serde_json::to_vec(&claims)?)
 }
 
 fn refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, ctx: &Ctx) -> Option<RefreshToken> {
@@ -179,6 +218,7 @@ fn refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, ctx: 
         auth_time: grant.auth_time,
         device_key: grant.device_key.clone(),
         factors: grant.factors.clone(),
+        says_how: grant.says_how,
         issued_at: ctx.now,
         expires_at,
     })
@@ -186,7 +226,7 @@ fn refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, ctx: 
 
 /// The attributes that the client may read: the two verified flags as booleans, the address as an object, everything
 /// else as text whatever its type in the schema.
-fn attribute_claims<'a>(client: &Client, user: &'a User) -> BTreeMap<&'a str, Value> {
+pub(super) fn attribute_claims<'a>(client: &Client, user: &'a User) -> BTreeMap<&'a str, Value> {
     let readable = user.attributes.iter().filter(|(name, _)| is_readable(client, name));
     let identities = users::identities_claim(user).filter(|_| is_readable(client, users::IDENTITIES));
     readable

@@ -17,8 +17,16 @@ pub struct PoolKeys {
     pub id: SigningKey,
     /// Signs access tokens.
     pub access: SigningKey,
-    /// Key id, state and public half of each key that has signed access tokens.
-    verifying: Vec<(String, SigningKeyState, VerifyingKey)>,
+    /// What checks tokens: each key that has signed some.
+    verifying: Vec<Verifying>,
+}
+
+/// The public half of a key.
+struct Verifying {
+    kid: String,
+    usage: SigningKeyUse,
+    state: SigningKeyState,
+    key: VerifyingKey,
 }
 
 impl PoolKeys {
@@ -33,8 +41,11 @@ impl PoolKeys {
         };
         let verifying = records
             .iter()
-            .filter(|record| record.usage == Some(SigningKeyUse::Access))
-            .map(|record| Ok((record.kid.clone(), record.state, VerifyingKey::new(&record.modulus, &record.exponent)?)))
+            .filter_map(|record| record.usage.map(|usage| (record, usage)))
+            .map(|(record, usage)| {
+                let key = VerifyingKey::new(&record.modulus, &record.exponent)?;
+                Ok(Verifying { kid: record.kid.clone(), usage, state: record.state, key })
+            })
             .collect::<Result<_, crypto::token::TokenError>>()
             .map_err(ApiError::internal)?;
         Ok(Self { id: signing(SigningKeyUse::Id)?, access: signing(SigningKeyUse::Access)?, verifying })
@@ -43,8 +54,18 @@ impl PoolKeys {
     /// The key that checks access tokens with this key id at `now`.
     #[must_use]
     pub fn access_verifier(&self, kid: &str, now: Timestamp) -> Option<&VerifyingKey> {
-        let counts = |entry: &&(String, SigningKeyState, VerifyingKey)| entry.0 == kid && entry.1.verifies(now);
-        self.verifying.iter().find(counts).map(|(_, _, key)| key)
+        self.verifier(kid, SigningKeyUse::Access, now)
+    }
+
+    /// The key that checks ID tokens with this key id at `now`.
+    #[must_use]
+    pub fn id_verifier(&self, kid: &str, now: Timestamp) -> Option<&VerifyingKey> {
+        self.verifier(kid, SigningKeyUse::Id, now)
+    }
+
+    fn verifier(&self, kid: &str, usage: SigningKeyUse, now: Timestamp) -> Option<&VerifyingKey> {
+        let counts = |key: &&Verifying| key.kid == kid && key.usage == usage && key.state.verifies(now);
+        self.verifying.iter().find(counts).map(|verifying| &verifying.key)
     }
 }
 

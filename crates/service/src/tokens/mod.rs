@@ -5,7 +5,11 @@
 //! - [`rotation`]: new keys for a pool, the old ones counting until their tokens have expired;
 //! - [`issue`]: access, ID and refresh tokens of a sign-in;
 //! - `groups`: what tokens say of their user's groups;
+//! - `assurance`: what they say of how their user signed in;
+//! - `pre_token_generation`: the pool's function, which says what they contain;
 //! - [`access`]: an access token as the caller's credential;
+//! - [`client`](self::issue_to_client): access tokens of clients that speak for themselves;
+//! - [`bearer`]: tokens that are brought to be exchanged, and [`derived`]: what is given for them;
 //! - [`refresh`]: what a refresh token carries;
 //! - [`renew`]: what a refresh token is good for, and its replacement where refresh tokens are rotated;
 //! - [`discovery`] and [`jwks`]: what verifiers fetch.
@@ -15,10 +19,15 @@
 //! token expired is looked up every time.
 
 pub mod access;
+mod assurance;
+pub mod bearer;
+mod client;
+pub mod derived;
 mod documents;
 mod groups;
 mod issue;
 mod keys;
+mod pre_token_generation;
 pub mod refresh;
 mod renew;
 pub mod rotation;
@@ -34,10 +43,12 @@ use tokio::sync::Notify;
 
 pub use self::{
     access::{AccessClaims, Authenticated},
+    client::issue_to_client,
     documents::{discovery, issuer, jwks},
     groups::MOST_GROUPS,
     issue::{Grant, Replacement, issue},
     keys::PoolKeys,
+    pre_token_generation::Occasion,
     renew::{renew, revocation},
     stock::refill,
 };

@@ -28,6 +28,9 @@ pub struct RefreshToken {
     /// What the sign-in has proven.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub factors: Vec<Factor>,
+    /// Whether its tokens say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub says_how: bool,
     /// When it was made.
     pub issued_at: Timestamp,
     /// From this moment on it is refused.

@@ -12,6 +12,7 @@ use wire::{AuthenticationResultType, UserStatusType};
 use super::{
     access::{not_confirmed, password_reset_required},
     issue::{Grant, Replacement, issue},
+    pre_token_generation::Occasion,
     refresh::{RefreshToken, invalid, reused, revoked},
 };
 use crate::{ApiError, Ctx, devices, retry, tracking};
@@ -38,6 +39,7 @@ pub async fn renew(
     client: &Client,
     token: &RefreshToken,
     device_key: Option<&str>,
+    occasion: &Occasion<'_>,
 ) -> Result<AuthenticationResultType, ApiError> {
     if token.pool_id != pool.id {
         return Err(invalid());
@@ -81,7 +83,7 @@ pub async fn renew(
             }
         };
         // Before the commit: when the tokens cannot be made, the old one must go on counting.
-        let tokens = issue(ctx, pool, client, &user, &Grant::continued(token, replacement)).await?;
+        let tokens = issue(ctx, pool, client, &user, &Grant::continued(token, replacement), occasion).await?;
 
         // Commit.
         if !changes.as_slice().is_empty() {

@@ -2881,6 +2881,7 @@ pub(crate) static EXPLICIT_AUTH_FLOWS_TYPE: Shape = Shape {
             "ALLOW_USER_AUTH",
             "ALLOW_TOKEN_EXCHANGE_DELEGATION",
             "ALLOW_TOKEN_EXCHANGE_IMPERSONATION",
+            "ALLOW_CLIENT_TOKEN_AUTH",
         ],
     },
 };

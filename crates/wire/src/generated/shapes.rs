@@ -2859,6 +2859,8 @@ pub enum ExplicitAuthFlowsType {
     AllowTokenExchangeDelegation,
     #[serde(rename = "ALLOW_TOKEN_EXCHANGE_IMPERSONATION")]
     AllowTokenExchangeImpersonation,
+    #[serde(rename = "ALLOW_CLIENT_TOKEN_AUTH")]
+    AllowClientTokenAuth,
 }
 
 impl ExplicitAuthFlowsType {
@@ -2875,6 +2877,7 @@ impl ExplicitAuthFlowsType {
             Self::AllowUserAuth => "ALLOW_USER_AUTH",
             Self::AllowTokenExchangeDelegation => "ALLOW_TOKEN_EXCHANGE_DELEGATION",
             Self::AllowTokenExchangeImpersonation => "ALLOW_TOKEN_EXCHANGE_IMPERSONATION",
+            Self::AllowClientTokenAuth => "ALLOW_CLIENT_TOKEN_AUTH",
         }
     }
 
@@ -2891,6 +2894,7 @@ impl ExplicitAuthFlowsType {
             "ALLOW_USER_AUTH" => Self::AllowUserAuth,
             "ALLOW_TOKEN_EXCHANGE_DELEGATION" => Self::AllowTokenExchangeDelegation,
             "ALLOW_TOKEN_EXCHANGE_IMPERSONATION" => Self::AllowTokenExchangeImpersonation,
+            "ALLOW_CLIENT_TOKEN_AUTH" => Self::AllowClientTokenAuth,
             _ => return None,
         })
     }

@@ -32,7 +32,7 @@ pub fn user_pool_client(ctx: &Ctx, client: &Client) -> Result<UserPoolClientType
         allowed_o_auth_flows: listed(&client.oauth.flows),
         allowed_o_auth_scopes: listed(&client.oauth.scopes),
         allowed_o_auth_flows_user_pool_client: Some(client.oauth.enabled),
-        analytics_configuration: None,
+        analytics_configuration: client.analytics.clone(),
         prevent_user_existence_errors: client.prevent_user_existence_errors,
         enable_token_revocation: Some(client.enable_token_revocation),
         enable_propagate_additional_user_context_data: Some(client.propagates_user_context),

@@ -81,6 +81,7 @@ fn blank(ctx: &Ctx, pool_id: &str, name: &str, secret: Option<&str>) -> Client {
         oauth: OAuthSettings::default(),
         propagates_user_context: false,
         sso_minutes: None,
+        analytics: None,
     };
     if let Some(secret) = secret {
         secrets::add(ctx, &mut client, secret);

@@ -14,4 +14,4 @@ mod leftovers;
 mod lifetimes;
 mod oauth;
 mod secrets;
-mod settings;
+pub(super) mod settings;

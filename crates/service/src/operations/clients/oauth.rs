@@ -1,14 +1,11 @@
 //! The OAuth members of a client (accounts.md §14.1, §14.2). They are checked and kept; this version has no OAuth
 //! endpoints that would use them.
 
-use domain::{Client, IdentityProvider, OAuthSettings, Pool, ResourceServer};
+use domain::{Client, IdentityProvider, OAuthSettings, Pool};
 use wire::{ErrorKind, OAuthFlowType};
 
 use super::settings::{Settings, distinct};
-use crate::{ApiError, Ctx, operations::identity_providers::COGNITO};
-
-/// Scopes that every pool has.
-const SCOPES: [&str; 5] = ["phone", "email", "openid", "profile", "aws.cognito.signin.user.admin"];
+use crate::{ApiError, Ctx, operations::identity_providers::COGNITO, scopes};
 
 /// What of the names in a request exists in the pool.
 pub struct Known {
@@ -24,15 +21,9 @@ pub struct Known {
 /// # Errors
 /// When the store cannot be read.
 pub async fn known(ctx: &Ctx, pool: &Pool, settings: &Settings) -> Result<Known, ApiError> {
-    let mut known = Known { scopes: SCOPES.map(str::to_owned).to_vec(), providers: vec![COGNITO.to_owned()] };
-    for scope in settings.allowed_o_auth_scopes.iter().flatten() {
-        // An identifier may hold slashes, the name of a scope holds none.
-        let Some((identifier, name)) = scope.rsplit_once('/') else { continue };
-        let server = ctx.app.store.part::<ResourceServer>(&pool.id, identifier).await?;
-        if server.is_some_and(|server| server.has_scope(name)) {
-            known.scopes.push(scope.clone());
-        }
-    }
+    let mut known = Known { scopes: scopes::STANDARD.map(str::to_owned).to_vec(), providers: vec![COGNITO.to_owned()] };
+    let wanted = settings.allowed_o_auth_scopes.as_deref().unwrap_or_default();
+    known.scopes.extend(scopes::of_resource_servers(ctx, pool, wanted).await?);
     for name in distinct(settings.supported_identity_providers.as_deref().unwrap_or_default()) {
         if name != COGNITO && ctx.app.store.part::<IdentityProvider>(&pool.id, &name).await?.is_some() {
             known.providers.push(name);

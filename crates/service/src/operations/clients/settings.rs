@@ -1,7 +1,7 @@
 //! The settings of a client that can change: what CreateUserPoolClient and UpdateUserPoolClient share (accounts.md
 //! §14.1, §14.2, §11.4). Whatever a request leaves out takes its default, in an update too.
 //!
-//! Order: the service's own rules, then what this version refuses, then the settings are put into the client.
+//! Order: the service's own rules, then the settings are put into the client.
 
 use domain::{Client, Pool, schema};
 use wire::{
@@ -110,8 +110,7 @@ pub enum Deed {
 /// Puts `settings` into `client`, whose id, name and secrets stand already.
 ///
 /// # Errors
-/// The service's error for the first rule that is broken, or `InvalidParameterException` for what this version
-/// refuses.
+/// The service's error for the first rule that is broken.
 pub fn apply(
     ctx: &Ctx,
     client: &mut Client,
@@ -120,13 +119,13 @@ pub fn apply(
     known: &oauth::Known,
     deed: Deed,
 ) -> Result<(), ApiError> {
-    let flows = flows(ctx, pool, settings)?;
+    let flows = flows(ctx, client, pool, settings)?;
     check_attributes(pool, settings, deed)?;
     let lifetimes = lifetimes::of(settings)?;
     let rotation = rotation(settings, &flows)?;
     let oauth = oauth::settings(client, pool, settings, known)?;
     check_user_context(client, settings)?;
-    refuse_unsupported(settings, &flows)?;
+    let analytics = analytics(ctx, client, settings)?;
 
     client.refresh_token_validity = lifetimes.refresh;
     client.access_token_validity = settings.access_token_validity;
@@ -143,6 +142,7 @@ pub fn apply(
     client.refresh_token_rotation = rotation;
     client.oauth = oauth;
     client.propagates_user_context = settings.enable_propagate_additional_user_context_data == Some(true);
+    client.analytics = analytics;
     Ok(())
 }
 
@@ -157,7 +157,7 @@ pub fn distinct<T: Clone + PartialEq>(items: &[T]) -> Vec<T> {
     distinct
 }
 
-fn flows(ctx: &Ctx, pool: &Pool, settings: &Settings) -> Result<Vec<ExplicitAuthFlowsType>, ApiError> {
+fn flows(ctx: &Ctx, client: &Client, pool: &Pool, settings: &Settings) -> Result<Vec<ExplicitAuthFlowsType>, ApiError> {
     let flows = distinct(settings.explicit_auth_flows.as_deref().unwrap_or_default());
     let modern = flows.iter().filter(|flow| flow.as_str().starts_with("ALLOW_")).count();
     if modern != 0 && modern != flows.len() {
@@ -168,7 +168,25 @@ fn flows(ctx: &Ctx, pool: &Pool, settings: &Settings) -> Result<Vec<ExplicitAuth
     if flows.contains(&ExplicitAuthFlowsType::AllowUserAuth) {
         tiers::check(ctx, pool.tier, &[Feature::PasswordlessSignIn])?;
     }
+    if flows.contains(&ExplicitAuthFlowsType::AllowClientTokenAuth) {
+        check_client_tokens(client, &flows)?;
+    }
     Ok(flows)
+}
+
+/// A client that gets tokens for itself proves itself by a secret, and signs no users in.
+///
+/// Decision: the service's words are not recorded.
+fn check_client_tokens(client: &Client, flows: &[ExplicitAuthFlowsType]) -> Result<(), ApiError> {
+    if flows.len() > 1 {
+        return Err(ApiError::invalid_parameter("ALLOW_CLIENT_TOKEN_AUTH cannot be used with other auth flows."));
+    }
+    if client.secrets.is_empty() {
+        return Err(ApiError::invalid_parameter(
+            "ALLOW_CLIENT_TOKEN_AUTH can not be selected if client does not have a client secret.",
+        ));
+    }
+    Ok(())
 }
 
 /// Rotation of refresh tokens, which REFRESH_TOKEN_AUTH has no place for. A list of flows that is left out stands for
@@ -230,29 +248,26 @@ fn check_user_context(client: &Client, settings: &Settings) -> Result<(), ApiErr
     Ok(())
 }
 
-/// Refuses what could do harm if it was taken and not honoured.
-fn refuse_unsupported(settings: &Settings, flows: &[ExplicitAuthFlowsType]) -> Result<(), ApiError> {
-    let unsupported =
-        [ExplicitAuthFlowsType::AllowTokenExchangeImpersonation, ExplicitAuthFlowsType::AllowTokenExchangeDelegation];
-    if let Some(flow) = flows.iter().find(|flow| unsupported.contains(flow)) {
-        return Err(ApiError::not_supported(&format!("ExplicitAuthFlows {}", flow.as_str())));
-    }
-    if let Some(analytics) = &settings.analytics_configuration {
-        analytics_are_valid(analytics)?;
-        if *analytics != AnalyticsConfigurationType::default() {
-            return Err(ApiError::not_supported("AnalyticsConfiguration"));
-        }
-    }
-    Ok(())
-}
-
-/// Either the application's ARN, or its id with a role and an external id.
-fn analytics_are_valid(analytics: &AnalyticsConfigurationType) -> Result<(), ApiError> {
+/// For which application events are told: either its ARN, or its id with a role and an external id, neither of which
+/// means anything here. A structure with nothing in it asks for nothing; one with `UserDataShared` alone names no
+/// application. The operator is warned when nobody takes events.
+fn analytics(ctx: &Ctx, client: &Client, settings: &Settings) -> Result<Option<AnalyticsConfigurationType>, ApiError> {
+    let given = settings.analytics_configuration.as_ref();
+    let Some(analytics) = given.filter(|given| **given != AnalyticsConfigurationType::default()) else {
+        return Ok(None);
+    };
     let by_arn = analytics.application_arn.is_some();
     let id_parts = [&analytics.application_id, &analytics.role_arn, &analytics.external_id];
     let given = id_parts.iter().filter(|part| part.is_some()).count();
-    if given == 0 || given == id_parts.len() && !by_arn {
-        return Ok(());
+    if by_arn && given == 0 || given == id_parts.len() && !by_arn {
+        if !ctx.app.records.has_analytics() {
+            let client = &client.id;
+            tracing::warn!(
+                client,
+                "AnalyticsConfiguration is set, but the configuration has no [analytics]: the client's events are dropped"
+            );
+        }
+        return Ok(Some(analytics.clone()));
     }
     Err(ApiError::invalid_parameter(
         "Invalid analytics configuration given, either <application arn> or <application id, role arn, external id> are valid",

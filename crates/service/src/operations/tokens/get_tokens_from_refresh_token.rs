@@ -7,12 +7,12 @@ use wire::{GetTokensFromRefreshTokenRequest, GetTokensFromRefreshTokenResponse};
 
 use crate::{
     ApiError, Ctx, lookup, secret_hash,
-    tokens::{refresh::RefreshToken, renew},
+    tokens::{Occasion, refresh::RefreshToken, renew},
 };
 
 /// Answers a refresh token with new tokens. The flows that a client lists do not matter here.
 ///
-/// `ClientMetadata` is for the pool's functions, of which none runs here yet.
+/// Functions are told what they are told of a sign-in, `ClientMetadata` included.
 ///
 /// # Errors
 /// `ResourceNotFoundException` for an unknown client, `RefreshTokenReuseException` for a token that was replaced, and
@@ -32,6 +32,7 @@ pub async fn run(
         }));
     }
     let token = RefreshToken::open(ctx, &client.id, &input.refresh_token)?;
-    let tokens = renew(ctx, &pool, &client, &token, input.device_key.as_deref()).await?;
+    let occasion = Occasion::sign_in(None, input.client_metadata.as_ref());
+    let tokens = renew(ctx, &pool, &client, &token, input.device_key.as_deref(), &occasion).await?;
     Ok(GetTokensFromRefreshTokenResponse { authentication_result: Some(tokens) })
 }

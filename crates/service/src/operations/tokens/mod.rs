@@ -1,6 +1,8 @@
-//! Ending sign-ins (auth-flows.md §18).
+//! Tokens that are asked for without signing in, and the end of sign-ins (auth-flows.md §18, §19).
 
 pub mod admin_user_global_sign_out;
+pub mod get_client_token;
+pub mod get_derived_token;
 pub mod get_tokens_from_refresh_token;
 pub mod global_sign_out;
 pub mod revoke_token;
