@@ -33,11 +33,15 @@ pub enum AttemptPurpose {
     FirstCode = 11,
     /// Wrong codes of a software token that is being set up.
     VerifySoftwareToken = 12,
+    /// Codes that were sent to a user during sign-ins.
+    SignInCode = 13,
+    /// Codes that were sent to an address during sign-ins, whoever's it is.
+    SignInCodeTo = 14,
 }
 
 impl AttemptPurpose {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::SignIn,
         Self::ResetRequest,
         Self::ResetCode,
@@ -50,6 +54,8 @@ impl AttemptPurpose {
         Self::SecondFactor,
         Self::FirstCode,
         Self::VerifySoftwareToken,
+        Self::SignInCode,
+        Self::SignInCodeTo,
     ];
 
     /// Wrong codes for the address of this medium.
@@ -73,7 +79,7 @@ impl AttemptPurpose {
 pub struct Attempts {
     /// The pool.
     pub pool_id: String,
-    /// The user, or the stand-in for a user that does not exist.
+    /// The user, or the stand-in for a user that does not exist, or for an address.
     pub sub: String,
     /// What is counted.
     pub purpose: AttemptPurpose,

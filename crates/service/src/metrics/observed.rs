@@ -41,6 +41,7 @@ impl Observed {
 
     fn changesets(&self, registry: &mut Registry) {
         let store = &self.store;
+        counter(registry, "store_reads", "Queries answered", store.reads);
         counter(registry, "store_commits", "Changesets applied", store.commits);
         counter(registry, "store_conflicts", "Changesets refused because a row had changed", store.conflicts);
         let help = "Changesets refused because a name or a one-time thing was taken";

@@ -22,9 +22,13 @@ impl Bucket {
         if rate == 0 {
             return true;
         }
-        let now = now.milliseconds().saturating_mul(SECOND / 1_000);
         let token = (SECOND / i64::from(rate)).max(1);
-        let all = SECOND.saturating_mul(i64::from(saved));
+        self.take_of(token, SECOND.saturating_mul(i64::from(saved)), now)
+    }
+
+    /// Takes a token if there is one. It needs `token` microseconds to flow in, a full bucket `all`.
+    pub(super) fn take_of(&self, token: i64, all: i64, now: Timestamp) -> bool {
+        let now = now.milliseconds().saturating_mul(SECOND / 1_000);
         let mut is_taken = false;
         let take = |full_at: i64| {
             // Beyond what an empty bucket needs to fill, the clock has been moved back: it counts as empty from now on.
@@ -35,6 +39,11 @@ impl Bucket {
             Some(if is_taken { after } else { before })
         };
         self.0.fetch_update(Relaxed, Relaxed, take).is_ok() && is_taken
+    }
+
+    /// Puts a token back that was taken and not used.
+    pub(super) fn give_back(&self, token: i64) {
+        self.0.fetch_sub(token, Relaxed);
     }
 }
 
@@ -80,6 +89,19 @@ mod tests {
         assert_eq!(taken(&bucket, 5, 1, 1_000_000), 5);
         assert_eq!(taken(&bucket, 5, 1, 0), 0, "it counts as empty");
         assert_eq!(taken(&bucket, 5, 1, 1_000), 5);
+    }
+
+    #[test]
+    fn what_is_put_back_can_be_taken_again() {
+        let (bucket, hour) = (Bucket::full(), 3_600_000_000);
+        let take = |now| bucket.take_of(hour / 3, hour, Timestamp(now));
+        assert!(take(0) && take(0) && take(0) && !take(0));
+        bucket.give_back(hour / 3);
+        assert!(take(0) && !take(0));
+        assert!(!take(1_199_999) && take(1_200_000) && !take(1_200_000), "one flows in by the third of an hour");
+        // What is put back into a full bucket is no more than a full bucket.
+        bucket.give_back(hour);
+        assert!(take(7_200_000) && take(7_200_000) && take(7_200_000) && !take(7_200_000));
     }
 
     #[test]

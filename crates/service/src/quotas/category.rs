@@ -4,8 +4,7 @@ use wire::Operation;
 
 use super::Rates;
 
-/// Operations that share a rate. Two of the service's are missing, federated sign-in and tokens for clients: no
-/// operation is in them.
+/// Operations that share a rate. One of the service's is missing, federated sign-in: no operation is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
     /// Sign-in.
@@ -38,13 +37,15 @@ pub enum Category {
     UserPoolClientRead,
     /// Clients are changed.
     UserPoolClientUpdate,
+    /// Clients get tokens for themselves.
+    ClientAuthentication,
     /// Tags.
     Tags,
 }
 
 impl Category {
     /// All of them, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::UserAuthentication,
         Self::UserCreation,
         Self::UserAccountRecovery,
@@ -60,6 +61,7 @@ impl Category {
         Self::UserPoolResourceUpdate,
         Self::UserPoolClientRead,
         Self::UserPoolClientUpdate,
+        Self::ClientAuthentication,
         Self::Tags,
     ];
 
@@ -67,6 +69,7 @@ impl Category {
     #[must_use]
     pub const fn service_rate(self) -> u32 {
         match self {
+            Self::ClientAuthentication => 150,
             Self::UserAuthentication | Self::UserRead | Self::UserToken => 120,
             Self::UserCreation | Self::UserResourceRead => 50,
             Self::UserAccountRecovery | Self::UserList => 30,
@@ -149,8 +152,9 @@ impl Category {
             | Operation::GetTokensFromRefreshToken
             | Operation::GlobalSignOut
             | Operation::AdminUserGlobalSignOut
-            | Operation::GetClientToken
             | Operation::GetDerivedToken => Self::UserToken,
+
+            Operation::GetClientToken => Self::ClientAuthentication,
 
             Operation::GetDevice
             | Operation::AdminGetDevice
@@ -292,7 +296,7 @@ mod tests {
         assert_eq!(Operation::ALL.len(), 141);
         for operation in Operation::ALL {
             let (name, category) = (operation.name().trim_start_matches("Admin"), Category::of(*operation));
-            let is_exempt = matches!(category, Category::UserToken | Category::Tags)
+            let is_exempt = matches!(category, Category::UserToken | Category::ClientAuthentication | Category::Tags)
                 || *operation == Operation::GetUserAttributeVerificationCode;
             let is_read = ["Get", "List", "Describe"].iter().any(|verb| name.starts_with(verb));
             assert!(is_exempt || is_read == reads(category), "{name} is in {category:?}");

@@ -7,6 +7,7 @@
 mod bucket;
 mod category;
 mod counts;
+mod guesses;
 mod rates;
 
 use std::{
@@ -22,6 +23,7 @@ use wire::{ErrorKind, Operation};
 
 pub use category::Category;
 pub use counts::{Counts, room};
+pub(crate) use guesses::{Guess, guess};
 pub use rates::Rates;
 
 use crate::{ApiError, Ctx};
@@ -70,6 +72,8 @@ pub struct Throttle {
     answers: Bucket,
     /// Of users, of operations on pools and of addresses, by what they are.
     others: Cache<u64, Arc<Bucket>>,
+    /// Of wrong guesses, by address.
+    guesses: Cache<IpAddr, Arc<Bucket>>,
     /// Keyed by the process, so that nobody can choose names that share a bucket with somebody.
     hasher: RandomState,
 }
@@ -81,6 +85,7 @@ impl Throttle {
             categories: std::array::from_fn(|_| Bucket::full()),
             answers: Bucket::full(),
             others: Cache::new(TOLD_APART),
+            guesses: Cache::new(TOLD_APART),
             hasher: RandomState::new(),
         }
     }

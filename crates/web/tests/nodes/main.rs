@@ -16,4 +16,5 @@ mod names;
 mod outages;
 mod requests;
 mod rotation;
+mod sign_ins;
 mod support;
