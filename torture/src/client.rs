@@ -76,7 +76,8 @@ impl Outcome {
         Self::Unknown { class: class.to_owned(), is_excused: false }
     }
 
-    /// What an answer says. Only these errors may be retried: `TooManyRequestsException`, and the server's own faults.
+    /// What an answer says. Only these errors may be retried: those that say that others were quicker, and the
+    /// server's own faults.
     fn of(status: u16, body: &[u8]) -> Self {
         let answer = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice::<Value>(body) };
         let Ok(answer) = answer else { return Self::lost(&format!("{status} without JSON")) };
@@ -85,8 +86,9 @@ impl Outcome {
         }
         let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (kind, message) = (text("__type"), text("message"));
-        let is_excused = kind == ErrorKind::TooManyRequests.as_str();
-        let is_fault = [ErrorKind::InternalError, ErrorKind::ServiceUnavailable].iter().any(|one| one.as_str() == kind);
+        let is = |kinds: [ErrorKind; 2]| kinds.iter().any(|one| one.as_str() == kind);
+        let is_excused = is([ErrorKind::TooManyRequests, ErrorKind::ConcurrentModification]);
+        let is_fault = is([ErrorKind::InternalError, ErrorKind::ServiceUnavailable]);
         if is_excused || is_fault && status >= 500 {
             return Self::Unknown { class: kind, is_excused };
         }
@@ -238,6 +240,7 @@ mod tests {
     fn only_requests_that_others_overtook_are_excused_without_a_fault() {
         let is_excused = |outcome| matches!(outcome, Outcome::Unknown { is_excused: true, .. });
         assert!(is_excused(outcome(400, "TooManyRequestsException")));
+        assert!(is_excused(outcome(400, "ConcurrentModificationException")));
         assert!(!is_excused(outcome(500, "InternalErrorException")));
     }
 }

@@ -137,6 +137,9 @@ url = "{url}"
 [quotas]
 start_from = "off"
 
+[limits]
+wrong_guesses_per_address_and_hour = 0
+
 [email]
 sender = "smtp"
 from = "Torture <no-reply@torture.test>"

@@ -1,6 +1,6 @@
 //! What the tests have proved, by operation and answer. `cargo xtask test` runs them with `POOLKEEPER_COVERAGE` set,
 //! each call notes `operation outcome test`, and this gathers the notes into docs/compatibility.md and the list of
-//! errors that the model knows and no test has seen.
+//! errors that the model knows and no test has seen, less those of which model/unanswered.toml says why none ever will.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,24 +14,22 @@ use crate::{
     members,
     model::Model,
     output::{File, write_or_check},
+    unanswered::Unanswered,
 };
 
 const UNPROVED: &str = "model/unproved.txt";
 
 /// Errors that any operation may answer and that belong to a later part or to the front end: they are tested once,
 /// not per operation.
-const COMMON: [&str; 5] = [
-    "InternalErrorException",
-    "TooManyRequestsException",
-    "ForbiddenException",
-    "OperationNotEnabledException",
-    "InternalServerException",
-];
+const COMMON: [&str; 4] =
+    ["InternalErrorException", "ForbiddenException", "OperationNotEnabledException", "InternalServerException"];
 
 /// Writes, or checks, the table and the list.
 pub fn run(root: &Path, model: &Model, check: bool) -> anyhow::Result<()> {
     let members = members::tables(root, model)?;
     let seen = gather(&root.join("target/coverage"))?;
+    let unanswered = Unanswered::read(root, model)?;
+    unanswered.check(&seen)?;
     let not_built = std::fs::read_to_string(root.join("model/not-built.txt"))?;
     let not_built: BTreeSet<&str> = not_built.lines().filter(|line| !line.starts_with('#')).collect();
     let none = BTreeMap::new();
@@ -42,11 +40,10 @@ pub fn run(root: &Path, model: &Model, check: bool) -> anyhow::Result<()> {
             continue;
         }
         let outcomes = seen.get(name).unwrap_or(&none);
-        if !outcomes.contains_key("ok") {
-            unproved.push(format!("{name} ok"));
-        }
-        let wanted = operation.errors.iter().filter(|error| !COMMON.contains(&error.as_str()));
-        unproved.extend(wanted.filter(|error| !outcomes.contains_key(*error)).map(|error| format!("{name} {error}")));
+        let errors = operation.errors.iter().map(String::as_str).filter(|error| !COMMON.contains(error));
+        let wanted = std::iter::once("ok").chain(errors);
+        let missing = wanted.filter(|answer| !outcomes.contains_key(*answer) && !unanswered.has(name, answer));
+        unproved.extend(missing.map(|answer| format!("{name} {answer}")));
         let errors: Vec<&str> = outcomes.keys().map(String::as_str).filter(|outcome| *outcome != "ok").collect();
         let tests = outcomes.values().flatten().collect::<BTreeSet<_>>().len();
         writeln!(table, "| {name} | {} | {tests} |", errors.join(", "))?;
@@ -60,7 +57,8 @@ pub fn run(root: &Path, model: &Model, check: bool) -> anyhow::Result<()> {
     let names: Vec<&str> =
         model.operations.keys().map(String::as_str).filter(|name| not_built.contains(name)).collect();
     writeln!(table, "{}.", names.join(", "))?;
-    writeln!(table, "\n{members}")?;
+    writeln!(table, "\n{}", unanswered.section()?)?;
+    writeln!(table, "{members}")?;
     let notes =
         std::fs::read_to_string(root.join("docs/compatibility-notes.md")).context("docs/compatibility-notes.md")?;
     writeln!(table, "\n{notes}")?;
@@ -91,7 +89,7 @@ fn gather(folder: &Path) -> anyhow::Result<BTreeMap<String, BTreeMap<String, BTr
             let (Some(operation), Some(outcome), Some(test)) = (words.next(), words.next(), words.next()) else {
                 bail!("a note that is not `operation outcome test`: {line}")
             };
-            // Whether a burst of requests meets such an error depends on the machine.
+            // Whether a test meets such an error depends on the machine.
             if COMMON.contains(&outcome) {
                 continue;
             }

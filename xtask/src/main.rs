@@ -9,6 +9,7 @@ mod model;
 mod output;
 mod test;
 mod torture;
+mod unanswered;
 
 use clap::{Parser, Subcommand};
 

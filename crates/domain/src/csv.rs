@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use wire::{AttributeType, Operation, schema::Kind};
+use wire::{AttributeType, Operation, UserPoolMfaType, UserStatusType, schema::Kind};
 
-use crate::{Medium, Pool, User};
+use crate::{Medium, MfaMethod, MfaPreference, Pool, RecoveryChannel, User};
 
 /// Column with the username.
 pub const USERNAME: &str = "cognito:username";
@@ -72,6 +72,11 @@ pub enum LineFault {
     /// The MFA column does not fit the pool.
     #[error("The column {MFA_ENABLED} must be {0} in this user pool.")]
     MfaEnabled(&'static str),
+    /// A second factor is wanted, and there is none.
+    #[error(
+        "The column {MFA_ENABLED} is true, but the user pool sends second factors to no address of the User Record, or only to the one that the password is reset by."
+    )]
+    NoSecondFactor,
     /// Not a birthdate.
     #[error("The attribute birthdate must be of the form mm/dd/yyyy.")]
     Birthdate,
@@ -92,6 +97,8 @@ pub struct Record {
     pub username: String,
     /// The password hash, if there is one.
     pub password_hash: Option<String>,
+    /// What the MFA column says.
+    pub mfa_enabled: bool,
     /// Attributes with a value.
     pub attributes: Vec<AttributeType>,
 }
@@ -150,7 +157,8 @@ impl Columns {
         if values.len() != self.0.len() {
             return Err(LineFault::Columns { found: values.len(), expected: self.0.len() });
         }
-        let mut record = Record { username: String::new(), password_hash: None, attributes: Vec::new() };
+        let mut record =
+            Record { username: String::new(), password_hash: None, mfa_enabled: false, attributes: Vec::new() };
         let mut mfa_enabled = String::new();
         for (column, value) in self.0.iter().zip(values) {
             match column.as_str() {
@@ -173,7 +181,7 @@ impl Columns {
             }
         }
         check_username(&record.username)?;
-        check_mfa(&mfa_enabled)?;
+        record.mfa_enabled = is_mfa_enabled(pool, &mfa_enabled)?;
         if record.value("birthdate").is_some_and(|value| !is_birthdate(value)) {
             return Err(LineFault::Birthdate);
         }
@@ -204,6 +212,32 @@ pub fn check_verified(pool: &Pool, user: &User) -> Result<(), LineFault> {
         .into_iter()
         .any(|medium| pool.auto_verifies(medium) && user.has_verified(medium.attribute()));
     has.then_some(()).ok_or(LineFault::NotVerified)
+}
+
+/// The second factors that a user has switched on from the beginning.
+///
+/// Decision: the service does not say what `true` does. A pool that demands second factors asks everybody for whatever
+/// is at hand, so that nothing need be switched on; where the user has the choice, codes by text message are, or else
+/// codes by mail. An address that would then no longer reset the password of a user who has to is not taken.
+///
+/// # Errors
+/// [`LineFault::NoSecondFactor`].
+pub fn second_factors(pool: &Pool, user: &User, mfa_enabled: bool) -> Result<MfaPreference, LineFault> {
+    let mut chosen = MfaPreference::default();
+    if !mfa_enabled || pool.mfa() != UserPoolMfaType::Optional {
+        return Ok(chosen);
+    }
+    let is_possible = |(method, medium): &(MfaMethod, Medium)| {
+        let mut user = user.clone();
+        user.mfa.set(*method, true);
+        let can_sign_in = user.status != UserStatusType::ResetRequired
+            || pool.recovery_channel(&user) != RecoveryChannel::Unavailable;
+        pool.offers(*method) && user.address(*medium).is_some() && can_sign_in
+    };
+    let methods = [(MfaMethod::Sms, Medium::Sms), (MfaMethod::Email, Medium::Email)];
+    let (method, _) = methods.into_iter().find(is_possible).ok_or(LineFault::NoSecondFactor)?;
+    chosen.set(method, true);
+    Ok(chosen)
 }
 
 /// The values of a line, without the blanks around them.
@@ -249,9 +283,17 @@ fn is_username(username: &str) -> bool {
     matches!(shape, Some(Kind::String { pattern: Some(pattern), .. }) if pattern.matches(username))
 }
 
-/// Decision: pools without MFA are the only ones so far, and the column says so.
-fn check_mfa(value: &str) -> Result<(), LineFault> {
-    if value.eq_ignore_ascii_case("false") { Ok(()) } else { Err(LineFault::MfaEnabled("false")) }
+/// What the MFA column says, which must be what the pool says, unless that leaves it open.
+fn is_mfa_enabled(pool: &Pool, value: &str) -> Result<bool, LineFault> {
+    let is = |word: &str| value.eq_ignore_ascii_case(word);
+    match pool.mfa() {
+        UserPoolMfaType::Off if is("false") => Ok(false),
+        UserPoolMfaType::Off => Err(LineFault::MfaEnabled("false")),
+        UserPoolMfaType::On if is("true") => Ok(true),
+        UserPoolMfaType::On => Err(LineFault::MfaEnabled("true")),
+        UserPoolMfaType::Optional if is("true") || is("false") => Ok(is("true")),
+        UserPoolMfaType::Optional => Err(LineFault::MfaEnabled("true or false")),
+    }
 }
 
 /// Decision: the value is kept as it stands in the file.
@@ -281,6 +323,8 @@ fn is_username_in(pool: &Pool, attribute: &str, username: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use wire::UserPoolMfaType;
 
     use super::{Columns, HeaderFault, LineFault, header, is_birthdate, values};
     use crate::{Pool, schema};
@@ -384,6 +428,33 @@ mod tests {
         }
         let columns = Columns::parse(&strict, false, &header(&strict).join(",")).unwrap();
         assert_eq!(columns.record(&strict, &line(&[])), Err(LineFault::Required("email".to_owned())));
+    }
+
+    #[test]
+    fn the_mfa_column_says_what_the_pool_says() {
+        let said = |mfa, value: &str| {
+            let mut pool = pool();
+            pool.factors.mfa = mfa;
+            let columns = Columns::parse(&pool, false, &header(&pool).join(",")).unwrap();
+            columns.record(&pool, &line(&[("cognito:mfa_enabled", value)])).map(|record| record.mfa_enabled)
+        };
+        use UserPoolMfaType::{Off, On, Optional};
+        for (mfa, value, expected) in [
+            (None, "False", Ok(false)),
+            (None, "true", Err("false")),
+            (None, "no", Err("false")),
+            (Some(Off), "false", Ok(false)),
+            (Some(Off), "TRUE", Err("false")),
+            (Some(On), "TRUE", Ok(true)),
+            (Some(On), "false", Err("true")),
+            (Some(On), " ", Err("true")),
+            (Some(Optional), "true", Ok(true)),
+            (Some(Optional), "FALSE", Ok(false)),
+            (Some(Optional), " ", Err("true or false")),
+            (Some(Optional), "1", Err("true or false")),
+        ] {
+            assert_eq!(said(mfa, value), expected.map_err(LineFault::MfaEnabled), "{mfa:?} {value}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::{ApiError, App, Caller, Ctx, OwnWishes, attributes, users};
 
 /// Lines after which a thread that answers requests looks after those: on SQLite nothing else would make it pause.
 const AT_A_STRETCH: i64 = 32;
+/// How many bytes the ids of a piece's users have in common; thirteen others are random for each.
+const COMMON_BYTES: usize = 3;
 
 /// What a piece comes to.
 pub(super) struct Batch {
@@ -58,7 +60,8 @@ pub(super) fn context(app: &Arc<App>) -> Ctx {
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn prepare(app: Arc<App>, plan: Arc<Plan>, number: i64) -> Result<Option<Batch>, ApiError> {
-    let ctx = context(&app);
+    let mut ctx = context(&app);
+    let neighbourhood: [u8; COMMON_BYTES] = crypto::random::bytes(ctx.entropy());
     let Some(piece) = app.store.chunk(&plan.file_id, number).await? else { return Ok(None) };
     let header = i64::from(number == 0);
     let mut batch = Batch { lines: 0, rows: Vec::new(), others: Vec::new() };
@@ -72,6 +75,7 @@ pub(super) async fn prepare(app: Arc<App>, plan: Arc<Plan>, number: i64) -> Resu
         if line < header || text.trim().is_empty() {
             continue;
         }
+        ctx.own.sub = Some(neighbour(&ctx, neighbourhood));
         let outcome = match plan.row(&ctx, text) {
             Ok(row) => match other_owner(&ctx, &plan, &row, &names).await? {
                 Some(kind) => Err(taken(&row, kind)),
@@ -88,6 +92,15 @@ pub(super) async fn prepare(app: Arc<App>, plan: Arc<Plan>, number: i64) -> Resu
         }
     }
     Ok(Some(batch))
+}
+
+/// An id near those of the other users of its piece.
+///
+/// Rows and search keys are kept by id. Those of a piece then share a few pages of the file; at random places each user
+/// would touch several alone, and an import takes most of its time for moving pages. Pieces lie at random places.
+fn neighbour(ctx: &Ctx, neighbourhood: [u8; COMMON_BYTES]) -> String {
+    let own: [u8; 16 - COMMON_BYTES] = crypto::random::bytes(ctx.entropy());
+    crypto::random::uuid_from(&[neighbourhood.as_slice(), &own].concat())
 }
 
 /// The kind of the first name of a user to be that is somebody's already, among these names or in the store.

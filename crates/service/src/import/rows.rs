@@ -53,7 +53,7 @@ impl Plan {
         let attributes = for_new_user(pool, Writer::Administrator, &record.attributes, identity)
             .map_err(|refusal| for_log(attributes::refused(refusal, Wording::NewUser)))?;
         let has_password = record.password_hash.is_some();
-        let user = User {
+        let mut user = User {
             pool_id: pool.id.clone(),
             sub: name.sub,
             username: name.username,
@@ -67,6 +67,7 @@ impl Plan {
             mfa: Default::default(),
         };
         csv::check_verified(pool, &user).map_err(|fault| fault.to_string())?;
+        user.mfa = csv::second_factors(pool, &user, record.mfa_enabled).map_err(|fault| fault.to_string())?;
         let password = match &record.password_hash {
             Some(hash) => Some(self.password(ctx, &user, hash)?),
             None => None,

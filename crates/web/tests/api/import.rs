@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 mod hashes;
 mod jobs;
+mod second_factors;
 mod uploads;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/CloudWatchLogs";

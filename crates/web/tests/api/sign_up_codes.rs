@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::CodePurpose;
 use serde_json::json;
 use service::messages::{Encryption, Sender, SmtpSender, SmtpSettings};
 use testkit::{Server, both_engines};
@@ -33,6 +34,19 @@ async fn a_code_that_cannot_be_sent_leaves_no_user_behind() {
     assert_eq!(found.error(), "UserNotFoundException: User does not exist.");
     // That a medium is not delivered tells nothing about who exists.
     resend(&server, &client, "nobody").await.ok();
+}
+
+#[tokio::test]
+async fn a_code_that_cannot_be_sent_again_is_not_replaced() {
+    let server = Server::builder().sender(Sender::Nobody).start().await;
+    // Nothing had to be verified at first.
+    let (pool, client) = scene(&server, json!({"AutoVerifiedAttributes": []}), json!({})).await;
+    sign_up(&server, &client, "alice", &[("email", "alice@example.com")]).await.ok();
+    server.call("UpdateUserPool", json!({"UserPoolId": pool, "AutoVerifiedAttributes": ["email"]})).await.ok();
+    let refused = resend(&server, &client, "alice").await.error();
+    assert!(refused.starts_with("CodeDeliveryFailureException: "), "{refused}");
+    let sub = value(&get(&server, &pool, "alice").await, "sub").unwrap();
+    assert!(server.app.store.code(&pool, &sub, CodePurpose::SignUp).await.unwrap().is_none());
 }
 
 #[tokio::test]

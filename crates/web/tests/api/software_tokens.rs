@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{AttemptPurpose, SoftwareToken};
+use domain::{AttemptPurpose, MfaMethod, SoftwareToken};
 use serde_json::{Value, json};
 use testkit::{Answer, Server, both_engines, totp};
 use tokio::task::JoinSet;
@@ -155,6 +155,23 @@ async fn users_who_are_signed_in_set_one_up() {
 }
 
 #[tokio::test]
+async fn a_sign_in_by_a_client_that_is_gone_sets_nothing_up() {
+    both_engines(async |server| {
+        let (pool, client) = demanding(&server).await;
+        let first = waiting(&server, &client).await;
+        let answer = associate(&server, &first).await.ok();
+        let (code, second) =
+            (totp::code(&server, &text(&answer, "SecretCode"), 0), json!({"Session": answer["Session"]}));
+        server.call("DeleteUserPoolClient", json!({"UserPoolId": pool, "ClientId": client})).await.ok();
+        let gone = format!("ResourceNotFoundException: User pool client {client} does not exist.");
+        assert_eq!(associate(&server, &first).await.error(), gone);
+        assert_eq!(verify(&server, &second, &code).await.error(), gone);
+        assert!(stored(&server, &pool).await.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn users_who_are_signing_in_set_one_up() {
     both_engines(async |server| {
         let (pool, client) = demanding(&server).await;
@@ -201,12 +218,46 @@ async fn users_who_are_signing_in_set_one_up() {
         let same = json!({"SOFTWARE_TOKEN_MFA_CODE": code});
         assert_eq!(respond(&server, &client, "SOFTWARE_TOKEN_MFA", &other, same).await.error(), REUSED);
 
+        let settings = async || {
+            let user = get(&server, &pool, "alice").await;
+            (user["UserMFASettingList"].clone(), user["PreferredMfaSetting"].clone())
+        };
+        assert_eq!(settings().await, (Value::Null, Value::Null));
         server.advance(179);
         let answer = respond(&server, &client, "MFA_SETUP", &third, json!({})).await.ok();
         assert!(answer["AuthenticationResult"]["AccessToken"].is_string(), "{answer}");
+        // The sign-in that it was demanded for switches it on.
+        let switched_on = (json!(["SOFTWARE_TOKEN_MFA"]), json!("SOFTWARE_TOKEN_MFA"));
+        assert_eq!(settings().await, switched_on);
         assert_eq!(answer["ChallengeParameters"], json!({}));
         assert_eq!(respond(&server, &client, "MFA_SETUP", &third, json!({})).await.error(), USED_SESSION);
         assert_eq!(stored(&server, &pool).await.unwrap(), kept);
+        assert_eq!(settings().await, switched_on);
+        // So it is asked for when the pool does not demand one any more.
+        offer_tokens(&server, &pool, "OPTIONAL").await;
+        let answer = server.sign_in(&client, "alice", PASSWORD).await.ok();
+        assert_eq!(answer["ChallengeName"], "SOFTWARE_TOKEN_MFA");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_set_up_takes_no_preference_away() {
+    both_engines(async |server| {
+        let (pool, client) = demanding(&server).await;
+        // The user prefers text messages, and has lost the phone since.
+        tamper(&server, &pool, "alice", |user| {
+            user.mfa.sms = true;
+            user.mfa.preferred = Some(MfaMethod::Sms);
+        })
+        .await;
+        let answer = associate(&server, &waiting(&server, &client).await).await.ok();
+        let code = totp::code(&server, &text(&answer, "SecretCode"), 0);
+        let answer = verify(&server, &json!({"Session": answer["Session"]}), &code).await.ok();
+        respond(&server, &client, "MFA_SETUP", &answer["Session"], json!({})).await.ok();
+        let user = get(&server, &pool, "alice").await;
+        assert_eq!(user["UserMFASettingList"], json!(["SMS_MFA", "SOFTWARE_TOKEN_MFA"]));
+        assert_eq!(user["PreferredMfaSetting"], "SMS_MFA");
     })
     .await;
 }

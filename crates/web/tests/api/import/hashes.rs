@@ -11,7 +11,7 @@ const INCORRECT: &str = "NotAuthorizedException: Incorrect username or password.
 /// What each of these is a hash of, but for that of Argon2id.
 const PASSWORD: &str = "Passw0rd!";
 /// Made by libxcrypt.
-const BCRYPT: &str = "$2b$04$abcdefghijklmnopqrstuuchGdllX0O2ZthG6oyaPSbmBrCIbnHlu";
+pub(super) const BCRYPT: &str = "$2b$04$abcdefghijklmnopqrstuuchGdllX0O2ZthG6oyaPSbmBrCIbnHlu";
 /// Made by Python's hashlib, as that of PBKDF2.
 const SCRYPT: &str = "$scrypt$ln=10,r=8,p=1$c29tZXNhbHRzb21lc2FsdA$jVtKfUjAbv6w1+oGesXC8XSb4m7h5wHKwpWKQ5qdHU4";
 /// Of `password`, from the test file of the reference implementation.

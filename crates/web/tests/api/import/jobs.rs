@@ -335,3 +335,35 @@ async fn a_job_goes_on_where_a_server_died() {
     })
     .await;
 }
+
+/// What makes imports fast: see `batch.rs`.
+#[tokio::test]
+async fn ids_of_one_piece_lie_side_by_side_and_those_of_others_elsewhere() {
+    both_engines(async |server| {
+        let pool = pool(&server, json!({})).await;
+        let header = header(&server, &pool).await;
+        let mut places = Vec::new();
+        for job in 0..3 {
+            let users: Vec<_> = (0..20).map(|number| json!({"cognito:username": format!("{job}-{number}")})).collect();
+            let done = import(&server, &pool, json!({}), &file(&header, &users)).await;
+            assert_eq!(counts(&done), [20, 0, 0]);
+            let mut subs = Vec::new();
+            for user in &users {
+                let shown = admin_get(&server, &pool, user["cognito:username"].as_str().unwrap()).await.ok();
+                subs.push(shown["UserAttributes"][0]["Value"].as_str().unwrap().to_owned());
+            }
+            let is_random = |sub: &String| sub.len() == 36 && &sub[14..15] == "4" && "89ab".contains(&sub[19..20]);
+            assert!(subs.iter().all(is_random), "{subs:?}");
+            let place = subs[0][..6].to_owned();
+            assert!(subs.iter().all(|sub| sub.starts_with(&place)), "{subs:?}");
+            subs.sort_unstable();
+            // Nothing of what follows is shared.
+            assert!(subs.windows(2).all(|pair| pair[0][9..] != pair[1][9..]));
+            places.push(place);
+        }
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 3);
+    })
+    .await;
+}

@@ -138,6 +138,28 @@ async fn a_signed_in_user_changes_the_password() {
 }
 
 #[tokio::test]
+async fn a_password_that_was_used_lately_is_not_chosen_again() {
+    both_engines(async |server| {
+        let pool = server.pool(json!({"Policies": {"PasswordPolicy": {"PasswordHistorySize": 2}}})).await;
+        let client = server.client_id(&pool, json!({})).await;
+        server.confirmed_user(&pool, "ana", OLD, json!({})).await;
+        let token = server.sign_in(&client, "ana", OLD).await.ok()["AuthenticationResult"]["AccessToken"].clone();
+        let change = async |previous: &str, proposed: &str| {
+            let request = json!({"AccessToken": token, "PreviousPassword": previous, "ProposedPassword": proposed});
+            server.call("ChangePassword", request).await
+        };
+        let used = "PasswordHistoryPolicyViolationException: Password has previously been used";
+        assert_eq!(change(OLD, OLD).await.error(), used, "the present one counts");
+        change(OLD, NEW).await.ok();
+        assert_eq!(change(NEW, OLD).await.error(), used);
+        change(NEW, "Third-Passw0rd").await.ok();
+        // Two are remembered, and five changes an hour allowed.
+        change("Third-Passw0rd", OLD).await.ok();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_sign_in_under_way_stops_working_when_the_password_is_reset() {
     let server = Server::memory().await;
     let (pool, client) = scene(&server, json!({}), json!({"email": "ana@example.com"})).await;
