@@ -1,9 +1,13 @@
 //! From a sign-up straight to a sign-in (auth-flows.md §4, §7): SignUp answers a `Session`, ConfirmSignUp takes it and
 //! answers another, and USER_AUTH takes that one as the proof of the code that was confirmed.
+//!
+//! Decision: ConfirmSignUp answers its session whether it was given one or not. Amplify for JavaScript sends none, puts
+//! what it is answered in the place of the session of SignUp, and only completes `autoSignIn` when it is answered one. The
+//! session proves no more than the code does, which has to be right either way.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto::seal::Purpose;
-use domain::{Client, Factor, Medium, Pool, Spent, User, session::SignIn, session::SignUpSession, time};
+use domain::{Client, Code, Factor, Medium, Pool, Spent, session::SignIn, session::SignUpSession};
 use store::{Changes, CommitError, Key, Taken};
 use wire::{AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, UserStatusType};
 
@@ -15,61 +19,59 @@ use crate::{ApiError, Ctx};
 
 /// Which of the two sessions it is: neither passes for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
+    /// That of SignUp, whose code is on its way.
     SignedUp,
+    /// That of ConfirmSignUp, whose code was right.
     Confirmed,
 }
 
-/// The session that SignUp answers when a code was sent to `destination`; none where the client could not go on with
-/// it to USER_AUTH, or the pool does not take such codes as the first factor.
+/// The session that SignUp and ConfirmSignUp answer for the code of the sign-up; none where the client could not go on
+/// with it to USER_AUTH, or the pool does not take such codes as the first factor.
 ///
-/// Decision: it lives as long as the code of the sign-up, 24 hours, and not as long as a step of a sign-in: it proves
-/// nothing by itself, and a user who takes five minutes to find the mail is to be confirmed all the same.
+/// Decision: that of SignUp lives as long as the code, and not as long as a step of a sign-in: it proves nothing by
+/// itself, and a user who takes five minutes to find the mail is to be confirmed all the same. That of ConfirmSignUp is
+/// good for one step of a sign-in.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
-pub(crate) fn signed_up(
+pub(crate) fn issue(
     ctx: &Ctx,
     client: &Client,
     pool: &Pool,
-    user: &User,
-    medium: Medium,
-    destination: &str,
+    code: &Code,
+    stage: Stage,
 ) -> Result<Option<String>, ApiError> {
-    if !client.explicit_auth_flows.contains(&ExplicitAuthFlowsType::AllowUserAuth) || !pool.takes_codes_first(medium) {
+    if !client.explicit_auth_flows.contains(&ExplicitAuthFlowsType::AllowUserAuth)
+        || !pool.takes_codes_first(code.medium)
+    {
         return Ok(None);
     }
     let session = SignUpSession {
         id: ctx.uuid(),
         pool_id: pool.id.clone(),
         client_id: client.id.clone(),
-        sub: user.sub.clone(),
-        medium,
-        destination: destination.to_owned(),
-        expires_at: ctx.now.plus(time::DAY),
+        sub: code.sub.clone(),
+        medium: code.medium,
+        destination: code.destination.clone(),
+        expires_at: match stage {
+            Stage::SignedUp => code.expires_at,
+            Stage::Confirmed => ctx.now.plus(client.auth_session_milliseconds()),
+        },
     };
-    seal(ctx, &session, Stage::SignedUp).map(Some)
+    seal(ctx, &session, stage).map(Some)
 }
 
-/// What is in the session that SignUp answered for `sub`.
+/// Refuses what is not the session that SignUp answered for `sub`.
 ///
 /// # Errors
 /// Those of auth-flows.md §7.
-pub(crate) fn resume(ctx: &Ctx, client: &Client, sub: &str, text: &str) -> Result<SignUpSession, ApiError> {
+pub(crate) fn check(ctx: &Ctx, client: &Client, sub: &str, text: &str) -> Result<(), ApiError> {
     let session = open(ctx, client, text, Stage::SignedUp)?;
     if session.sub != sub {
         return Err(session::invalid());
     }
-    Ok(session)
-}
-
-/// The session that ConfirmSignUp answers; it is good for one step of a sign-in.
-///
-/// # Errors
-/// When it cannot be written as JSON.
-pub(crate) fn confirmed(ctx: &Ctx, client: &Client, before: SignUpSession) -> Result<String, ApiError> {
-    let expires_at = ctx.now.plus(client.auth_session_milliseconds());
-    seal(ctx, &SignUpSession { id: ctx.uuid(), expires_at, ..before }, Stage::Confirmed)
+    Ok(())
 }
 
 /// Takes the session that ConfirmSignUp answered for the first factor. Whom it is for it says itself: AuthParameters

@@ -56,7 +56,13 @@ async fn with_token(ctx: &Ctx, request: &Request, waiting: &SignInSession) -> Re
     second_factor::check_set_up(ctx, request, &standing.user, waiting, MfaMethod::SoftwareToken).await?;
     let mut changes = Changes::new();
     changes.assert_user_part(&token);
-    let mut proven = standing.go_on(ctx, request, waiting, None, changes).await?;
+    // What was demanded and set up is asked for from now on, without SetUserMFAPreference; it takes nobody's preference
+    // away.
+    let mut after = standing.user.value.clone();
+    after.mfa.set(MfaMethod::SoftwareToken, true);
+    after.mfa.preferred.get_or_insert(MfaMethod::SoftwareToken);
+    after.modified_at = ctx.now;
+    let mut proven = standing.go_on(ctx, request, waiting, Some(after), changes).await?;
     proven.sign_in = proven.sign_in.with(Factor::SoftwareToken);
     Ok(proven)
 }
@@ -67,6 +73,7 @@ async fn with_email(ctx: &Ctx, request: &Request, waiting: &SignInSession, addre
     let given = AttributeType { name: "email".to_owned(), value: Some(address.to_owned()) };
     attributes::updated(&lenient(&request.pool), Writer::Client(&request.client), &standing.user, &[given])
         .map_err(|refusal| refused(refusal, Wording::Update))?;
+    code::check_room(ctx, request, &waiting.sub, address).await?;
     standing.go_on(ctx, request, waiting, None, Changes::new()).await
 }
 

@@ -1,5 +1,6 @@
 //! ConfirmSignUp (accounts.md §9.2): the code of a sign-up makes the user CONFIRMED, verifies the address that it was
-//! sent to, and thereby makes that address an alias where the pool has them.
+//! sent to, and thereby makes that address an alias where the pool has them. Where client and pool can go on with it, the
+//! answer holds the session by which USER_AUTH takes the code for the first factor.
 
 use domain::{AttemptPurpose, Client, Code, CodePurpose, NameKind, Pool, User};
 use store::{Changes, CommitError, Stored};
@@ -8,8 +9,11 @@ use wire::{ConfirmSignUpRequest, ConfirmSignUpResponse, ErrorKind, UserStatusTyp
 use crate::{
     ApiError, Ctx, attributes,
     codes::{self, Checked, WrongCodes},
-    lookup, retry, secret_hash,
-    sign_in::after_sign_up,
+    lookup,
+    records::analytics::{self, Event},
+    retry, secret_hash,
+    sign_in::after_sign_up::{self, Stage},
+    triggers::post_confirmation::{self, Confirmed},
     users,
 };
 
@@ -20,33 +24,42 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: ConfirmSignUpRequest) -> Result<ConfirmSignUpResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
-    let started = match &input.session {
-        Some(session) => {
-            let user = lookup::user(ctx, &pool, &input.username).await?;
-            let sub = lookup::subject(ctx, &pool, &input.username, user.as_deref());
-            Some(after_sign_up::resume(ctx, &client, &sub, session)?)
-        }
-        None => None,
-    };
+    if let Some(session) = &input.session {
+        let user = lookup::user(ctx, &pool, &input.username).await?;
+        let sub = lookup::subject(ctx, &pool, &input.username, user.as_deref());
+        after_sign_up::check(ctx, &client, &sub, session)?;
+    }
     let force = input.force_alias_creation.unwrap_or(false);
-    confirm(ctx, &client, &pool, &input.username, &input.confirmation_code, force).await?;
-    let session = started.map(|started| after_sign_up::confirmed(ctx, &client, started)).transpose()?;
+    let (user, spent) = take_code(ctx, &client, &pool, &input.username, &input.confirmation_code, force).await?;
+    let endpoint = analytics::endpoint(input.analytics_metadata);
+    analytics::tell(ctx, &pool, &client, endpoint.as_deref(), Event::SignUpConfirmed, Some(&user));
+    let (client_id, metadata) = (Some(client.id.as_str()), input.client_metadata.as_ref());
+    post_confirmation::tell(ctx, &pool, Confirmed::SignUp, &user, client_id, metadata).await?;
+    let session = after_sign_up::issue(ctx, &client, &pool, &spent, Stage::Confirmed)?;
     Ok(ConfirmSignUpResponse { session })
 }
 
-/// Confirms the user named `username` with a code; what the operation and the link in a mail share. `force` takes
-/// the verified address away from whoever has it as an alias.
+/// Confirms the user named `username` with the code of the link in a mail. PostConfirmation is told afterwards; when it
+/// fails, the user is confirmed all the same.
 ///
 /// # Errors
-/// See accounts.md §9.2.
-pub async fn confirm(
+/// See accounts.md §9.2 and [`crate::triggers::call`].
+pub async fn confirm(ctx: &Ctx, client: &Client, pool: &Pool, username: &str, code: &str) -> Result<(), ApiError> {
+    let (user, _spent) = take_code(ctx, client, pool, username, code, false).await?;
+    post_confirmation::tell(ctx, pool, Confirmed::SignUp, &user, Some(&client.id), None).await
+}
+
+/// Confirms the user named `username` with a code, and answers both as they are kept. `force` takes the verified address
+/// away from whoever has it as an alias.
+async fn take_code(
     ctx: &Ctx,
     client: &Client,
     pool: &Pool,
     username: &str,
     code: &str,
     force: bool,
-) -> Result<(), ApiError> {
+) -> Result<(User, Code), ApiError> {
+    // Nobody else need wait for what comes after it, such as a function.
     let _turn = lookup::turn(ctx, pool, username).await?;
     retry::on_conflict(ctx, || attempt(ctx, client, pool, username, code, force)).await
 }
@@ -58,7 +71,7 @@ async fn attempt(
     username: &str,
     code: &str,
     force: bool,
-) -> Result<(), ApiError> {
+) -> Result<(User, Code), ApiError> {
     let user = lookup::user(ctx, pool, username).await?;
     let hides = client.hides_unknown_users();
     match &user {
@@ -96,7 +109,7 @@ async fn attempt(
     {
         ctx.app.commit(keep).await?;
     }
-    outcome
+    outcome.map(|user| (user, outstanding.value))
 }
 
 /// Confirms a user whose code was right, and spends the code.
@@ -107,7 +120,7 @@ async fn confirm_user(
     before: &Stored<User>,
     spent: &Code,
     force: bool,
-) -> Result<(), ApiError> {
+) -> Result<User, ApiError> {
     let mut after = before.value.clone();
     after.status = UserStatusType::Confirmed;
     after.modified_at = ctx.now;
@@ -124,10 +137,11 @@ async fn confirm_user(
             return Err(alias_exists(kind));
         }
     }
-    users::replace(&mut changes, pool, before, after);
+    users::replace(&mut changes, pool, before, after.clone());
     // With `force` a clash means that somebody got the alias a moment ago: look again, then take it.
     let taken = |kind| if force { CommitError::Conflict.into() } else { alias_exists(kind) };
-    attributes::committed(ctx.app.commit(changes).await, taken)
+    attributes::committed(ctx.app.commit(changes).await, taken)?;
+    Ok(after)
 }
 
 fn alias_exists(kind: NameKind) -> ApiError {

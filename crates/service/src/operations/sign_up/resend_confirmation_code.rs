@@ -10,7 +10,8 @@ use wire::{CodeDeliveryDetailsType, ResendConfirmationCodeRequest, ResendConfirm
 
 use super::verification_medium;
 use crate::{
-    ApiError, Ctx, codes, lookup, messages,
+    ApiError, Ctx, codes, lookup,
+    messages::{self, Functions, Letter},
     operations::recovery::{can_deliver_anything, delivery, simulated_delivery},
     retry, secret_hash,
 };
@@ -25,10 +26,11 @@ pub async fn run(ctx: &Ctx, input: ResendConfirmationCodeRequest) -> Result<Rese
     if pool.auto_verified_attributes.is_empty() {
         return Err(nothing_to_verify());
     }
+    let functions = Functions::told(input.client_metadata.as_ref(), None);
     let details = retry::on_conflict(ctx, || async {
         let user = lookup::user(ctx, &pool, &input.username).await?;
         match receiver(ctx, &client, &pool, user.as_deref())? {
-            Some((user, medium, address)) => send(ctx, &client, &pool, user, medium, address).await,
+            Some((user, medium, address)) => send(ctx, &client, &pool, user, (medium, address), &functions).await,
             None => pretend_to_send(ctx, &pool, &input.username, user.as_deref()).await,
         }
     })
@@ -47,7 +49,7 @@ fn receiver<'a>(
     let hides = client.hides_unknown_users();
     let hidden = |error: ApiError| if hides { Ok(None) } else { Err(error) };
     if hides {
-        can_deliver_anything(ctx)?;
+        can_deliver_anything(ctx, pool)?;
     }
     let Some(user) = user else { return hidden(ApiError::no_such_username_for_client()) };
     if !user.enabled {
@@ -58,7 +60,7 @@ fn receiver<'a>(
     }
     // Decision: a user who gave no address that the pool verifies is answered as if the pool verified none.
     match verification_medium(pool, user) {
-        Some((medium, _)) if hides && ctx.app.outbox.can_deliver(medium).is_err() => {
+        Some((medium, _)) if hides && ctx.app.outbox.can_deliver(pool, medium).is_err() => {
             tracing::warn!(pool = pool.id, ?medium, "a code was asked for again, but nobody delivers this medium");
             Ok(None)
         }
@@ -76,18 +78,19 @@ async fn send(
     client: &Client,
     pool: &Pool,
     user: &User,
-    medium: Medium,
-    address: &str,
+    (medium, destination): (Medium, &str),
+    functions: &Functions<'_>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
-    ctx.app.outbox.can_deliver(medium)?;
+    ctx.app.outbox.can_deliver(pool, medium)?;
     let mut changes = count(ctx, pool, &user.sub).await?;
     let outstanding = ctx.app.store.code(&pool.id, &user.sub, CodePurpose::SignUp).await?;
-    let (code, row) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::SignUp, medium, address);
-    let message =
-        messages::write(ctx, pool, Some(&client.id), user, MessagePurpose::ResendCode, medium, address, &code)?;
+    let (code, row) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::SignUp, medium, destination);
+    let (client_id, purpose) = (Some(client.id.as_str()), MessagePurpose::ResendCode);
+    let letter = Letter { pool, client_id, user, purpose, medium, destination, code: &code };
+    let message = messages::write(ctx, &letter, functions).await?;
     changes.put(outstanding.as_ref(), row).insert(message);
     ctx.app.commit(changes).await?;
-    Ok(delivery(medium, address))
+    Ok(delivery(medium, destination))
 }
 
 /// Counts, reads and commits as [`send`] does, but without a message, and under a stand-in if there is no such user.
