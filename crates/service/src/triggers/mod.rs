@@ -7,19 +7,25 @@
 //! Functions are called outside of transactions. What a function does cannot be taken back, so an operation that
 //! decides anew after a conflict ([`crate::retry::on_conflict`]) keeps what the function said in a [`Once`].
 
+pub mod code_keys;
+pub mod custom_message;
+pub(crate) mod custom_sender;
 mod event;
 mod once;
+pub mod post_confirmation;
+pub mod pre_sign_up;
 mod runner;
 mod trigger;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::Pool;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use wire::ErrorKind;
 
 pub use self::{
+    code_keys::{CodeKeys, Encrypting, LocalKeys, NoCodeKeys, RawKey},
     event::{Event, user_attributes},
     once::Once,
     runner::{Failure, Invocation, NoFunctions, RunFunctions, Running},
@@ -36,6 +42,19 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// The client in events of what an administrator does, where no client has a part in it.
 pub const NO_CLIENT: &str = "CLIENT_ID_NOT_APPLICABLE";
 
+/// `ClientMetadata`: what a request says to functions, and to nobody else.
+pub type Metadata = BTreeMap<String, String>;
+
+/// `request` of an event: these members, and `clientMetadata` where there is any.
+#[must_use]
+pub fn request<'a>(members: impl IntoIterator<Item = (&'a str, Value)>, metadata: Option<&Metadata>) -> Value {
+    let mut request: Map<_, _> = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    if let Some(metadata) = metadata {
+        request.insert("clientMetadata".to_owned(), json!(metadata));
+    }
+    Value::Object(request)
+}
+
 /// Calls the function `arn` and answers `response` of what it returns.
 ///
 /// # Errors
@@ -43,6 +62,14 @@ pub const NO_CLIENT: &str = "CLIENT_ID_NOT_APPLICABLE";
 /// takes more than five seconds, `InvalidLambdaResponseException` when it returns something else than the event.
 pub async fn call<R: DeserializeOwned>(ctx: &Ctx, pool: &Pool, arn: &str, event: Event<'_>) -> Result<R, ApiError> {
     let trigger = event.trigger;
+    if !ctx.app.runner.knows(arn) {
+        tracing::warn!(
+            pool = pool.id,
+            trigger = trigger.as_str(),
+            function = arn,
+            "the configuration does not say how this function is run; add it to [[functions]]"
+        );
+    }
     let running = ctx.app.runner.run(arn, event.envelope(ctx, pool), Invocation::RequestResponse, &ctx.request_id);
     let outcome = match tokio::time::timeout(LONGEST, running).await {
         Ok(Ok(output)) => response(&output),

@@ -35,6 +35,23 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::PreSignUp,
+        Self::PostConfirmation,
+        Self::PreAuthentication,
+        Self::PostAuthentication,
+        Self::PreTokenGeneration,
+        Self::UserMigration,
+        Self::CustomMessage,
+        Self::DefineAuthChallenge,
+        Self::CreateAuthChallenge,
+        Self::VerifyAuthChallengeResponse,
+        Self::CustomEmailSender,
+        Self::CustomSmsSender,
+        Self::InboundFederation,
+    ];
+
     /// Its key in `LambdaConfig`, which messages call it by, too.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

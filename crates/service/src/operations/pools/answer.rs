@@ -80,7 +80,7 @@ pub fn user_pool(ctx: &Ctx, pool: &Pool, users: i64, domains: &[Stored<Domain>])
         user_pool_tier: Some(pool.tier),
         key_configuration: None,
         issuer_configuration: None,
-        acr_configuration: None,
+        acr_configuration: pool.acr_configuration(),
     }
 }
 

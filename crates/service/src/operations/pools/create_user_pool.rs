@@ -10,7 +10,7 @@ use wire::{
 };
 
 use super::{
-    answer,
+    answer, lambda_config,
     settings::{self, Settings},
 };
 use crate::{ApiError, Ctx, quotas, retry};
@@ -44,6 +44,7 @@ pub async fn run(ctx: &Ctx, input: CreateUserPoolRequest) -> Result<CreateUserPo
         Ok(pool)
     })
     .await?;
+    lambda_config::warn_of_unknown(ctx, &pool);
     Ok(CreateUserPoolResponse { user_pool: Some(answer::user_pool(ctx, &pool, 0, &[])) })
 }
 
@@ -97,6 +98,7 @@ fn blank(ctx: &Ctx, input: &CreateUserPoolRequest) -> Result<Pool, ApiError> {
         add_ons: None,
         factors: FactorSettings::default(),
         sign_in: Default::default(),
+        log_delivery: Vec::new(),
     })
 }
 

@@ -162,14 +162,28 @@ fn keeps_one(pool: &Pool, request: &SetUserPoolMfaConfigRequest) -> bool {
     keeps_token || pool.sms.is_some() || pool.factors.email.is_some()
 }
 
-/// Browsers take nothing else than a domain's name, which ends up in every passkey: it had better be right.
+/// Browsers take nothing else than a domain's name that somebody can own, and it ends up in every passkey: it had better be
+/// right.
 fn check_relying_party(passkeys: &WebAuthnConfigurationType) -> Result<(), ApiError> {
     let Some(id) = &passkeys.relying_party_id else { return Ok(()) };
-    if is_domain_name(id) {
-        return Ok(());
-    }
     // Decision: the service's words are not recorded.
-    Err(ApiError::invalid_parameter(format!("RelyingPartyId {id} is not a domain name such as auth.example.com.")))
+    if !is_domain_name(id) {
+        return Err(ApiError::invalid_parameter(format!(
+            "RelyingPartyId {id} is not a domain name such as auth.example.com."
+        )));
+    }
+    if is_public_suffix(id) {
+        return Err(ApiError::invalid_parameter(format!(
+            "RelyingPartyId {id} is a public suffix. Give a name below it that is yours, such as example.{id}."
+        )));
+    }
+    Ok(())
+}
+
+/// Whether the Public Suffix List names this domain. Names that it does not know, such as those of a private network,
+/// are not on it, whatever they are.
+fn is_public_suffix(name: &str) -> bool {
+    psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix == name)
 }
 
 fn is_domain_name(name: &str) -> bool {
@@ -186,7 +200,22 @@ fn is_domain_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_domain_name;
+    use super::{is_domain_name, is_public_suffix};
+
+    #[test]
+    fn names_that_anybody_registers_below_are_public_suffixes() {
+        // Of registries, of companies, by a wildcard.
+        for public in ["com", "co.uk", "xn--p1ai", "github.io", "s3.amazonaws.com", "anything.ck"] {
+            assert!(is_public_suffix(public), "{public}");
+        }
+        for owned in ["example.com", "example.co.uk", "auth.example.co.uk", "someone.github.io", "amazonaws.com"] {
+            assert!(!is_public_suffix(owned), "{owned}");
+        }
+        // An exception from a wildcard, and what the list does not know.
+        for owned in ["www.ck", "localhost", "auth.localhost", "intranet", "auth.corp"] {
+            assert!(!is_public_suffix(owned), "{owned}");
+        }
+    }
 
     #[test]
     fn relying_parties_are_domain_names() {

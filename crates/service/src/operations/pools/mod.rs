@@ -12,6 +12,8 @@ pub mod update_user_pool;
 mod answer;
 mod email;
 mod factors;
+mod lambda_config;
+mod levels;
 mod messages;
 mod policies;
 mod refused;

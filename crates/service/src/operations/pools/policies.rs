@@ -102,5 +102,8 @@ pub fn tiered_features(settings: &Settings, policy: &PasswordPolicy) -> Vec<Feat
     if add_ons.is_some_and(|add_ons| add_ons.advanced_security_mode != AdvancedSecurityModeType::Off) {
         used.push(Feature::ThreatProtection);
     }
+    if settings.acr_configuration.as_ref().is_some_and(|levels| !levels.is_empty()) {
+        used.push(Feature::StepUp);
+    }
     used
 }

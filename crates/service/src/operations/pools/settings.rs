@@ -14,7 +14,7 @@ use wire::{
     UserPoolPolicyType, UserPoolTierType, VerificationMessageTemplateType, VerifiedAttributeType,
 };
 
-use super::{email, factors, messages, policies, refused, sms};
+use super::{email, factors, lambda_config, levels, messages, policies, refused, sms};
 use crate::{ApiError, Ctx, operations::tags, tiers};
 
 /// Every setting that both requests can carry.
@@ -125,13 +125,15 @@ pub fn apply(ctx: &Ctx, pool: &mut Pool, settings: &Settings) -> Result<(), ApiE
             "SMS configuration is required when phone_number is selected for auto verification",
         ));
     }
+    let triggers = lambda_config::configuration(settings.lambda_config.as_ref())?;
+    let levels = levels::names(settings)?;
     let tags = settings.user_pool_tags.clone().unwrap_or_default();
     if let Some(message) = tags::fault(&tags) {
         return Err(ApiError::new(ErrorKind::UserPoolTagging, message));
     }
     tiers::check(ctx, tier, &policies::tiered_features(settings, &policy))?;
     factors::check_settings(pool, settings)?;
-    refused::check(ctx, settings)?;
+    refused::check(settings)?;
 
     let admin = settings.admin_create_user_config.clone().unwrap_or_default();
     pool.password_policy = policy;
@@ -147,9 +149,10 @@ pub fn apply(ctx: &Ctx, pool: &mut Pool, settings: &Settings) -> Result<(), ApiE
     pool.tags = tags;
     pool.tier = tier;
     pool.add_ons = settings.user_pool_add_ons.clone();
-    pool.sign_in.triggers = settings.lambda_config.clone().filter(|triggers| *triggers != Default::default());
+    pool.sign_in.triggers = triggers;
     pool.factors.sms_message = settings.sms_authentication_message.clone();
     factors::set_mfa(pool, settings.mfa_configuration.unwrap_or(UserPoolMfaType::Off));
+    pool.sign_in.levels = levels;
     pool.sign_in.devices = devices(settings.device_configuration.as_ref());
     pool.sign_in.first_factors = distinct(policies::first_factors(settings).unwrap_or_default());
     factors::check_together(pool)

@@ -4,7 +4,10 @@ use domain::{Domain, Pool};
 use store::{Changes, Stored};
 use wire::{UpdateUserPoolRequest, UpdateUserPoolResponse};
 
-use super::settings::{self, Settings};
+use super::{
+    lambda_config,
+    settings::{self, Settings},
+};
 use crate::{
     ApiError, Ctx, import, lookup,
     operations::domains,
@@ -38,8 +41,9 @@ pub async fn run(ctx: &Ctx, input: UpdateUserPoolRequest) -> Result<UpdateUserPo
 
         // Commit.
         let mut changes = Changes::new();
-        changes.replace(&before, after);
+        changes.replace(&before, after.clone());
         ctx.app.commit(changes).await?;
+        lambda_config::warn_of_unknown(ctx, &after);
         Ok(UpdateUserPoolResponse {})
     })
     .await

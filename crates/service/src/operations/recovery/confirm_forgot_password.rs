@@ -2,9 +2,9 @@
 //!
 //! Order: client, secret hash, user, limit of wrong codes, code, password policy, history; then code, password,
 //! status and counters change together. A password that is refused does not use up the code. Tokens stay valid, as
-//! the service keeps them; a sign-in that was under way with the old password fails.
+//! the service keeps them; a sign-in that was under way with the old password fails. PostConfirmation is told afterwards.
 //!
-//! `ClientMetadata`, `AnalyticsMetadata` and `UserContextData` wait here for triggers, analytics and risk.
+//! `UserContextData` waits here for risk assessment.
 
 use domain::{Client, CodePurpose, Pool, User};
 use store::{RecoverySnapshot, Stored};
@@ -16,18 +16,20 @@ use crate::{
     codes::{self, Checked},
     lookup,
     passwords::{self, Wording},
+    records::analytics::{self, Event},
     retry, secret_hash,
+    triggers::post_confirmation::{self, Confirmed},
 };
 
 /// Sets a new password.
 ///
 /// # Errors
-/// See accounts.md §6.2.
+/// See accounts.md §6.2, and [`crate::triggers::call`]; the password is the new one when that fails.
 pub async fn run(ctx: &Ctx, input: ConfirmForgotPasswordRequest) -> Result<ConfirmForgotPasswordResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
-    let _turn = lookup::turn(ctx, &pool, &input.username).await?;
-    retry::on_conflict(ctx, async || {
+    let turn = lookup::turn(ctx, &pool, &input.username).await?;
+    let user = retry::on_conflict(ctx, async || {
         let user = lookup::user(ctx, &pool, &input.username).await?;
         match known(&client, user.as_ref())? {
             Some(user) => confirm(ctx, &pool, user, &input).await,
@@ -35,6 +37,12 @@ pub async fn run(ctx: &Ctx, input: ConfirmForgotPasswordRequest) -> Result<Confi
         }
     })
     .await?;
+    // Nobody else need wait for the function.
+    drop(turn);
+    let endpoint = analytics::endpoint(input.analytics_metadata);
+    analytics::tell(ctx, &pool, &client, endpoint.as_deref(), Event::RecoveryConfirmed, Some(&user));
+    let (client_id, metadata) = (Some(client.id.as_str()), input.client_metadata.as_ref());
+    post_confirmation::tell(ctx, &pool, Confirmed::ForgotPassword, &user, client_id, metadata).await?;
     Ok(ConfirmForgotPasswordResponse::default())
 }
 
@@ -53,7 +61,7 @@ async fn confirm(
     pool: &Pool,
     user: &Stored<User>,
     input: &ConfirmForgotPasswordRequest,
-) -> Result<(), ApiError> {
+) -> Result<User, ApiError> {
     let sub = user.sub.as_str();
     let RecoverySnapshot { password, failures, code, wrong_codes: attempts, .. } =
         ctx.app.store.recovery_snapshot(&pool.id, sub).await?;
@@ -87,12 +95,13 @@ async fn confirm(
     if user.status == UserStatusType::ResetRequired {
         changed.status = UserStatusType::Confirmed;
     }
-    changes.save(changed, Some(user.version));
+    changes.save(changed.clone(), Some(user.version));
     // Decision: whoever proves to own the address need not wait for a lock that somebody's guesses have caused.
     if let Some(failures) = failures {
         codes::forget(&mut changes, &failures);
     }
-    Ok(ctx.app.commit(changes).await?)
+    ctx.app.commit(changes).await?;
+    Ok(changed)
 }
 
 /// The answer for a user that must not be known to exist or not: the code is wrong, and counted as such, until the

@@ -1,18 +1,24 @@
 //! ForgotPassword (accounts.md §5): sends a reset code to the user's verified phone or email.
 //!
-//! Order: client, secret hash, user, whether it is enabled, its status, the channel, the limit of requests; then the
-//! code, its message and the count are committed together. Clients that hide unknown users get the same answer, and
-//! cause the same work, for users that do not exist, are disabled or cannot be reached.
+//! Order: client, secret hash, a user whom UserMigration brings along, user, whether it is enabled, its status, the channel, the limit of requests, the words
+//! that CustomMessage has; then the code, its message and the count are committed together. Clients that hide unknown
+//! users get the same answer, and cause the same work, for users that do not exist, are disabled or cannot be reached;
+//! functions are not called for those.
 //!
-//! `ClientMetadata`, `AnalyticsMetadata` and `UserContextData` have been checked for their shape. Triggers, analytics
-//! and risk will read them from the input here; they are not stored and change nothing else.
+//! `UserContextData` has been checked for its shape. Risk assessment will read it from the input here; it is not stored
+//! and changes nothing else.
 
 use domain::{AttemptPurpose, Attempts, Client, Medium, MessagePurpose, Pool, RecoveryChannel, Spent, User, time};
 use store::{Changes, ResetRequestSnapshot, Stored};
 use wire::{CodeDeliveryDetailsType, ForgotPasswordRequest, ForgotPasswordResponse};
 
 use super::{add_code, administrator_only, can_deliver_anything, channel, render_for_nobody, simulated_delivery};
-use crate::{ApiError, Ctx, codes, lookup, retry, secret_hash};
+use crate::{
+    ApiError, Ctx, codes, lookup,
+    messages::Functions,
+    records::analytics::{self, Event},
+    retry, secret_hash, user_migration,
+};
 
 /// Sends a reset code.
 ///
@@ -22,11 +28,19 @@ pub async fn run(ctx: &Ctx, input: ForgotPasswordRequest) -> Result<ForgotPasswo
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
     let (name, stand_in) = (pool.fold(&input.username), lookup::subject(ctx, &pool, &input.username, None));
+    let metadata = input.client_metadata.as_ref();
+    user_migration::bring_forgetful(ctx, &pool, &client, &input.username, metadata).await?;
+    let functions = Functions::told(metadata, metadata);
+    let endpoint = analytics::endpoint(input.analytics_metadata.clone());
     let details = retry::on_conflict(ctx, async || {
         // Everything at once, of users and of stand-ins: known and unknown names cost the same.
         let snapshot = ctx.app.store.reset_request_snapshot(&pool.id, &name, &stand_in).await?;
         match recipient(ctx, &client, &pool, snapshot.user.as_deref())? {
-            Some((user, medium)) => send(ctx, &client, &pool, &snapshot, user, medium).await,
+            Some((user, medium)) => {
+                let sent = send(ctx, (&client, &pool), &snapshot, user, medium, &functions).await?;
+                analytics::tell(ctx, &pool, &client, endpoint.as_deref(), Event::Recovery, None);
+                Ok(sent)
+            }
             None => {
                 let requests = snapshot.stand_in_requests.as_ref();
                 pretend_to_send(ctx, &client, &pool, &input.username, &stand_in, requests).await
@@ -53,13 +67,13 @@ fn recipient<'a>(
         return Err(administrator_only());
     }
     if hides {
-        can_deliver_anything(ctx)?;
+        can_deliver_anything(ctx, pool)?;
     }
     let Some(user) = user else {
         return if hides { Ok(None) } else { Err(ApiError::no_such_username_for_client()) };
     };
     match channel(pool, user) {
-        Ok(medium) if hides && ctx.app.outbox.can_deliver(medium).is_err() => {
+        Ok(medium) if hides && ctx.app.outbox.can_deliver(pool, medium).is_err() => {
             tracing::warn!(pool = pool.id, ?medium, "a reset code was asked for, but nobody delivers this medium");
             Ok(None)
         }
@@ -71,15 +85,16 @@ fn recipient<'a>(
 
 async fn send(
     ctx: &Ctx,
-    client: &Client,
-    pool: &Pool,
+    (client, pool): (&Client, &Pool),
     snapshot: &ResetRequestSnapshot,
     user: &User,
     medium: Medium,
+    functions: &Functions<'_>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
-    ctx.app.outbox.can_deliver(medium)?;
+    ctx.app.outbox.can_deliver(pool, medium)?;
     let mut changes = count(ctx, pool, &user.sub, snapshot.requests.as_ref())?;
-    let details = add_code(ctx, &mut changes, pool, Some(&client.id), user, medium, snapshot.code.as_ref())?;
+    let (whose, code) = ((pool, Some(client.id.as_str())), snapshot.code.as_ref());
+    let details = add_code(ctx, &mut changes, whose, user, medium, code, functions).await?;
     ctx.app.commit(changes).await?;
     Ok(details)
 }

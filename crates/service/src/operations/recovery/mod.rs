@@ -9,7 +9,10 @@ use domain::{AttemptPurpose, Client, Code, CodePurpose, Medium, MessagePurpose, 
 use store::{Changes, Stored};
 use wire::{CodeDeliveryDetailsType, UserStatusType, VerifiedAttributeType};
 
-use crate::{ApiError, Ctx, Settings, codes, lookup, messages};
+use crate::{
+    ApiError, Ctx, Settings, codes, lookup,
+    messages::{self, Functions, Letter},
+};
 
 /// Where a reset code for this user goes.
 ///
@@ -43,34 +46,36 @@ fn administrator_only() -> ApiError {
     ApiError::not_authorized("Contact administrator to reset password.")
 }
 
-/// Adds a new reset code and the message that carries it. Any earlier code of the user is worthless from then on.
-fn add_code(
+/// Adds a new reset code and the message that carries it, as the pool's functions have it. Any earlier code of the user is worthless from then on.
+async fn add_code(
     ctx: &Ctx,
     changes: &mut Changes,
-    pool: &Pool,
-    client_id: Option<&str>,
+    (pool, client_id): (&Pool, Option<&str>),
     user: &User,
     medium: Medium,
     before: Option<&Stored<Code>>,
+    functions: &Functions<'_>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     let destination = user.address(medium).unwrap_or_default();
     let (code, row): (String, Code) = codes::issue(ctx, &pool.id, &user.sub, CodePurpose::Reset, medium, destination);
-    let message =
-        messages::write(ctx, pool, client_id, user, MessagePurpose::ForgotPassword, medium, destination, &code)?;
+    let purpose = MessagePurpose::ForgotPassword;
+    let letter = Letter { pool, client_id, user, purpose, medium, destination, code: &code };
+    let message = messages::write(ctx, &letter, functions).await?;
     changes.put(before, row);
     changes.insert(message);
     Ok(delivery(medium, destination))
 }
 
-/// Refuses when no message of any kind can be delivered: known and unknown users alike then get the same answer.
+/// Refuses when no message of any kind can be delivered for the pool: known and unknown users alike then get the same answer.
 ///
 /// # Errors
 /// `CodeDeliveryFailureException`.
-pub(crate) fn can_deliver_anything(ctx: &Ctx) -> Result<(), ApiError> {
-    ctx.app.outbox.can_deliver(Medium::Email).or_else(|_| ctx.app.outbox.can_deliver(Medium::Sms))
+pub(crate) fn can_deliver_anything(ctx: &Ctx, pool: &Pool) -> Result<(), ApiError> {
+    ctx.app.outbox.can_deliver(pool, Medium::Email).or_else(|_| ctx.app.outbox.can_deliver(pool, Medium::Sms))
 }
 
-/// Does the work of making a code and its message for a user that does not exist, and throws both away.
+/// Does the work of making a code and its message for a user that does not exist, and throws both away. No function is
+/// called for nobody.
 ///
 /// # Errors
 /// When the message cannot be sealed.
@@ -82,7 +87,7 @@ pub(crate) fn render_for_nobody(
     purpose: MessagePurpose,
     medium: Medium,
 ) -> Result<(), ApiError> {
-    let address = match medium {
+    let destination = match medium {
         Medium::Email => "nobody@example.com",
         Medium::Sms => "+10000000000",
     };
@@ -92,15 +97,17 @@ pub(crate) fn render_for_nobody(
         username: stand_in.to_owned(),
         status: UserStatusType::Confirmed,
         enabled: true,
-        attributes: [(medium.attribute().to_owned(), address.to_owned())].into(),
+        attributes: [(medium.attribute().to_owned(), destination.to_owned())].into(),
         created_at: ctx.now,
         modified_at: ctx.now,
         tokens_not_before: None,
         identities: Vec::new(),
         mfa: Default::default(),
     };
-    let (code, _) = codes::issue(ctx, &pool.id, stand_in, CodePurpose::Reset, medium, address);
-    messages::write(ctx, pool, Some(&client.id), &nobody, purpose, medium, address, &code).map(drop)
+    let (code, _) = codes::issue(ctx, &pool.id, stand_in, CodePurpose::Reset, medium, destination);
+    let client_id = Some(client.id.as_str());
+    let letter = Letter { pool, client_id, user: &nobody, purpose, medium, destination, code: &code };
+    messages::write_for_nobody(ctx, &letter)
 }
 
 /// `CodeDeliveryDetails` of a message to `destination`.

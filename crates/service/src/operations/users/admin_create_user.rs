@@ -2,9 +2,9 @@
 //!
 //! In pools that take codes as first factors a user for whom no password is given has none.
 //!
-//! Order: pool, form of the name, attributes, whether the names are free, where invitations go, password policy, and
-//! only then the slow hashing; then one changeset with user, names, password and invitations. RESEND takes the
-//! second half of that way for a user who exists.
+//! Order: pool, form of the name, attributes, whether the names are free, password policy, where invitations go, what
+//! PreSignUp says, how CustomMessage has the invitations, and only then the slow hashing; then one changeset with user,
+//! names, password and invitations. RESEND takes the second half of that way for a user who exists.
 
 use domain::{
     Medium, Message, MessagePurpose, NameKind, Pool, User,
@@ -19,10 +19,16 @@ use wire::{
 use super::user_type;
 use crate::{
     ApiError, Ctx,
-    attributes::{self, Wording},
-    lookup, messages,
+    attributes::{self, NewName, Wording},
+    lookup,
+    messages::{self, Functions, Letter},
     passwords::{self, Wording as PasswordWording},
-    retry, users,
+    retry,
+    triggers::{
+        Once,
+        pre_sign_up::{self, NewUser},
+    },
+    users,
 };
 
 /// Characters of generated passwords. Without those that a mail's HTML or a hurried reader could change.
@@ -38,16 +44,27 @@ const MOST_DRAWS: usize = 1_000;
 /// Those of AdminCreateUser in accounts.md §10.1 and §21.
 pub async fn run(ctx: &Ctx, input: AdminCreateUserRequest) -> Result<AdminCreateUserResponse, ApiError> {
     let pool = lookup::pool(ctx, &input.user_pool_id).await?;
+    // CustomMessage is not told of ClientMetadata, nor is who sends invitations (triggers-security.md §4.2).
+    let functions = Functions::default();
     let user = match input.message_action {
-        Some(MessageActionType::Resend) => retry::on_conflict(ctx, || resend(ctx, &pool, &input)).await?,
-        _ => retry::on_conflict(ctx, || create(ctx, &pool, &input)).await?,
+        Some(MessageActionType::Resend) => retry::on_conflict(ctx, || resend(ctx, &pool, &input, &functions)).await?,
+        _ => {
+            let (name, allowed) = (attributes::new_name(ctx, &pool, &input.username)?, Once::default());
+            retry::on_conflict(ctx, || create(ctx, &pool, &input, &name, &allowed, &functions)).await?
+        }
     };
     ctx.app.outbox.notify();
     Ok(AdminCreateUserResponse { user: Some(user_type(&user)) })
 }
 
-async fn create(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Result<User, ApiError> {
-    let name = attributes::new_name(ctx, pool, &input.username)?;
+async fn create(
+    ctx: &Ctx,
+    pool: &Pool,
+    input: &AdminCreateUserRequest,
+    name: &NewName,
+    allowed: &Once<()>,
+    functions: &Functions<'_>,
+) -> Result<User, ApiError> {
     let given = input.user_attributes.as_deref().unwrap_or_default();
     let identity = name.identity.map(|medium| (medium, input.username.as_str()));
     let user_attributes = for_new_user(pool, Writer::Administrator, given, identity)
@@ -56,8 +73,8 @@ async fn create(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
     let has_password = given_password.is_some() || !pool.takes_users_without_password();
     let user = User {
         pool_id: pool.id.clone(),
-        sub: name.sub,
-        username: name.username,
+        sub: name.sub.clone(),
+        username: name.username.clone(),
         // Decision: who needs no password has nothing left to do.
         status: if has_password { UserStatusType::ForceChangePassword } else { UserStatusType::Confirmed },
         enabled: true,
@@ -80,10 +97,19 @@ async fn create(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
         return Err(exists(kind));
     }
     let password = if has_password { Some(temporary_password(ctx, pool, given_password)?) } else { None };
-    let invitations = match input.message_action {
+    let media = match input.message_action {
         Some(MessageActionType::Suppress) => Vec::new(),
-        _ => invitations(ctx, pool, &user, input.desired_delivery_mediums.as_deref(), password.as_deref())?,
+        _ => media(ctx, pool, &user, input.desired_delivery_mediums.as_deref(), has_password)?,
     };
+    let new_user = NewUser {
+        user_name: &name.username,
+        attributes: given,
+        identity,
+        validation_data: input.validation_data.as_deref(),
+        metadata: input.client_metadata.as_ref(),
+    };
+    allowed.ask(|| pre_sign_up::admin_create_user(ctx, pool, new_user)).await?;
+    let invitations = invitations(ctx, pool, &user, media, password.as_deref(), functions).await?;
     if let Some(password) = &password {
         changes.insert(passwords::row(ctx, pool, &user, None, password, true).await?);
     }
@@ -100,7 +126,12 @@ async fn create(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
 /// Invites again with a new temporary password.
 ///
 /// Decision: attributes in the request are ignored.
-async fn resend(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Result<User, ApiError> {
+async fn resend(
+    ctx: &Ctx,
+    pool: &Pool,
+    input: &AdminCreateUserRequest,
+    functions: &Functions<'_>,
+) -> Result<User, ApiError> {
     let before = lookup::user_for_administrator(ctx, pool, &input.username).await?;
     if before.status != UserStatusType::ForceChangePassword {
         return Err(ApiError::new(
@@ -109,7 +140,8 @@ async fn resend(ctx: &Ctx, pool: &Pool, input: &AdminCreateUserRequest) -> Resul
         ));
     }
     let password = temporary_password(ctx, pool, input.temporary_password.as_deref())?;
-    let invitations = invitations(ctx, pool, &before, input.desired_delivery_mediums.as_deref(), Some(&password))?;
+    let media = media(ctx, pool, &before, input.desired_delivery_mediums.as_deref(), true)?;
+    let invitations = invitations(ctx, pool, &before, media, Some(&password), functions).await?;
     let old = ctx.app.store.password(&pool.id, &before.sub).await?;
     let row = passwords::row(ctx, pool, &before, old.as_deref(), &password, true).await?;
     let mut after = before.value.clone();
@@ -150,36 +182,27 @@ fn temporary_password(ctx: &Ctx, pool: &Pool, given: Option<&str>) -> Result<Str
         .ok_or_else(|| ApiError::internal("no random password met the policy"))
 }
 
-/// One invitation for each desired medium, SMS when none is named.
+/// How invitations go out: by each desired medium, SMS when none is named.
 ///
 /// Decision: a medium that the request names needs its address; the default one is passed over without it, and the
 /// user is created without an invitation.
-fn invitations(
+fn media(
     ctx: &Ctx,
     pool: &Pool,
     user: &User,
     desired: Option<&[DeliveryMediumType]>,
-    password: Option<&str>,
-) -> Result<Vec<Message>, ApiError> {
+    has_password: bool,
+) -> Result<Vec<Medium>, ApiError> {
     let named = desired.filter(|desired| !desired.is_empty());
-    let mut messages = Vec::new();
+    let mut media = Vec::new();
     for medium in [Medium::Sms, Medium::Email] {
         let wanted = named.map_or(medium == Medium::Sms, |named| named.contains(&medium.delivery_medium()));
         match user.address(medium) {
-            // A text without the password would invite nobody.
-            Some(_) if wanted && password.is_some() && messages::invitation_is_suppressed(pool, medium) => {}
-            Some(address) if wanted => {
-                ctx.app.outbox.can_deliver(medium)?;
-                messages.push(messages::write(
-                    ctx,
-                    pool,
-                    None,
-                    user,
-                    MessagePurpose::AdminCreateUser,
-                    medium,
-                    address,
-                    password.unwrap_or_default(),
-                )?);
+            // A text without the password would invite nobody. Decision: that holds whatever functions would make of it.
+            Some(_) if wanted && has_password && messages::invitation_is_suppressed(pool, medium) => {}
+            Some(_) if wanted => {
+                ctx.app.outbox.can_deliver(pool, medium)?;
+                media.push(medium);
             }
             None if wanted && named.is_some() => {
                 return Err(ApiError::invalid_parameter(format!(
@@ -191,5 +214,24 @@ fn invitations(
             _ => {}
         }
     }
-    Ok(messages)
+    Ok(media)
+}
+
+/// One invitation by each of these media, all of which the user can be reached by.
+async fn invitations(
+    ctx: &Ctx,
+    pool: &Pool,
+    user: &User,
+    media: Vec<Medium>,
+    password: Option<&str>,
+    functions: &Functions<'_>,
+) -> Result<Vec<Message>, ApiError> {
+    let (purpose, code) = (MessagePurpose::AdminCreateUser, password.unwrap_or_default());
+    let mut invitations = Vec::new();
+    for medium in media {
+        let destination = user.address(medium).unwrap_or_default();
+        let letter = Letter { pool, client_id: None, user, purpose, medium, destination, code };
+        invitations.push(messages::write(ctx, &letter, functions).await?);
+    }
+    Ok(invitations)
 }

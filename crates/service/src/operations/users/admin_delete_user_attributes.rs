@@ -6,7 +6,7 @@ use domain::attributes::Writer;
 use wire::{AdminDeleteUserAttributesRequest, AdminDeleteUserAttributesResponse};
 
 use super::attribute_change::{self, blank};
-use crate::{ApiError, Ctx, attributes::Wording, lookup, retry};
+use crate::{ApiError, Ctx, attributes::Wording, lookup, messages::Functions, retry};
 
 /// Deletes attributes of a user; those that are not set are none to delete.
 ///
@@ -18,9 +18,11 @@ pub async fn run(
 ) -> Result<AdminDeleteUserAttributesResponse, ApiError> {
     let pool = lookup::pool(ctx, &input.user_pool_id).await?;
     let given = blank(&input.user_attribute_names);
+    // Nothing is sent that functions would have a part in.
+    let functions = Functions::default();
     retry::on_conflict(ctx, || async {
         let before = lookup::user_for_administrator(ctx, &pool, &input.username).await?;
-        attribute_change::apply(ctx, &pool, Writer::Administrator, &before, &given, Wording::Deletion).await
+        attribute_change::apply(ctx, &pool, Writer::Administrator, &before, &given, Wording::Deletion, &functions).await
     })
     .await?;
     Ok(AdminDeleteUserAttributesResponse {})

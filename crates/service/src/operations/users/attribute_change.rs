@@ -2,7 +2,8 @@
 //! (accounts.md §11.5).
 //!
 //! Order: schema, permissions and form of what is given; whether names are free, those included that only wait for a
-//! code yet; who could deliver codes; then one changeset with user, names, codes and messages.
+//! code yet; who could deliver codes, and what CustomMessage says of them; then one changeset with user, names, codes
+//! and messages.
 
 use domain::{
     CodePurpose, MessagePurpose, Pool, User,
@@ -14,7 +15,8 @@ use wire::{AttributeType, CodeDeliveryDetailsType};
 use crate::{
     ApiError, Ctx,
     attributes::{self, Wording},
-    codes, messages,
+    codes,
+    messages::{self, Functions, Letter},
     operations::recovery::delivery,
     users,
 };
@@ -23,7 +25,7 @@ use crate::{
 ///
 /// # Errors
 /// `InvalidParameterException`, `NotAuthorizedException` and `AliasExistsException` with the texts of §11.5;
-/// `CodeDeliveryFailureException` when a code is needed that nobody could deliver.
+/// `CodeDeliveryFailureException` when a code is needed that nobody could deliver; those of [`messages::write`].
 pub(super) async fn apply(
     ctx: &Ctx,
     pool: &Pool,
@@ -31,6 +33,7 @@ pub(super) async fn apply(
     before: &Stored<User>,
     given: &[AttributeType],
     wording: Wording,
+    functions: &Functions<'_>,
 ) -> Result<Vec<CodeDeliveryDetailsType>, ApiError> {
     let Update { attributes, unproved } =
         update(pool, writer, before, given).map_err(|refusal| attributes::refused(refusal, wording))?;
@@ -51,6 +54,10 @@ pub(super) async fn apply(
         return Err(attributes::alias_exists(kind));
     }
 
+    let client_id = match writer {
+        Writer::Client(client) => Some(client.id.as_str()),
+        Writer::Administrator => None,
+    };
     let mut changes = Changes::new();
     let mut details = Vec::new();
     for medium in MEDIA {
@@ -62,12 +69,14 @@ pub(super) async fn apply(
         let outstanding = ctx.app.store.code(&pool.id, &before.sub, purpose).await?;
         match unproved {
             Some(unproved) if can_send(ctx, pool, writer, unproved)? => {
-                let (code, mut row) = codes::issue(ctx, &pool.id, &before.sub, purpose, medium, &unproved.address);
+                let destination = unproved.address.as_str();
+                let (code, mut row) = codes::issue(ctx, &pool.id, &before.sub, purpose, medium, destination);
                 row.is_pending = unproved.waits;
-                let reason = MessagePurpose::UpdateUserAttribute;
-                let message = messages::write(ctx, pool, None, &after, reason, medium, &unproved.address, &code)?;
+                let purpose = MessagePurpose::UpdateUserAttribute;
+                let letter = Letter { pool, client_id, user: &after, purpose, medium, destination, code: &code };
+                let message = messages::write(ctx, &letter, functions).await?;
                 changes.put(outstanding.as_ref(), row).insert(message);
-                details.push(delivery(medium, &unproved.address));
+                details.push(delivery(medium, destination));
             }
             // What the address was before must not come back by way of an old code.
             _ => {
@@ -87,7 +96,7 @@ pub(super) async fn apply(
 /// Decision: an administrator may correct an address although codes cannot be delivered, where the change does not
 /// depend on the code; the address stays unverified. Everybody else is told that there is no code.
 fn can_send(ctx: &Ctx, pool: &Pool, writer: Writer<'_>, unproved: &Unproved) -> Result<bool, ApiError> {
-    match ctx.app.outbox.can_deliver(unproved.medium) {
+    match ctx.app.outbox.can_deliver(pool, unproved.medium) {
         Err(error) if matches!(writer, Writer::Administrator) && !unproved.waits => {
             tracing::warn!(pool = pool.id, medium = ?unproved.medium, %error, "an address was changed without a code");
             Ok(false)

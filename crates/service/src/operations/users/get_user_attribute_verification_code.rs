@@ -1,8 +1,8 @@
 //! GetUserAttributeVerificationCode (accounts.md §11.5): another code for an address; the earlier one is worthless
 //! from then on.
 //!
-//! Order: name of the attribute, access token, address, who could deliver the code, the limit of requests; then code,
-//! message and count are committed together. `ClientMetadata` waits here for the custom message trigger.
+//! Order: name of the attribute, access token, address, who could deliver the code, the limit of requests, the words
+//! that CustomMessage has; then code, message and count are committed together.
 
 use domain::{AttemptPurpose, CodePurpose, Medium, MessagePurpose};
 use store::Changes;
@@ -11,7 +11,13 @@ use wire::{
 };
 
 use super::verifiable;
-use crate::{ApiError, Ctx, codes, messages, operations::recovery::delivery, retry, tokens::access};
+use crate::{
+    ApiError, Ctx, codes,
+    messages::{self, Functions, Letter},
+    operations::recovery::delivery,
+    retry,
+    tokens::access,
+};
 
 /// Sends a code to an address of the user whom the token is about.
 ///
@@ -22,12 +28,18 @@ pub async fn run(
     input: GetUserAttributeVerificationCodeRequest,
 ) -> Result<GetUserAttributeVerificationCodeResponse, ApiError> {
     let medium = verifiable(&input.attribute_name)?;
-    let details = retry::on_conflict(ctx, || send(ctx, &input.access_token, medium)).await?;
+    let functions = Functions::told(input.client_metadata.as_ref(), None);
+    let details = retry::on_conflict(ctx, || send(ctx, &input.access_token, medium, &functions)).await?;
     ctx.app.outbox.notify();
     Ok(GetUserAttributeVerificationCodeResponse { code_delivery_details: Some(details) })
 }
 
-async fn send(ctx: &Ctx, token: &str, medium: Medium) -> Result<CodeDeliveryDetailsType, ApiError> {
+async fn send(
+    ctx: &Ctx,
+    token: &str,
+    medium: Medium,
+    functions: &Functions<'_>,
+) -> Result<CodeDeliveryDetailsType, ApiError> {
     let caller = access::authenticate(ctx, token).await?;
     let (pool, user) = (&caller.pool, &caller.user);
     let (purpose, counted) = (CodePurpose::verification(medium), AttemptPurpose::AttributeCode);
@@ -38,19 +50,21 @@ async fn send(ctx: &Ctx, token: &str, medium: Medium) -> Result<CodeDeliveryDeta
     // Decision: while a new address waits for its code, that one gets the new code too: the user asks because the
     // first did not arrive.
     let pending = outstanding.as_ref().filter(|code| code.is_pending && ctx.now < code.expires_at);
-    let address = pending.map(|code| code.destination.as_str()).or_else(|| user.address(medium));
-    let address = address.ok_or_else(|| unset(medium))?;
-    ctx.app.outbox.can_deliver(medium)?;
+    let destination = pending.map(|code| code.destination.as_str()).or_else(|| user.address(medium));
+    let destination = destination.ok_or_else(|| unset(medium))?;
+    ctx.app.outbox.can_deliver(pool, medium)?;
     let limit = ctx.app.settings.limits.attribute_codes_per_hour;
     let count = codes::count_request(ctx, requests.as_ref(), (&pool.id, &user.sub), counted, limit)?;
 
-    let (code, mut row) = codes::issue(ctx, &pool.id, &user.sub, purpose, medium, address);
+    let (code, mut row) = codes::issue(ctx, &pool.id, &user.sub, purpose, medium, destination);
     row.is_pending = pending.is_some();
-    let message = messages::write(ctx, pool, None, user, MessagePurpose::VerifyUserAttribute, medium, address, &code)?;
+    let (client_id, purpose) = (Some(caller.client.id.as_str()), MessagePurpose::VerifyUserAttribute);
+    let letter = Letter { pool, client_id, user, purpose, medium, destination, code: &code };
+    let message = messages::write(ctx, &letter, functions).await?;
     let mut changes = Changes::new();
     changes.put(requests.as_ref(), count).put(outstanding.as_ref(), row).insert(message);
     ctx.app.commit(changes).await?;
-    Ok(delivery(medium, address))
+    Ok(delivery(medium, destination))
 }
 
 fn unset(medium: Medium) -> ApiError {
