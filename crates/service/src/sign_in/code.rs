@@ -6,32 +6,47 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Medium, MessagePurpose, session::SignInSession, session::Waiting};
-use store::Changes;
+use domain::{
+    AttemptPurpose, Medium, MessagePurpose, Pool, Spent,
+    session::{Entrance, SignInSession, Waiting},
+};
+use store::{Changes, CommitError, Row, Taken};
 use wire::{ChallengeNameType, ErrorKind};
 
 use super::{Outcome, Proven, Request, session};
-use crate::{ApiError, Ctx, messages};
+use crate::{
+    ApiError, Ctx, codes,
+    messages::{self, Functions, Letter},
+    retry,
+    triggers::{self, Trigger},
+};
 
 /// What the keyed hash is made for, beside pool and user: a code of another purpose never fits.
 const PURPOSE: &str = "sign-in";
 
-/// Sends a code of so many digits to the user's address for this medium, and answers the challenge that asks for it.
-/// Whether the address is verified is for the caller to judge; it must be there.
+/// A code that is to go out.
+pub(super) struct Sending {
+    /// The challenge that asks for it.
+    pub challenge: ChallengeNameType,
+    /// How it travels.
+    pub medium: Medium,
+    /// How long it is.
+    pub digits: usize,
+    /// The session that asked for it and is used up with it, where that has not happened before.
+    pub spends: Option<Spent>,
+}
+
+/// Sends a code to the user's address for its medium, and answers the challenge that asks for it. Whether the address is
+/// verified is for the caller to judge; it must be there.
 ///
 /// # Errors
+/// `TooManyRequestsException` when too many were sent in the last hour, to this user or to this address;
 /// `InvalidUserPoolConfigurationException` when nobody delivers messages of this medium; `InternalErrorException`.
-pub(super) async fn send(
-    ctx: &Ctx,
-    request: &Request,
-    proven: &Proven,
-    challenge: ChallengeNameType,
-    medium: Medium,
-    digits: usize,
-) -> Result<Outcome, ApiError> {
+pub(super) async fn send(ctx: &Ctx, request: &Request, proven: &Proven, sending: Sending) -> Result<Outcome, ApiError> {
+    let medium = sending.medium;
     let address = proven.user.address(medium).ok_or_else(|| ApiError::internal("a code without an address"))?;
     let waiting = |hash| Waiting::Code { hash, medium, destination: address.to_owned() };
-    deliver(ctx, request, proven, challenge, (medium, address), digits, waiting).await
+    deliver(ctx, request, proven, address, sending, waiting).await
 }
 
 /// Sends a code of so many digits to a mail address that becomes the user's with it, and answers EMAIL_OTP.
@@ -46,31 +61,101 @@ pub(super) async fn send_to_new_email(
     digits: usize,
 ) -> Result<Outcome, ApiError> {
     let waiting = |hash| Waiting::NewEmail { hash, destination: address.to_owned() };
-    deliver(ctx, request, proven, ChallengeNameType::EmailOtp, (Medium::Email, address), digits, waiting).await
+    let sending = Sending { challenge: ChallengeNameType::EmailOtp, medium: Medium::Email, digits, spends: None };
+    deliver(ctx, request, proven, address, sending, waiting).await
 }
 
 async fn deliver(
     ctx: &Ctx,
     request: &Request,
     proven: &Proven,
-    challenge: ChallengeNameType,
-    (medium, address): (Medium, &str),
-    digits: usize,
+    address: &str,
+    sending: Sending,
     waiting: impl FnOnce(String) -> Waiting,
 ) -> Result<Outcome, ApiError> {
     let (pool, user) = (&request.pool, &proven.user);
-    can_deliver(ctx, medium)?;
+    let Sending { challenge, medium, digits, spends } = sending;
+    can_deliver(ctx, pool, medium)?;
+    if triggers::function(pool, Trigger::CustomMessage).is_some() {
+        // A function is not asked about a message that may not be sent.
+        check_room(ctx, request, &user.sub, address).await?;
+    }
     let code = crypto::random::digits(ctx.entropy(), digits);
     let hash = crypto::hash::code_hash(&ctx.app.code_key, &pool.id, &user.sub, PURPOSE, &code);
     let session = session::start(ctx, request, proven, challenge, waiting(hash))?;
     let purpose = MessagePurpose::Authentication;
     let client_id = Some(request.client.id.as_str());
-    let mut changes = Changes::new();
-    changes.insert(messages::write(ctx, pool, client_id, user, purpose, medium, address, &code)?);
-    ctx.app.commit(changes).await?;
+    let letter = Letter { pool, client_id, user, purpose, medium, destination: address, code: &code };
+    let message = messages::write(ctx, &letter, &functions(request)).await?;
+    commit(ctx, request, (&user.sub, address), message, spends).await?;
     ctx.app.outbox.notify();
     let parameters = delivery(medium, &medium.mask(address));
     Ok(Outcome::Challenge { name: challenge, session: Some(session), parameters, available: None })
+}
+
+/// The part that functions have in a code's message. What begins a sign-in tells them nothing, a client's answer only
+/// whoever sends the message, an administrator's answer CustomMessage as well (triggers-security.md §4.2).
+fn functions(request: &Request) -> Functions<'_> {
+    let metadata = request.client_metadata.as_ref();
+    Functions::told(metadata.filter(|_| request.entrance == Entrance::Admin), metadata)
+}
+
+/// Commits a message, or what takes its place, with what is counted: one more code for `sub`, the user or the
+/// stand-in, and one more to `address`.
+///
+/// # Errors
+/// `TooManyRequestsException`, and `NotAuthorizedException` when the session was used meanwhile.
+pub(super) async fn commit(
+    ctx: &Ctx,
+    request: &Request,
+    (sub, address): (&str, &str),
+    message: impl Into<Row> + Clone,
+    spends: Option<Spent>,
+) -> Result<(), ApiError> {
+    retry::on_conflict(ctx, || async {
+        let mut changes = counted(ctx, request, sub, address).await?;
+        changes.insert(message.clone());
+        if let Some(spent) = spends.clone() {
+            changes.insert(spent);
+        }
+        match ctx.app.commit(changes).await {
+            Err(CommitError::Taken(Taken::Spent { .. })) => Err(session::used()),
+            outcome => Ok(outcome?),
+        }
+    })
+    .await
+}
+
+/// Refuses to begin with something that would end in a code which may not be sent; what it begins with stays usable.
+///
+/// # Errors
+/// `TooManyRequestsException`.
+pub(super) async fn check_room(ctx: &Ctx, request: &Request, sub: &str, address: &str) -> Result<(), ApiError> {
+    counted(ctx, request, sub, address).await.map(drop)
+}
+
+/// The counts with one more code in them: that of the user, and that of the address, since an address that is not
+/// verified may be that of any number of users.
+///
+/// Decision: the models of the sign-in operations do not know LimitExceededException; the words are that one's.
+async fn counted(ctx: &Ctx, request: &Request, sub: &str, address: &str) -> Result<Changes, ApiError> {
+    let (pool_id, store) = (&request.pool.id, &ctx.app.store);
+    let name = format!("{pool_id}\naddress\n{}", address.to_lowercase());
+    let to = crypto::random::uuid_from(&crypto::hash::hmac_sha256(&ctx.app.decoy_key, name.as_bytes()));
+    let (of_user, of_address) = tokio::try_join!(
+        store.attempts(pool_id, sub, AttemptPurpose::SignInCode),
+        store.attempts(pool_id, &to, AttemptPurpose::SignInCodeTo),
+    )?;
+    let limit = ctx.app.settings.limits.sign_in_codes_per_hour;
+    let mut changes = Changes::new();
+    for (before, whose, purpose) in
+        [(of_user, sub, AttemptPurpose::SignInCode), (of_address, to.as_str(), AttemptPurpose::SignInCodeTo)]
+    {
+        let counted = codes::count_request(ctx, before.as_ref(), (pool_id, whose), purpose, limit)
+            .map_err(|refused| ApiError::new(ErrorKind::TooManyRequests, refused.message))?;
+        changes.put(before.as_ref(), counted);
+    }
+    Ok(changes)
 }
 
 /// Refuses when nobody delivers messages of this medium.
@@ -79,10 +164,10 @@ async fn deliver(
 ///
 /// # Errors
 /// `InvalidUserPoolConfigurationException`.
-pub(super) fn can_deliver(ctx: &Ctx, medium: Medium) -> Result<(), ApiError> {
+pub(super) fn can_deliver(ctx: &Ctx, pool: &Pool, medium: Medium) -> Result<(), ApiError> {
     ctx.app
         .outbox
-        .can_deliver(medium)
+        .can_deliver(pool, medium)
         .map_err(|refusal| ApiError::new(ErrorKind::InvalidUserPoolConfiguration, refusal.message))
 }
 

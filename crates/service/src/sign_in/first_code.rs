@@ -12,7 +12,9 @@ use store::{Changes, CommitError, Key, Stored, Taken};
 use wire::{ChallengeNameType, ErrorKind, UserStatusType};
 
 use super::{
-    Outcome, Proven, Request, code, mfa_code, session,
+    Outcome, Proven, Request,
+    code::{self, Sending},
+    guard, mfa_code, session,
     user_auth::{self, Subject},
 };
 use crate::{
@@ -32,22 +34,24 @@ const MOST_WRONG: usize = 20;
 const NOBODY: &str = "sign-in of nobody";
 
 /// Sends a code. For a stand-in, and for a disabled user, nothing is sent and everything else looks the same.
+/// `spends` is the session that asked for it.
 ///
 /// # Errors
-/// `InvalidUserPoolConfigurationException` when nobody delivers messages of this medium; `InternalErrorException`.
+/// `TooManyRequestsException` when too many were sent; the session stays usable. `InvalidUserPoolConfigurationException` when nobody delivers messages of this medium; `InternalErrorException`.
 pub(super) async fn send(
     ctx: &Ctx,
     request: &Request,
     subject: &Subject<'_>,
     challenge: ChallengeNameType,
+    spends: Option<Spent>,
 ) -> Result<Outcome, ApiError> {
     let medium = medium(challenge);
     match &subject.user {
         Some(user) if user.enabled => {
             let proven = Proven { user: user.clone(), password_version: None, sign_in: subject.sign_in.clone() };
-            code::send(ctx, request, &proven, challenge, medium, DIGITS).await
+            code::send(ctx, request, &proven, Sending { challenge, medium, digits: DIGITS, spends }).await
         }
-        _ => pretend_to_send(ctx, request, subject, challenge, medium).await,
+        _ => pretend_to_send(ctx, request, subject, Sending { challenge, medium, digits: DIGITS, spends }).await,
     }
 }
 
@@ -57,26 +61,27 @@ async fn pretend_to_send(
     ctx: &Ctx,
     request: &Request,
     subject: &Subject<'_>,
-    challenge: ChallengeNameType,
-    medium: Medium,
+    sending: Sending,
 ) -> Result<Outcome, ApiError> {
-    let pool = &request.pool;
-    code::can_deliver(ctx, medium)?;
+    let (pool, Sending { challenge, medium, digits, spends }) = (&request.pool, sending);
+    code::can_deliver(ctx, pool, medium)?;
     let destination = match subject.user.as_deref().and_then(|user| user.address(medium)) {
         Some(address) => address.to_owned(),
         None => simulated_address(ctx, pool, subject.username, medium),
     };
-    let code = crypto::random::digits(ctx.entropy(), DIGITS);
+    let code = crypto::random::digits(ctx.entropy(), digits);
     // As long as that of a code that is sent: a sealed session shows how much is in it.
     let hash = crypto::hash::code_hash(&ctx.app.code_key, &pool.id, &subject.sub, NOBODY, &code);
     render_for_nobody(ctx, &request.client, pool, &subject.sub, MessagePurpose::Authentication, medium)?;
     let parameters = code::delivery(medium, &medium.mask(&destination));
+    // Names that are no addresses share those that are made up for them.
+    let is_made_up = subject.user.is_none() && destination != subject.username;
+    let counted_to = if is_made_up { subject.sub.clone() } else { destination.clone() };
     let waiting = Waiting::Code { hash, medium, destination };
     let session = session::new(ctx, request, &subject.sub, subject.sign_in.clone(), challenge, waiting);
     let session = Some(session::seal(ctx, request, &session)?);
-    let mut changes = Changes::new();
-    changes.insert(Spent { id: ctx.uuid(), expires_at: session::end(ctx, request) });
-    ctx.app.commit(changes).await?;
+    let mark = Spent { id: ctx.uuid(), expires_at: session::end(ctx, request) };
+    code::commit(ctx, request, (&subject.sub, &counted_to), mark, spends).await?;
     Ok(Outcome::Challenge { name: challenge, session, parameters, available: None })
 }
 
@@ -106,13 +111,16 @@ async fn attempt(
     given: &str,
 ) -> Result<Proven, ApiError> {
     let (pool, sub) = (&request.pool, &waiting.sub);
+    let guess = guard::guess(ctx, request)?;
     let user = ctx.app.store.user(&pool.id, sub).await?;
     let attempts = ctx.app.store.attempts(&pool.id, sub, AttemptPurpose::FirstCode).await?;
     if attempts.as_ref().is_some_and(|attempts| attempts.count_since(ctx.now, time::HOUR) >= MOST_WRONG) {
-        return Err(ApiError::not_authorized("Password attempts exceeded"));
+        return Err(guard::locked());
     }
     let (Some(user), true) = (user, code::matches(ctx, waiting, given)) else {
-        return Err(count_wrong(ctx, request, sub, attempts).await?);
+        let refused = count_wrong(ctx, request, sub, attempts).await?;
+        guess.was_wrong();
+        return Err(refused);
     };
     if !user.enabled {
         return Err(ApiError::user_disabled());
@@ -207,5 +215,39 @@ const fn medium(challenge: ChallengeNameType) -> Medium {
     match challenge {
         ChallengeNameType::SmsOtp => Medium::Sms,
         _ => Medium::Email,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing, *};
+    use crate::messages::{
+        Sender,
+        testing::{app, ctx, user},
+    };
+
+    /// Guesses at another server, while the right code is looked at here.
+    #[tokio::test]
+    async fn a_guess_that_is_counted_meanwhile_counts_for_the_right_code() {
+        for failed_before in [0, 3] {
+            let app = app(Sender::Inbox, true).await;
+            let ctx = ctx(&app);
+            let alice = user("alice", &[]);
+            let (pool_id, sub) = (alice.pool_id.clone(), alice.sub.clone());
+            let request = testing::request(&pool_id);
+            let mut changes = Changes::new();
+            changes.insert(alice);
+            app.store.commit(changes).await.unwrap();
+            let attempts = async || app.store.attempts(&pool_id, &sub, AttemptPurpose::FirstCode).await.unwrap();
+            for _ in 0..failed_before {
+                count_wrong(&ctx, &request, &sub, attempts().await).await.unwrap();
+            }
+            let seen = attempts().await;
+            count_wrong(&ctx, &request, &sub, attempts().await).await.unwrap();
+            let user = app.store.user(&pool_id, &sub).await.unwrap().unwrap();
+            let waiting = testing::waiting(&ctx, &request, &sub, ChallengeNameType::EmailOtp);
+            let accepted = accept(&ctx, &request, &waiting, user, None, seen).await;
+            assert!(accepted.err().unwrap().is_conflict, "{failed_before}");
+        }
     }
 }

@@ -9,11 +9,11 @@
 //! does every report. Here only whoever knows the password, or asks for a user without one through a client that
 //! hides nothing, is told; the same holds for disabled users through a client that hides unknown ones.
 
-use domain::{AttemptPurpose, Attempts, Factor, Password, Spent, User, attempts::Lock, session::SignIn};
+use domain::{AttemptPurpose, Attempts, Factor, Password, Spent, User, session::SignIn};
 use store::{Changes, CommitError, Key, SignInSnapshot, Stored, Taken};
 use wire::UserStatusType;
 
-use super::{Proven, Request, session};
+use super::{Proven, Request, guard, session};
 use crate::{
     ApiError, Ctx, codes, passwords, retry,
     tokens::access::{not_confirmed, password_reset_required},
@@ -44,6 +44,7 @@ pub(super) async fn prove(
     sign_in: &SignIn,
 ) -> Result<Proven, ApiError> {
     let pool = &request.pool;
+    let guess = &guard::guess(ctx, request)?;
     let _turn = ctx.app.one_at_a_time(&pool.id, sub).await?;
     retry::on_conflict(ctx, || async {
         let snapshot = ctx.app.store.sign_in_snapshot(&pool.id, sub).await?;
@@ -53,9 +54,7 @@ pub(super) async fn prove(
             Some(user) => check_before(user, hides)?,
             None => {}
         }
-        if snapshot.attempts.as_ref().is_some_and(|attempts| attempts.lock(ctx.now) == Lock::Locked) {
-            return Err(ApiError::not_authorized("Password attempts exceeded"));
-        }
+        guard::check_lock(ctx, snapshot.attempts.as_ref())?;
         let holds = proof.holds(ctx, request, &snapshot).await?;
         let SignInSnapshot { user, password, attempts } = snapshot;
         let (Some(user), true) = (&user, holds) else {
@@ -65,7 +64,9 @@ pub(super) async fn prove(
                 // An imported user: there is no password that could be right.
                 return Err(password_reset_required());
             }
-            return Err(count_failure(ctx, request, sub, attempts).await?);
+            let refused = count_failure(ctx, request, sub, attempts).await?;
+            guess.was_wrong();
+            return Err(refused);
         };
         let password = password.ok_or_else(|| ApiError::internal("a proof held without a password"))?;
         check_after(ctx, user, &password)?;
@@ -167,19 +168,15 @@ async fn accept(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use domain::{PasswordHash, session::Entrance};
-    use serde_json::json;
+    use domain::PasswordHash;
     use wire::AuthFlowType;
 
-    use super::*;
+    use super::{super::testing::request, *};
     use crate::messages::{
         Sender,
-        testing::{app, ctx, pool, user},
+        testing::{app, ctx, user},
     };
 
     /// A proof that holds when it is checked for the first time; while that goes on, another server commits something.
@@ -263,19 +260,7 @@ mod tests {
             let snapshot = app.store.sign_in_snapshot(&pool_id, &sub).await.unwrap();
             app.store.commit(failures(&snapshot, failed_before)).await.unwrap();
         }
-        let client = serde_json::from_value(json!({
-            "id": "client", "pool_id": pool_id, "name": "c", "created_at": 0.0, "modified_at": 0.0, "secrets": [],
-            "refresh_token_validity": 30, "explicit_auth_flows": [], "enable_token_revocation": true,
-            "auth_session_validity": 3,
-        }));
-        let request = Request {
-            entrance: Entrance::Public,
-            client: Arc::new(Stored { value: client.unwrap(), version: 1 }),
-            pool: Arc::new(Stored { value: pool(), version: 1 }),
-            parameters: [].into(),
-            session: None,
-            client_metadata: None,
-        };
+        let request = request(&pool_id);
         let proof = Overtaken { by, checks: AtomicUsize::new(0), holds_still, spends };
         let outcome = match prove(&ctx, &request, &sub, &proof, &SignIn::new(AuthFlowType::UserPasswordAuth)).await {
             Ok(proven) => format!("proven, password {:?}", proven.password_version),

@@ -4,13 +4,18 @@
 //! Order: parameters → secret hash → session → username → device → turn → user and password as they are now → lock →
 //! the answer. Wrong answers are counted per user, whatever the factor, as failed passwords are: five lock.
 
-use domain::{AttemptPurpose, Attempts, Factor, Spent, User, attempts::Lock, session::SignInSession};
+use domain::{
+    AttemptPurpose, Attempts, Factor, Spent, User,
+    attempts::Lock,
+    session::{Entrance, SignInSession},
+};
 use store::{Changes, CommitError, Key, Stored, Taken};
 use wire::{ChallengeNameType, UserStatusType};
 
 use super::{Proven, Request, device, session};
 use crate::{
     ApiError, Ctx, codes,
+    quotas::{self, Guess},
     tokens::access::{not_confirmed, password_reset_required},
     users,
 };
@@ -20,6 +25,7 @@ pub(super) struct Standing {
     /// The user.
     pub user: Stored<User>,
     attempts: Option<Stored<Attempts>>,
+    guess: Guess,
 }
 
 /// The session that this answer to `challenge` belongs to. What else the answer must contain has been asked for before.
@@ -45,11 +51,28 @@ pub(super) async fn resume(
     Ok(waiting)
 }
 
+/// A guess by the client of this request, which counts for its address once it turns out to be wrong.
+///
+/// # Errors
+/// `NotAuthorizedException` while the address has been wrong too often.
+pub(super) fn guess(ctx: &Ctx, request: &Request) -> Result<Guess, ApiError> {
+    match request.entrance {
+        Entrance::Public => quotas::guess(ctx).ok_or_else(locked),
+        Entrance::Admin => Ok(Guess::of_nobody()),
+    }
+}
+
+/// Too many wrong guesses, by this user or from this address.
+pub(super) fn locked() -> ApiError {
+    ApiError::not_authorized("Password attempts exceeded")
+}
+
 /// The user, who must be allowed to go on: present, enabled, and with the password that the session has proven.
 ///
 /// # Errors
 /// `NotAuthorizedException`, `UserNotConfirmedException` and `PasswordResetRequiredException`.
 pub(super) async fn standing(ctx: &Ctx, request: &Request, waiting: &SignInSession) -> Result<Standing, ApiError> {
+    let guess = guess(ctx, request)?;
     let pool_id = &request.pool.id;
     let (snapshot, attempts) = tokio::try_join!(
         ctx.app.store.sign_in_snapshot(pool_id, &waiting.sub),
@@ -71,7 +94,7 @@ pub(super) async fn standing(ctx: &Ctx, request: &Request, waiting: &SignInSessi
     {
         return Err(session::invalid());
     }
-    Ok(Standing { user, attempts })
+    Ok(Standing { user, attempts, guess })
 }
 
 /// Refuses to look at an answer, or to ask for one, while the user is locked.
@@ -80,7 +103,7 @@ pub(super) async fn standing(ctx: &Ctx, request: &Request, waiting: &SignInSessi
 /// `NotAuthorizedException`.
 pub(super) fn check_lock(ctx: &Ctx, attempts: Option<&Stored<Attempts>>) -> Result<(), ApiError> {
     if attempts.is_some_and(|attempts| attempts.lock(ctx.now) == Lock::Locked) {
-        return Err(ApiError::not_authorized("Password attempts exceeded"));
+        return Err(locked());
     }
     Ok(())
 }
@@ -107,7 +130,9 @@ impl Standing {
         counted.record_sign_in_failure(ctx.now);
         let mut changes = Changes::new();
         changes.save(counted, version);
-        Ok(ctx.app.commit(changes).await?)
+        ctx.app.commit(changes).await?;
+        self.guess.was_wrong();
+        Ok(())
     }
 
     /// Commits `changes` and what a right answer changes besides: the count starts over, the session is used up, and
@@ -172,5 +197,45 @@ impl Standing {
             outcome => outcome?,
         }
         Ok(Proven { user, password_version: waiting.password_version, sign_in: waiting.sign_in.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing, *};
+    use crate::messages::{
+        Sender,
+        testing::{app, ctx, user},
+    };
+
+    /// Guesses at another server, while a right answer is looked at here.
+    #[tokio::test]
+    async fn a_guess_that_is_counted_meanwhile_counts_for_a_right_answer() {
+        for failed_before in [0, 3] {
+            let app = app(Sender::Inbox, true).await;
+            let ctx = ctx(&app);
+            let alice = user("alice", &[]);
+            let (pool_id, sub, now) = (alice.pool_id.clone(), alice.sub.clone(), alice.created_at);
+            let mut counted = Attempts::none(&pool_id, &sub, AttemptPurpose::SecondFactor, now);
+            let mut changes = Changes::new();
+            changes.insert(alice);
+            for _ in 0..failed_before {
+                counted.record_sign_in_failure(now);
+            }
+            if failed_before > 0 {
+                changes.insert(counted.clone());
+            }
+            app.store.commit(changes).await.unwrap();
+            let request = testing::request(&pool_id);
+            let waiting = testing::waiting(&ctx, &request, &sub, ChallengeNameType::SmsMfa);
+            let standing = standing(&ctx, &request, &waiting).await.unwrap();
+            let mut changes = Changes::new();
+            counted.record_sign_in_failure(now);
+            let before = app.store.attempts(&pool_id, &sub, AttemptPurpose::SecondFactor).await.unwrap();
+            changes.put(before.as_ref(), counted);
+            app.store.commit(changes).await.unwrap();
+            let accepted = standing.accept(&ctx, &request, &waiting, Factor::Sms, None, Changes::new()).await;
+            assert!(accepted.err().unwrap().is_conflict, "{failed_before}");
+        }
     }
 }

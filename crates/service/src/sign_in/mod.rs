@@ -17,6 +17,7 @@
 //! | [`custom`] | CUSTOM_AUTH and its challenge CUSTOM_CHALLENGE |
 //! | [`passkey`] | the challenge WEB_AUTHN |
 //! | [`user_auth`], [`select_challenge`] | USER_AUTH and its challenges SELECT_CHALLENGE, PASSWORD and PASSWORD_SRP |
+//! | [`step_up`] | USER_AUTH that aims at a level of assurance: what is still missing |
 //! | [`first_code`] | the challenges EMAIL_OTP and SMS_OTP as first factors |
 //! | [`after_sign_up`] | USER_AUTH with the session of a confirmed sign-up |
 //! | [`refresh`] | REFRESH_TOKEN_AUTH |
@@ -36,6 +37,8 @@ mod new_password;
 mod next;
 mod passkey;
 mod password;
+mod post_authentication;
+mod pre_authentication;
 mod refresh;
 mod request;
 mod second_factor;
@@ -45,6 +48,9 @@ mod session;
 pub mod set_up;
 mod software_token;
 mod srp;
+mod step_up;
+#[cfg(test)]
+mod testing;
 mod user_auth;
 
 use std::collections::BTreeMap;
@@ -54,7 +60,7 @@ use store::Stored;
 use wire::{AuthFlowType, AuthenticationResultType, ChallengeNameType};
 
 pub use self::request::Request;
-use crate::{ApiError, Ctx};
+use crate::{ApiError, Ctx, records::analytics};
 
 /// What a step of a sign-in answers.
 pub enum Outcome {
@@ -88,7 +94,23 @@ struct Proven {
 /// # Errors
 /// See auth-flows.md §8.
 pub async fn begin(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<Outcome, ApiError> {
+    let outcome = first_step(ctx, request, flow).await;
+    // Whose refresh token is refused does not sign in.
+    let is_refresh = matches!(flow, AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken);
+    outcome.inspect_err(|refusal| {
+        if !is_refresh {
+            tell_refused(ctx, request, refusal);
+        }
+    })
+}
+
+fn tell_refused(ctx: &Ctx, request: &Request, refusal: &ApiError) {
+    analytics::tell_refused(ctx, &request.pool, &request.client, request.endpoint.as_deref(), refusal);
+}
+
+async fn first_step(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<Outcome, ApiError> {
     flows::check(ctx, request, flow)?;
+    pre_authentication::ask(ctx, request, flow).await?;
     match flow {
         AuthFlowType::UserPasswordAuth | AuthFlowType::AdminUserPasswordAuth | AuthFlowType::AdminNoSrpAuth => {
             let proven = password::verify(ctx, request, flow).await?;
@@ -108,6 +130,10 @@ pub async fn begin(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<O
 /// # Errors
 /// See auth-flows.md §6 to §8.
 pub async fn answer(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Result<Outcome, ApiError> {
+    next_step(ctx, request, challenge).await.inspect_err(|refusal| tell_refused(ctx, request, refusal))
+}
+
+async fn next_step(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Result<Outcome, ApiError> {
     let proven = match challenge {
         ChallengeNameType::PasswordVerifier => srp::verify(ctx, request).await?,
         ChallengeNameType::NewPasswordRequired => new_password::verify(ctx, request).await?,

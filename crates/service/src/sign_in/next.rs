@@ -2,25 +2,31 @@
 //!
 //! Order: a temporary password is replaced; a remembered device proves itself, in place of a second factor; a second
 //! factor, or its set-up; tokens. In CUSTOM_AUTH a second factor belongs to the password and is asked for right after
-//! it; then the pool's functions say what comes, and the device is asked last.
+//! it; then the pool's functions say what comes, and the device is asked last. PostAuthentication is told before there
+//! are tokens.
 
 use domain::{Factor, session::Waiting};
 use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
-use super::{Outcome, Proven, Request, custom, device, new_password, second_factor, session};
+use super::{
+    Outcome, Proven, Request, custom, device, new_password, post_authentication, second_factor, session, step_up,
+};
 use crate::{
     ApiError, Ctx,
-    tokens::{self, Grant},
+    records::analytics::{self, Event},
+    tokens::{self, Grant, Occasion},
 };
 
 /// The next challenge, or tokens.
 ///
 /// # Errors
-/// When the pool's keys cannot be read.
+/// When the pool's keys cannot be read; those of the pool's functions (triggers-security.md §3.1).
 pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Result<Outcome, ApiError> {
     let (pool, client) = (&request.pool, &request.client);
     if proven.user.status == UserStatusType::ForceChangePassword {
         let name = ChallengeNameType::NewPasswordRequired;
+        // As observed of the service: once after the temporary password, and once more after the new one.
+        post_authentication::tell(ctx, request, &proven.user, false).await?;
         return Ok(Outcome::Challenge {
             name,
             session: Some(session::start(ctx, request, &proven, name, Waiting::Nothing)?),
@@ -43,10 +49,14 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Re
     if is_custom && let Some(challenge) = device::step(ctx, request, &proven).await? {
         return Ok(challenge);
     }
+    step_up::check(ctx, request, &proven).await?;
     let holder = device::holder(ctx, request, &proven).await?;
+    post_authentication::tell(ctx, request, &proven.user, holder.metadata.is_some()).await?;
     let mut grant = Grant::new(ctx, &proven.user, &proven.sign_in);
     grant.device_key = holder.key;
-    let mut result = tokens::issue(ctx, pool, client, &proven.user, &grant).await?;
+    let occasion = Occasion::sign_in(request.challenge, request.client_metadata.as_ref());
+    let mut result = tokens::issue(ctx, pool, client, &proven.user, &grant, &occasion).await?;
     result.new_device_metadata = holder.metadata;
+    analytics::tell(ctx, pool, client, request.endpoint.as_deref(), Event::SignIn, Some(&proven.user));
     Ok(Outcome::Tokens(result))
 }

@@ -7,6 +7,7 @@ use super::Request;
 use crate::{
     ApiError, Ctx,
     tokens::{
+        Occasion,
         refresh::{self, RefreshToken},
         renew,
     },
@@ -39,7 +40,7 @@ pub(super) async fn run(ctx: &Ctx, request: &Request) -> Result<AuthenticationRe
         let user = ctx.app.store.user(&pool.id, &token.sub).await?.ok_or_else(ApiError::no_such_user)?;
         check_secret_hash(ctx, request, &user)?;
     }
-    renew(ctx, pool, client, &token, request.parameter("DEVICE_KEY")).await
+    renew(ctx, pool, client, &token, request.parameter("DEVICE_KEY"), &Occasion::refresh()).await
 }
 
 /// The hash is over the stored username; some clients only know the `sub` by now and use that.

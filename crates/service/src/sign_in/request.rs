@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{Client, Pool, session::Entrance};
 use store::Stored;
+use wire::{AnalyticsMetadataType, ChallengeNameType};
 
-use crate::{ApiError, Ctx, lookup, secret_hash};
+use crate::{ApiError, Ctx, lookup, records::analytics, secret_hash, triggers::Metadata};
 
 /// One step's request.
 pub struct Request {
@@ -19,8 +20,15 @@ pub struct Request {
     pub parameters: BTreeMap<String, String>,
     /// `Session`.
     pub session: Option<String>,
-    /// `ClientMetadata`: for the pool's functions, never stored.
-    pub client_metadata: Option<BTreeMap<String, String>>,
+    /// The challenge that it answers; none where it begins a sign-in.
+    pub challenge: Option<ChallengeNameType>,
+    /// `ClientMetadata` of an answer to a challenge: for the pool's functions, never stored.
+    pub client_metadata: Option<Metadata>,
+    /// `ClientMetadata` of what begins a sign-in, which other functions are told, as `validationData`
+    /// (triggers-security.md §4.2).
+    pub validation_data: Option<Metadata>,
+    /// `AnalyticsEndpointId`: on which endpoint events for analytics count.
+    pub endpoint: Option<String>,
 }
 
 impl Request {
@@ -33,11 +41,22 @@ impl Request {
         client_id: &str,
         parameters: Option<BTreeMap<String, String>>,
         session: Option<String>,
-        client_metadata: Option<BTreeMap<String, String>>,
+        client_metadata: Option<Metadata>,
     ) -> Result<Self, ApiError> {
         let (client, pool) = lookup::client_and_pool(ctx, client_id).await?;
         let parameters = parameters.unwrap_or_default();
-        Ok(Self { entrance: Entrance::Public, client, pool, parameters, session, client_metadata })
+        let entrance = Entrance::Public;
+        Ok(Self {
+            entrance,
+            client,
+            pool,
+            parameters,
+            session,
+            challenge: None,
+            client_metadata,
+            validation_data: None,
+            endpoint: None,
+        })
     }
 
     /// Through AdminInitiateAuth or AdminRespondToAuthChallenge.
@@ -50,11 +69,40 @@ impl Request {
         client_id: &str,
         parameters: Option<BTreeMap<String, String>>,
         session: Option<String>,
-        client_metadata: Option<BTreeMap<String, String>>,
+        client_metadata: Option<Metadata>,
     ) -> Result<Self, ApiError> {
         let (client, pool) = lookup::client_of_pool(ctx, pool_id, client_id).await?;
         let parameters = parameters.unwrap_or_default();
-        Ok(Self { entrance: Entrance::Admin, client, pool, parameters, session, client_metadata })
+        let entrance = Entrance::Admin;
+        Ok(Self {
+            entrance,
+            client,
+            pool,
+            parameters,
+            session,
+            challenge: None,
+            client_metadata,
+            validation_data: None,
+            endpoint: None,
+        })
+    }
+
+    /// The same as the answer to a challenge.
+    #[must_use]
+    pub fn answering(self, challenge: ChallengeNameType) -> Self {
+        Self { challenge: Some(challenge), ..self }
+    }
+
+    /// The same from an endpoint of analytics.
+    #[must_use]
+    pub fn from_endpoint(self, metadata: Option<AnalyticsMetadataType>) -> Self {
+        Self { endpoint: analytics::endpoint(metadata), ..self }
+    }
+
+    /// The same as the first step of a sign-in.
+    #[must_use]
+    pub fn that_begins(self) -> Self {
+        Self { client_metadata: None, validation_data: self.client_metadata, ..self }
     }
 
     /// A parameter; an empty one counts as absent.

@@ -11,7 +11,11 @@ use domain::{
 use store::Stored;
 use wire::{ChallengeNameType, ErrorKind, UserPoolMfaType};
 
-use super::{Outcome, Proven, Request, code, guard, session};
+use super::{
+    Outcome, Proven, Request,
+    code::{self, Sending},
+    guard, session,
+};
 use crate::{ApiError, Ctx};
 
 /// Digits of a code that is sent as a second factor.
@@ -22,11 +26,16 @@ pub(super) const DIGITS: usize = 6;
 /// # Errors
 /// `MFAMethodNotFoundException` when one is demanded that the user can neither answer nor set up, and those of [`ask`].
 pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Result<Option<Outcome>, ApiError> {
-    if request.pool.mfa() == UserPoolMfaType::Off {
+    let target = proven.sign_in.step_up.as_ref().map(|step_up| step_up.target);
+    if request.pool.mfa() == UserPoolMfaType::Off && target.is_none() {
         return Ok(None);
     }
     let token = token(ctx, request, &proven.user.sub).await?;
-    let due = second_factor::due(&request.pool, &proven.user, token.is_some(), &proven.sign_in.factors);
+    let (pool, user, factors) = (&request.pool, &proven.user, &proven.sign_in.factors);
+    let due = match target {
+        Some(target) => second_factor::due_toward(target, pool, user, token.is_some(), factors),
+        None => second_factor::due(pool, user, token.is_some(), factors),
+    };
     let (challenge, list, methods) = match due {
         Due::Nothing => return Ok(None),
         Due::Ask(method) => return ask(ctx, request, proven, method).await.map(Some),
@@ -55,7 +64,8 @@ pub(super) async fn ask(ctx: &Ctx, request: &Request, proven: &Proven, method: M
         if user.address(medium).is_none() {
             return Err(no_method(request));
         }
-        let mut outcome = code::send(ctx, request, proven, challenge, medium, DIGITS).await?;
+        let sending = Sending { challenge, medium, digits: DIGITS, spends: None };
+        let mut outcome = code::send(ctx, request, proven, sending).await?;
         // Decision: text messages alone name the user beside where the code went (unconfirmed).
         if let (Medium::Sms, Outcome::Challenge { parameters: said, .. }) = (medium, &mut outcome) {
             said.append(&mut parameters(proven));

@@ -15,7 +15,7 @@ pub(super) async fn select(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiE
     let answer = request.required("ANSWER")?;
     let (subject, waiting) = user_auth::resume(ctx, request, ChallengeNameType::SelectChallenge).await?;
     // What the user can begin with is looked at again: a second factor may have been switched on meanwhile.
-    let choices = user_auth::choices(ctx, request, &subject).await?;
+    let choices = user_auth::offers(ctx, request, &subject).await?;
     // Decision: the service's words for a choice that is not on the list are not known.
     let choice = choices
         .into_iter()

@@ -7,7 +7,7 @@ use domain::{
 use store::Changes;
 use wire::ChallengeNameType;
 
-use super::{Outcome, Proven, Request, guard, second_factor, session};
+use super::{Outcome, Proven, Request, code, guard, second_factor, session};
 use crate::{ApiError, Ctx, retry};
 
 /// What the service's prose calls codes by mail; clients say EMAIL_OTP.
@@ -29,12 +29,16 @@ pub(super) async fn answer(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiE
         let names: Vec<_> = choices.iter().map(|method| method.as_str()).collect();
         return Err(ApiError::invalid_parameter(format!("ANSWER must be one of {}.", names.join(", "))));
     };
-    let proven = retry::on_conflict(ctx, || choose(ctx, request, &waiting)).await?;
+    let proven = retry::on_conflict(ctx, || choose(ctx, request, &waiting, *method)).await?;
     second_factor::ask(ctx, request, &proven, *method).await
 }
 
-async fn choose(ctx: &Ctx, request: &Request, waiting: &SignInSession) -> Result<Proven, ApiError> {
+async fn choose(ctx: &Ctx, request: &Request, waiting: &SignInSession, method: MfaMethod) -> Result<Proven, ApiError> {
     let standing = guard::standing(ctx, request, waiting).await?;
     standing.check_lock(ctx)?;
+    // Clients repeat by themselves what came too often: the session must still be good then.
+    if let Some(address) = domain::second_factor::medium_of(method).and_then(|medium| standing.user.address(medium)) {
+        code::check_room(ctx, request, &waiting.sub, address).await?;
+    }
     standing.go_on(ctx, request, waiting, None, Changes::new()).await
 }

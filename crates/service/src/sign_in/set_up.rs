@@ -44,7 +44,10 @@ pub async fn resume(ctx: &Ctx, text: &str) -> Result<SetUp, ApiError> {
         pool,
         parameters: [].into(),
         session: Some(text.to_owned()),
+        challenge: None,
         client_metadata: None,
+        validation_data: None,
+        endpoint: None,
     };
     let user = guard::standing(ctx, &request, &waiting).await?.user;
     // A pool that does not offer them any more is for the operations to name.

@@ -4,16 +4,16 @@
 //! the challenge that the client prefers. A stand-in for an unknown user has what most users of such a pool have.
 
 use domain::{
-    Factor, Medium, Pool, Spent, User,
-    second_factor::{self, Due},
+    Factor, Medium, MfaMethod, Pool, Spent, User,
+    second_factor::{Due, due},
     session::{SignIn, SignInSession, Waiting},
 };
 use store::{Changes, CommitError, Stored, Taken};
 use wire::{AuthFactorType, AuthFlowType, ChallengeNameType, UserStatusType, WebAuthnFactorConfigurationType};
 
 use super::{
-    Outcome, Request, after_sign_up, device, first_code, first_factor, guard, next, passkey, password::Clear, session,
-    srp,
+    Outcome, Proven, Request, after_sign_up, device, first_code, first_factor, guard, next, passkey, password::Clear,
+    second_factor, session, srp, step_up,
 };
 use crate::{ApiError, Ctx, lookup, web_authn};
 
@@ -34,8 +34,14 @@ pub(super) struct Subject<'a> {
 /// # Errors
 /// See auth-flows.md §8 and §9.
 pub(super) async fn begin(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiError> {
-    refuse_step_up(request)?;
+    let wish = step_up::wish(ctx, request)?;
     if request.session.is_some() {
+        if wish.is_some() {
+            // Decision: the other parameters are ignored here (§4); a level that nobody reaches is not.
+            return Err(ApiError::invalid_parameter(
+                "TARGET_ACR_VALUES cannot be used with the Session of a sign-up. Sign in without it.",
+            ));
+        }
         let proven = after_sign_up::verify(ctx, request).await?;
         return next::step(ctx, request, proven).await;
     }
@@ -48,13 +54,18 @@ pub(super) async fn begin(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiEr
     let sub = lookup::subject(ctx, &request.pool, username, user.as_deref());
     let device_key = device::named(ctx, request, &sub).await?;
     let sign_in = SignIn { device_key, ..SignIn::new(AuthFlowType::UserAuth) };
-    let subject = Subject { username, user, sub, sign_in };
+    let mut subject = Subject { username, user, sub, sign_in };
     check_enabled(request, subject.user.as_deref())?;
 
-    let choices = choices(ctx, request, &subject).await?;
+    let mut choices = choices(ctx, request, &subject).await?;
+    if let Some(wish) = wish {
+        choices = step_up::begin(ctx, request, &mut subject, wish, &choices).await?;
+    }
+    // Whoever has proven something already is asked for what is missing, if that is one thing.
+    let only = choices.first().filter(|_| choices.len() == 1 && !subject.sign_in.factors.is_empty());
     let preferred = request.parameter("PREFERRED_CHALLENGE");
     // Decision: a preference that is no challenge at all is taken like one for a challenge that cannot be had.
-    let chosen = choices.iter().find(|choice| preferred == Some(choice.as_str()));
+    let chosen = choices.iter().find(|choice| preferred == Some(choice.as_str())).or(only);
     let outcome = match chosen {
         Some(choice) => take(ctx, request, &subject, *choice, None).await?,
         None => {
@@ -82,6 +93,9 @@ pub(super) async fn take(
     choice: ChallengeNameType,
     spends: Option<Spent>,
 ) -> Result<Outcome, ApiError> {
+    if let Some(method) = step_up::method(subject, choice) {
+        return follow_up(ctx, request, subject, method, spends).await;
+    }
     match choice {
         ChallengeNameType::Password if request.parameter("PASSWORD").is_some() => {
             prove_password(ctx, request, subject, spends).await
@@ -95,8 +109,7 @@ pub(super) async fn take(
             wait(ctx, request, subject, choice, Waiting::Nothing)
         }
         ChallengeNameType::EmailOtp | ChallengeNameType::SmsOtp => {
-            spend(ctx, spends).await?;
-            first_code::send(ctx, request, subject, choice).await
+            first_code::send(ctx, request, subject, choice, spends).await
         }
         ChallengeNameType::WebAuthn => {
             // Asked for before the session is used up: a pool without a relying party refuses.
@@ -107,6 +120,23 @@ pub(super) async fn take(
         }
         _ => Err(ApiError::internal("a choice that nothing begins with")),
     }
+}
+
+/// Asks for a second factor in a sign-in that has proven a password before it began.
+async fn follow_up(
+    ctx: &Ctx,
+    request: &Request,
+    subject: &Subject<'_>,
+    method: MfaMethod,
+    spends: Option<Spent>,
+) -> Result<Outcome, ApiError> {
+    let user = subject.user.clone().ok_or_else(session::invalid)?;
+    if !user.enabled {
+        return Err(ApiError::user_disabled());
+    }
+    let proven = Proven { user, password_version: None, sign_in: subject.sign_in.clone() };
+    spend(ctx, spends).await?;
+    second_factor::ask(ctx, request, &proven, method).await
 }
 
 /// Checks the PASSWORD of the request.
@@ -169,6 +199,19 @@ pub(super) fn mark(session: &SignInSession) -> Spent {
     Spent { id: session.id.clone(), expires_at: session.expires_at }
 }
 
+/// What the sign-in can go on with: [`choices`], or, where it aims at a level, what leads there.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn offers(
+    ctx: &Ctx,
+    request: &Request,
+    subject: &Subject<'_>,
+) -> Result<Vec<ChallengeNameType>, ApiError> {
+    let choices = choices(ctx, request, subject).await?;
+    step_up::on_the_way(ctx, request, subject, choices).await
+}
+
 /// Challenges that the user can begin with now, in the order in which answers list them.
 ///
 /// # Errors
@@ -208,7 +251,7 @@ fn usable(pool: &Pool, user: &User, has_password: bool, has_passkey: bool) -> Ve
     if matches!(user.status, UserStatusType::Confirmed | UserStatusType::Unconfirmed) {
         // Whoever would be asked for a second factor after a password cannot do without both (§13), except by a
         // passkey that counts as two.
-        let is_single = second_factor::due(pool, user, false, &[Factor::Password]) == Due::Nothing;
+        let is_single = due(pool, user, false, &[Factor::Password]) == Due::Nothing;
         let codes = CODES.into_iter().filter(|(_, by)| pool.takes_codes_first(*by) && user.address(*by).is_some());
         others.extend(codes.filter(|_| is_single).map(|(challenge, _)| challenge));
         if has_passkey && (is_single || user.mfa.passkey && passkeys_count_as_two(pool)) {
@@ -272,13 +315,5 @@ async fn spend(ctx: &Ctx, spends: Option<Spent>) -> Result<(), ApiError> {
     match ctx.app.commit(changes).await {
         Err(CommitError::Taken(Taken::Spent { .. })) => Err(session::used()),
         outcome => Ok(outcome?),
-    }
-}
-
-/// Levels of assurance are aimed at by nobody yet; a client that relied on one would be let in with less.
-fn refuse_step_up(request: &Request) -> Result<(), ApiError> {
-    match ["TARGET_ACR_VALUES", "ACCESS_TOKEN", "MAX_AGE"].into_iter().find(|name| request.parameter(name).is_some()) {
-        Some(name) => Err(ApiError::not_supported(&format!("AuthParameters {name}"))),
-        None => Ok(()),
     }
 }

@@ -13,8 +13,11 @@ use crate::{
 /// See auth-flows.md §8.
 pub async fn run(ctx: &Ctx, input: InitiateAuthRequest) -> Result<InitiateAuthResponse, ApiError> {
     // `Session` continues a confirmed sign-up in USER_AUTH; the other flows have no use for it.
-    let request =
-        Request::public(ctx, &input.client_id, input.auth_parameters, input.session, input.client_metadata).await?;
+    let (parameters, session, metadata) = (input.auth_parameters, input.session, input.client_metadata);
+    let request = Request::public(ctx, &input.client_id, parameters, session, metadata)
+        .await?
+        .that_begins()
+        .from_endpoint(input.analytics_metadata);
     Ok(match sign_in::begin(ctx, &request, input.auth_flow).await? {
         Outcome::Challenge { name, session, parameters, available } => InitiateAuthResponse {
             challenge_name: Some(name),

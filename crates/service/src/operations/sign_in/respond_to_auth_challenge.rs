@@ -14,6 +14,7 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: RespondToAuthChallengeRequest) -> Result<RespondToAuthChallengeResponse, ApiError> {
     let (responses, session, metadata) = (input.challenge_responses, input.session, input.client_metadata);
     let request = Request::public(ctx, &input.client_id, responses, session, metadata).await?;
+    let request = request.answering(input.challenge_name).from_endpoint(input.analytics_metadata);
     Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
         Outcome::Challenge { name, session, parameters, available } => RespondToAuthChallengeResponse {
             challenge_name: Some(name),

@@ -1,0 +1,104 @@
+//! Functions that fail, are not there, answer nonsense, or never come to an end (§3).
+
+use std::future::pending;
+
+use super::*;
+
+/// Each trigger, and the sign-in that calls it.
+const TRIGGERS: [(&str, &str); 4] = [
+    ("PreAuthentication", "alice"),
+    ("PostAuthentication", "alice"),
+    ("PreTokenGeneration", "alice"),
+    ("UserMigration", "bob"),
+];
+
+#[tokio::test]
+async fn a_function_that_fails_ends_the_sign_in() {
+    let server = Server::memory().await;
+    for (trigger, username) in TRIGGERS {
+        let scene = scene(&server, &[trigger], json!({})).await;
+        let text = |text: &'static str| move |_: Value| Ok(text.to_owned());
+        let sign_in = || sign_in(&server, &scene.client, username, PASSWORD);
+        server.function(&arn(trigger), |_| Err(Failure::Threw("no more!".to_owned())));
+        assert_eq!(
+            sign_in().await.error(),
+            format!("UserLambdaValidationException: {trigger} failed with error no more!.")
+        );
+        server.function(&arn(trigger), |_| Err(Failure::NotCalled("AccessDeniedException".to_owned())));
+        let refused =
+            format!("UnexpectedLambdaException: {trigger} invocation failed due to error AccessDeniedException.");
+        assert_eq!(sign_in().await.error(), refused);
+        for output in ["", "null", "<html>"] {
+            server.function(&arn(trigger), text(output));
+            let refused = "InvalidLambdaResponseException: Invalid lambda function output : Invalid JSON";
+            assert_eq!(sign_in().await.error(), refused, "{trigger} {output}");
+        }
+        for output in ["{}", "[]", r#"{"response": {}}"#] {
+            server.function(&arn(trigger), text(output));
+            let refused = "InvalidLambdaResponseException: Unrecognizable lambda output";
+            assert_eq!(sign_in().await.error(), refused, "{trigger} {output}");
+        }
+        server.function(&arn(trigger), |mut event| {
+            event["response"] = json!("text");
+            Ok(event.to_string())
+        });
+        assert_eq!(
+            sign_in().await.error(),
+            "InvalidLambdaResponseException: Unrecognizable lambda output",
+            "{trigger}"
+        );
+    }
+}
+
+/// This one takes the five seconds that it is about.
+#[tokio::test]
+async fn a_function_that_never_answers_is_given_up() {
+    let server = Server::memory().await;
+    for (trigger, _) in TRIGGERS {
+        server.slow_function(&arn(trigger), Arc::new(|_| Box::pin(pending())));
+    }
+    let given_up = async |(trigger, username): (&str, &str)| {
+        let pool = server.pool(json!({"LambdaConfig": {trigger: arn(trigger)}})).await;
+        let client = server.client_id(&pool, json!({})).await;
+        server.confirmed_user(&pool, "alice", PASSWORD, json!({})).await;
+        let refused = sign_in(&server, &client, username, PASSWORD).await.error();
+        let timeout = "invocation failed due to error Socket timeout while invoking Lambda function.";
+        assert_eq!(refused, format!("UnexpectedLambdaException: {trigger} {timeout}"));
+    };
+    let [a, b, c, d] = TRIGGERS;
+    tokio::join!(given_up(a), given_up(b), given_up(c), given_up(d));
+}
+
+#[tokio::test]
+async fn a_function_that_nobody_runs_lets_nobody_in() {
+    let server = Server::memory().await;
+    for (trigger, username) in TRIGGERS {
+        let scene = scene(&server, &[], json!({})).await;
+        let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:nowhere";
+        let request = json!({"UserPoolId": scene.pool, "LambdaConfig": {trigger: nowhere}});
+        server.call("UpdateUserPool", request).await.ok();
+        let refused = sign_in(&server, &scene.client, username, PASSWORD).await.error();
+        let missing = format!("{trigger} invocation failed due to error ResourceNotFoundException.");
+        assert_eq!(refused, format!("UnexpectedLambdaException: {missing}"));
+    }
+}
+
+/// A refresh fails as a whole: the token that was to be replaced goes on counting.
+#[tokio::test]
+async fn a_refresh_that_fails_spends_nothing() {
+    both_engines(async |server| {
+        let members = json!({
+            "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
+            "RefreshTokenRotation": {"Feature": "ENABLED", "RetryGracePeriodSeconds": 0},
+        });
+        let scene = scene(&server, &["PreTokenGeneration"], members).await;
+        let tokens = sign_in(&server, &scene.client, "alice", PASSWORD).await.ok();
+        let request = json!({"ClientId": scene.client, "RefreshToken": token(&tokens, "RefreshToken")});
+        broken(&server, "PreTokenGeneration");
+        let refused = server.call("GetTokensFromRefreshToken", request.clone()).await.error();
+        assert_eq!(refused, "UserLambdaValidationException: PreTokenGeneration failed with error no.");
+        function(&server, &scene.told, "PreTokenGeneration", |_| Value::Null);
+        server.call("GetTokensFromRefreshToken", request).await.ok();
+    })
+    .await;
+}
