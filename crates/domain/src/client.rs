@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use wire::{
-    ExplicitAuthFlowsType, FeatureType, OAuthFlowType, PreventUserExistenceErrorTypes, RefreshTokenRotationType,
+    AnalyticsConfigurationType, ExplicitAuthFlowsType, FeatureType, OAuthFlowType, PreventUserExistenceErrorTypes, RefreshTokenRotationType,
     TimeUnitsType, Timestamp, TokenValidityUnitsType,
 };
 
@@ -74,6 +74,9 @@ pub struct Client {
     /// asking them again; 0 is never. `None` while nobody has set it, which acts as 60.
     #[serde(default)]
     pub sso_minutes: Option<i64>,
+    /// `AnalyticsConfiguration`: for which application events are told, and whether they name users.
+    #[serde(default)]
+    pub analytics: Option<AnalyticsConfigurationType>,
 }
 
 /// What a client may do at the OAuth endpoints (accounts.md §14.1).

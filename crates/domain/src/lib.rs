@@ -3,10 +3,12 @@
 //! Whoever needs the time or randomness passes it in. The store writes these nouns as JSON documents beside
 //! the columns that are queried; changing a serialized name is a migration.
 
+pub mod assurance;
 pub mod attempts;
 pub mod attributes;
 pub mod branding;
 pub mod chunk;
+pub mod claims;
 pub mod client;
 pub mod code;
 pub mod csv;
@@ -42,6 +44,7 @@ pub mod user_part;
 
 mod secret;
 
+pub use assurance::Level;
 pub use attempts::{AttemptPurpose, Attempts};
 pub use branding::{Branding, BrandingOfClient};
 pub use chunk::Chunk;

@@ -83,6 +83,22 @@ pub enum MessagePurpose {
     Authentication,
 }
 
+impl MessagePurpose {
+    /// The name, as functions are told it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "SignUp",
+            Self::ResendCode => "ResendCode",
+            Self::ForgotPassword => "ForgotPassword",
+            Self::AdminCreateUser => "AdminCreateUser",
+            Self::UpdateUserAttribute => "UpdateUserAttribute",
+            Self::VerifyUserAttribute => "VerifyUserAttribute",
+            Self::Authentication => "Authentication",
+        }
+    }
+}
+
 /// Where a message is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MessageState {
@@ -136,13 +152,13 @@ pub struct Message {
 }
 
 /// What only the receiver may read.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MessageContent {
     /// Full address.
     pub destination: String,
-    /// Subject line; empty for text messages.
+    /// Subject line; empty for text messages, and where a function takes the message.
     pub subject: String,
-    /// The text, HTML for mail.
+    /// The text, HTML for mail; empty where a function takes the message.
     pub body: String,
     /// The code, temporary password or link parameter in it.
     pub code: String,
@@ -152,6 +168,29 @@ pub struct MessageContent {
     pub reply_to: Option<String>,
     /// Every name under which the inbox finds the message: username, sub, aliases.
     pub identifiers: Vec<String>,
+    /// The function that takes the message in place of a sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_sender: Option<CustomSender>,
+    /// With SES: the ARN of the identity that the mail comes from, when the pool says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_arn: Option<String>,
+    /// With SES: the configuration set, when the pool says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration_set: Option<String>,
+    /// With SES and SNS: the region, when the pool says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// A function of a pool's owner that takes messages, and what it is told.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct CustomSender {
+    /// ARN of the function.
+    pub function: String,
+    /// ARN of the key that the code is encrypted with.
+    pub key: String,
+    /// The event, whose `request.code` is filled in when the function is called.
+    pub event: serde_json::Value,
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wire::{
     AliasAttributeType, AuthFactorType, DeviceConfigurationType, EmailConfigurationType, EmailMfaConfigType,
-    LambdaConfigType, MessageTemplateType, RecoveryOptionNameType, RecoveryOptionType, SchemaAttributeType,
+    LambdaConfigType, LogConfigurationType, MessageTemplateType, RecoveryOptionNameType, RecoveryOptionType, SchemaAttributeType,
     SmsConfigurationType, Timestamp, UserPoolAddOnsType, UserPoolMfaType, UserPoolTierType, UsernameAttributeType,
     VerificationMessageTemplateType, VerifiedAttributeType, WebAuthnConfigurationType,
 };
 
-use crate::{Medium, PasswordPolicy, User};
+use crate::{Level, Medium, PasswordPolicy, User};
 
 /// A user pool with its settings. docs/compatibility.md says which of them take effect and which wait for the part of
 /// the server that will read them; what could do harm by being ignored is refused at the door and never stored.
@@ -66,6 +66,9 @@ pub struct Pool {
     /// What signing in goes by besides.
     #[serde(default)]
     pub sign_in: SignInSettings,
+    /// `LogConfigurations`: where the pool's logs go.
+    #[serde(default)]
+    pub log_delivery: Vec<LogConfigurationType>,
 }
 
 /// What a pool says about signing in, beside second factors.
@@ -82,6 +85,8 @@ pub struct SignInSettings {
     pub tracked_sessions: Option<i64>,
     /// `TokenSession.MaxPerUser` as last set, whether sign-ins are kept track of or not.
     pub most_sessions: Option<i64>,
+    /// `AcrConfiguration`: what tokens call the levels of assurance that were given names of their own.
+    pub levels: BTreeMap<Level, String>,
 }
 
 /// What a pool says about second factors and passkeys.

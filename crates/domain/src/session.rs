@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wire::{AuthFlowType, ChallengeNameType, Timestamp};
 
-use crate::{Factor, Medium, MfaMethod, Sealed};
+use crate::{Factor, Level, Medium, MfaMethod, Sealed};
 
 /// Which operation pair a sign-in belongs to: a session of one is refused by the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,13 +35,36 @@ pub struct SignIn {
     /// proven with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_public: Option<String>,
+    /// What it is to reach, in USER_AUTH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<StepUp>,
+}
+
+/// A level of assurance that a sign-in aims at: it leads to tokens when that is reached, and not before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepUp {
+    /// The level.
+    pub target: Level,
+    /// The access token whose sign-in has proven a part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit: Option<Credit>,
+}
+
+/// An earlier sign-in that a later one builds on, as long as it has not been ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credit {
+    /// Its id; none where the client has revocation switched off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin_jti: Option<String>,
+    /// When it began, in seconds.
+    pub auth_time: i64,
 }
 
 impl SignIn {
     /// One that begins.
     #[must_use]
     pub const fn new(flow: AuthFlowType) -> Self {
-        Self { flow, factors: Vec::new(), device_key: None, answered: Vec::new(), client_public: None }
+        Self { flow, factors: Vec::new(), device_key: None, answered: Vec::new(), client_public: None, step_up: None }
     }
 
     /// With one more thing proven.

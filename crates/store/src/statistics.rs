@@ -7,6 +7,8 @@ use crate::{CommitError, postgres::failure::Cause};
 /// What the store has done since it was opened. All counters only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
+    /// Queries answered, however many rows they found.
+    pub reads: u64,
     /// Changesets applied.
     pub commits: u64,
     /// Changesets refused with [`CommitError::Conflict`](crate::CommitError::Conflict).
@@ -64,6 +66,7 @@ pub struct PoolUse {
 /// The same, as the writer counts it.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    pub reads: AtomicU64,
     pub commits: AtomicU64,
     pub conflicts: AtomicU64,
     pub taken: AtomicU64,
@@ -130,6 +133,7 @@ impl Counters {
     pub(crate) fn snapshot(&self) -> Statistics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Statistics {
+            reads: read(&self.reads),
             commits: read(&self.commits),
             conflicts: read(&self.conflicts),
             taken: read(&self.taken),

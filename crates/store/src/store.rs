@@ -16,6 +16,7 @@ use crate::{
     postgres,
     read::{self, Parts, Query},
     sql,
+    statistics::Counters,
     sweep::Progress,
 };
 
@@ -143,6 +144,7 @@ impl Store {
     }
 
     pub(crate) async fn first<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Option<T>, Error> {
+        Counters::count(&self.counters().reads);
         match self {
             Self::Sqlite(store) => store.first(query, params),
             Self::Postgres(store) => store.first(query, params).await,
@@ -150,6 +152,7 @@ impl Store {
     }
 
     pub(crate) async fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+        Counters::count(&self.counters().reads);
         match self {
             Self::Sqlite(store) => store.all(query, params),
             Self::Postgres(store) => store.all(query, params).await,
@@ -158,9 +161,17 @@ impl Store {
 
     /// All rows of a query for somebody's overview, which may lag behind a little where there is a replica.
     async fn list<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+        Counters::count(&self.counters().reads);
         match self {
             Self::Sqlite(store) => store.all(query, params),
             Self::Postgres(store) => store.list(query, params).await,
+        }
+    }
+
+    fn counters(&self) -> &Counters {
+        match self {
+            Self::Sqlite(store) => &store.counters,
+            Self::Postgres(store) => &store.counters,
         }
     }
 

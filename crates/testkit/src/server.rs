@@ -20,6 +20,7 @@ use service::{
     App, Clock, Settings,
     messages::{Outbox, Sender},
     quotas::Quotas,
+    records::Records,
     settings::{Issuer, Limits, Signatures, SrpOff},
     tracking::Locations,
     triggers::Failure,
@@ -30,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use wire::Timestamp;
 
-use crate::{Answer, Function, Functions, SeededEntropy, stock};
+use crate::{Answer, Function, Functions, ReadableKeys, SeededEntropy, stock};
 
 /// 2026-01-02T03:04:05Z.
 const START: Timestamp = Timestamp(1_767_323_045_000);
@@ -46,6 +47,7 @@ pub struct Builder {
     settings: Settings,
     location: Location,
     sender: Sender,
+    records: Records,
     test_controls: bool,
     seed: u64,
     is_recorded: bool,
@@ -87,6 +89,11 @@ const ENGINE: &str = "POOLKEEPER_TEST_ENGINE";
 /// The engine with the strictest isolation.
 const SERIALIZABLE: &str = "postgres-serializable";
 
+/// Whether the tests run on one engine that the environment names.
+pub(crate) fn is_one_engine_under_test() -> bool {
+    std::env::var(ENGINE).is_ok_and(|engine| !matches!(engine.as_str(), "" | "memory"))
+}
+
 impl Builder {
     /// Changes settings.
     #[must_use]
@@ -99,6 +106,13 @@ impl Builder {
     #[must_use]
     pub fn sender(mut self, sender: Sender) -> Self {
         self.sender = sender;
+        self
+    }
+
+    /// Chooses who is told of events and logs.
+    #[must_use]
+    pub fn records(mut self, records: Records) -> Self {
+        self.records = records;
         self
     }
 
@@ -191,7 +205,9 @@ impl Builder {
         let shared: Arc<dyn Entropy> = entropy;
         let app = App::new(self.settings, store, ring, clock, shared, Outbox::new(self.sender));
         let functions = Arc::new(Functions::default());
-        let app = Arc::new(app.with_runner(functions.clone()));
+        let app = Arc::new(
+            app.with_runner(functions.clone()).with_code_keys(Arc::new(ReadableKeys)).with_records(self.records),
+        );
         Server {
             router: web::router(app.clone(), options),
             app,
@@ -227,6 +243,7 @@ impl Server {
             },
             location: Location::Memory,
             sender: Sender::Inbox,
+            records: Records::default(),
             test_controls: true,
             seed: SEED,
             is_recorded: true,
@@ -244,6 +261,7 @@ impl Server {
             settings: self.app.settings.clone(),
             location: self.location.clone(),
             sender: Sender::Inbox,
+            records: Records::default(),
             test_controls: self.test_controls,
             seed,
             is_recorded: self.is_recorded,
@@ -274,6 +292,11 @@ impl Server {
     /// Hands messages over in the background.
     pub fn send_messages(&mut self) {
         self.jobs.running.spawn(service::messages::run(self.app.clone(), self.jobs.shutdown.clone()));
+    }
+
+    /// Hands events and logs over in the background.
+    pub fn deliver_records(&mut self) {
+        self.jobs.running.spawn(service::records::run(self.app.clone(), self.jobs.shutdown.clone()));
     }
 
     /// Takes part in keeping the stock of signing keys full.

@@ -61,7 +61,7 @@ pub struct PostgresStore {
     pool: Pool,
     replica: Option<Pool>,
     queue: Queue,
-    counters: Counters,
+    pub(crate) counters: Counters,
     shard: AtomicU64,
     progress: tokio::sync::Mutex<Progress>,
 }

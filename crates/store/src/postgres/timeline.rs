@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn an_older_leader_is_not_believed_and_older_connections_are_given_up() {
-        let (newest, start) = (Newest::default(), Instant::now());
+        let (newest, start) = (Newest::default(), tokio::time::Instant::now().into_std());
         let moment = |seconds| start + Duration::from_secs(seconds);
         assert!(!newest.is_newer_than(moment(0)), "nothing was seen yet");
         assert_eq!(newest.see(3, moment(1)), Ok(()));

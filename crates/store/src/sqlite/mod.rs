@@ -58,7 +58,7 @@ pub struct SqliteStore {
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
     places: Arc<Semaphore>,
-    counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     shard: AtomicU64,
     progress: tokio::sync::Mutex<Progress>,
     /// Held while the store is open, so that no other server opens the same directory.

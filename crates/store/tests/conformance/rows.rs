@@ -41,6 +41,7 @@ pub fn pool(id: &str) -> Pool {
         add_ons: None,
         factors: Default::default(),
         sign_in: Default::default(),
+        log_delivery: Vec::new(),
     }
 }
 
@@ -67,6 +68,7 @@ pub fn client(id: &str, pool_id: &str) -> Client {
         oauth: Default::default(),
         propagates_user_context: false,
         sso_minutes: None,
+        analytics: None,
     }
 }
 

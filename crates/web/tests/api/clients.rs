@@ -459,14 +459,6 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let (_, id) = client_of(create(&server, &pool, &json!({"GenerateSecret": true})).await);
     let cases = [
         (
-            json!({"ExplicitAuthFlows": ["ALLOW_TOKEN_EXCHANGE_IMPERSONATION"]}),
-            "ExplicitAuthFlows ALLOW_TOKEN_EXCHANGE_IMPERSONATION",
-        ),
-        (
-            json!({"ExplicitAuthFlows": ["ALLOW_TOKEN_EXCHANGE_DELEGATION"]}),
-            "ExplicitAuthFlows ALLOW_TOKEN_EXCHANGE_DELEGATION",
-        ),
-        (
             json!({"AnalyticsConfiguration": {"ApplicationArn": "arn:aws:mobiletargeting:us-east-1:123456789012:apps/a"}}),
             "AnalyticsConfiguration",
         ),

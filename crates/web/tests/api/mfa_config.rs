@@ -143,6 +143,10 @@ async fn what_contradicts_itself_is_refused() {
             "InvalidParameterException: RelyingPartyId https://example.com is not a domain name such as auth.example.com.",
         ),
         (
+            json!({"WebAuthnConfiguration": {"RelyingPartyId": "co.uk"}}),
+            "InvalidParameterException: RelyingPartyId co.uk is a public suffix. Give a name below it that is yours, such as example.co.uk.",
+        ),
+        (
             json!({"WebAuthnConfiguration": {"RelyingPartyId": ""}}),
             "InvalidParameterException: 1 validation error detected: Value '' at 'webAuthnConfiguration.relyingPartyId' failed to satisfy constraint: Member must have length greater than or equal to 1",
         ),

@@ -399,14 +399,9 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let pool = server.pool(json!({})).await;
     let function = "arn:aws:lambda:us-east-1:123456789012:function:f";
     let cases = [
-        (json!({"LambdaConfig": {"PreSignUp": function}}), "LambdaConfig.PreSignUp"),
         (
-            json!({"LambdaConfig": {"CustomEmailSender": {"LambdaVersion": "V1_0", "LambdaArn": function}}}),
-            "LambdaConfig.CustomEmailSender",
-        ),
-        (
-            json!({"LambdaConfig": {"KMSKeyID": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"}}),
-            "LambdaConfig.KMSKeyID",
+            json!({"LambdaConfig": {"InboundFederation": {"LambdaVersion": "V1_0", "LambdaArn": function}}}),
+            "LambdaConfig.InboundFederation",
         ),
         (
             json!({"UserPoolTier": "PLUS", "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}}),
@@ -426,7 +421,6 @@ async fn what_is_not_honoured_is_refused_by_name() {
             json!({"KeyConfiguration": {"KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"}}),
             "KeyConfiguration CUSTOMER_MANAGED_KEY",
         ),
-        (json!({"AcrConfiguration": {"Level1": {"AcrValue": "low"}}}), "AcrConfiguration"),
         (json!({"DcrConfiguration": {"EnableStatus": "Enabled"}}), "DcrConfiguration"),
     ];
     let before = describe(&server, &pool).await;
@@ -653,35 +647,4 @@ async fn temporary_passwords_live_as_long_as_the_pool_says() {
         }
     })
     .await;
-}
-
-#[tokio::test]
-async fn no_trigger_is_taken_as_long_as_none_is_called() {
-    let server = Server::memory().await;
-    let pool = server.pool(json!({})).await;
-    let function = "arn:aws:lambda:us-east-1:123456789012:function:f";
-    let versioned = json!({"LambdaVersion": "V1_0", "LambdaArn": function});
-    let plain = [
-        "PreSignUp",
-        "CustomMessage",
-        "PostConfirmation",
-        "PreAuthentication",
-        "PostAuthentication",
-        "DefineAuthChallenge",
-        "CreateAuthChallenge",
-        "VerifyAuthChallengeResponse",
-        "PreTokenGeneration",
-        "UserMigration",
-        "KMSKeyID",
-    ];
-    let versions = ["PreTokenGenerationConfig", "CustomSMSSender", "CustomEmailSender", "InboundFederation"];
-    let plain = plain.iter().map(|name| (name, json!({*name: function})));
-    for (name, lambda) in plain.chain(versions.iter().map(|name| (name, json!({*name: versioned})))) {
-        let members = json!({"LambdaConfig": lambda});
-        let error = format!(
-            "InvalidParameterException: LambdaConfig.{name} is not supported by this Poolkeeper version yet. See docs/compatibility.md."
-        );
-        assert_eq!(create(&server, &members).await.error(), error);
-        assert_eq!(update(&server, &pool, &members).await.error(), error);
-    }
 }

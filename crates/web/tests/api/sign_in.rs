@@ -1,5 +1,6 @@
 //! Signing in by password, who may, and what everybody else is told (auth-flows.md §2 to §10).
 
+mod administrators;
 mod custom;
 mod flows;
 mod hashes;

@@ -1,6 +1,6 @@
 //! What is in tokens, who accepts them, and how they end (auth-flows.md §17, §18).
 
-mod access;
+pub mod access;
 mod ending;
 mod refresh;
 

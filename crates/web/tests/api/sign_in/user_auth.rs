@@ -327,17 +327,3 @@ async fn administrators_begin_it_too_and_the_sessions_do_not_mix() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn levels_of_assurance_are_refused_by_name() {
-    let server = Server::memory().await;
-    let (_, client) = everything(&server, json!({})).await;
-    for name in ["TARGET_ACR_VALUES", "ACCESS_TOKEN", "MAX_AGE"] {
-        assert_eq!(
-            start(&server, &client, "alice", json!({name: "1"})).await.error(),
-            format!(
-                "InvalidParameterException: AuthParameters {name} is not supported by this Poolkeeper version yet. See docs/compatibility.md."
-            )
-        );
-    }
-}

@@ -11,7 +11,7 @@ fn with_claims(token: &str, change: impl FnOnce(&mut Value)) -> String {
 }
 
 /// A token signed by one of the server's own keys.
-async fn signed_by(server: &Server, pool: &str, kid: &str, claims: &Value) -> String {
+pub async fn signed_by(server: &Server, pool: &str, kid: &str, claims: &Value) -> String {
     let keys = server.app.store.signing_keys(pool).await.unwrap();
     let record = keys.iter().find(|key| key.kid == kid).unwrap();
     let der = server.app.ring.open(crypto::seal::Purpose::SigningKey, kid, &record.private).unwrap();

@@ -136,9 +136,55 @@ async fn sessions_are_for_those_who_can_go_on_with_them() {
     let request = json!({"ClientId": other_client, "Username": "bob", "Password": PASSWORD,
         "UserAttributes": [{"Name": "phone_number", "Value": "+15555550100"}]});
     assert_eq!(server.call("SignUp", request).await.ok().get("Session"), None);
-    // Who confirms without a session gets none.
+    assert_eq!(confirm(&server, &other, &other_client, "bob", None).await.ok(), json!({}));
+    // What the client of the confirmation can do counts.
     sign_up(&server, &client, "carol").await.ok();
-    assert_eq!(confirm(&server, &pool, &client, "carol", None).await.ok(), json!({}));
+    assert_eq!(confirm(&server, &pool, &plain_client, "carol", None).await.ok(), json!({}));
+}
+
+#[tokio::test]
+async fn the_session_of_the_sign_up_need_not_be_given() {
+    both_engines(async |server| {
+        let (pool, client) = open_pool(&server, json!({})).await;
+        let signed_up = sign_up(&server, &client, "bob").await.ok();
+        let confirmed = confirm(&server, &pool, &client, "bob", None).await.ok();
+        insta::allow_duplicates! { insta::assert_json_snapshot!(plain(confirmed.clone()), @r#"
+        {
+          "Session": "[sealed]"
+        }
+        "#); }
+        let bob = json!({"USERNAME": "bob"});
+        // That of the sign-up is no better for it.
+        assert_eq!(go_on(&server, &client, session(&signed_up), bob.clone()).await.error(), INVALID_SESSION);
+        assert!(is_signed_in(&go_on(&server, &client, session(&confirmed), bob.clone()).await.ok()));
+        assert_eq!(go_on(&server, &client, session(&confirmed), bob).await.error(), USED_SESSION);
+        // A wrong code gets nothing, nor does the right one of somebody who is confirmed.
+        sign_up(&server, &client, "carol").await.ok();
+        let right = server.last_code(&pool, "carol").await;
+        let wrong = if right == "000000" { "000001" } else { "000000" };
+        for (code, refusal) in [
+            (wrong, Some("CodeMismatchException: Invalid verification code provided, please try again.")),
+            (&right, None),
+            (&right, Some("NotAuthorizedException: User cannot be confirmed. Current status is CONFIRMED")),
+        ] {
+            let request = json!({"ClientId": client, "Username": "carol", "ConfirmationCode": code});
+            let answer = server.call("ConfirmSignUp", request).await;
+            match refusal {
+                Some(refusal) => assert_eq!(answer.error(), refusal),
+                None => assert!(answer.ok()["Session"].is_string()),
+            }
+        }
+        // An address that the code did not prove is no way in.
+        sign_up(&server, &client, "dave").await.ok();
+        let code = server.last_code(&pool, "dave").await;
+        let request = json!({"UserPoolId": pool, "Username": "dave", "UserAttributes": [
+            {"Name": "email", "Value": "other@example.com"}]});
+        server.call("AdminUpdateUserAttributes", request).await.ok();
+        let request = json!({"ClientId": client, "Username": "dave", "ConfirmationCode": code});
+        let confirmed = server.call("ConfirmSignUp", request).await.ok();
+        assert_eq!(go_on(&server, &client, session(&confirmed), json!({})).await.error(), INVALID_SESSION);
+    })
+    .await;
 }
 
 #[tokio::test]
