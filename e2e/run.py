@@ -6,9 +6,9 @@
     e2e/run.py --binary … --postgres postgres://… boto3      on PostgreSQL, each suite in a new database
 
 Needs Python 3.11 and, for their suites, Node 20 with npm, and cargo. Installs the clients under test into
-e2e/.venv, e2e/javascript/node_modules and e2e/rust/target, and says so. Each suite gets a server of its own on a free
-port with an empty data directory, or starts its own servers. The last line is `N passed, N failed`; the exit code is 1
-if any failed.
+e2e/.venv, e2e/javascript/node_modules and e2e/rust/target, and Chromium from Debian's packages, and says so. Each suite
+gets a server of its own on a free port with an empty data directory, or starts its own servers. The last line is
+`N passed, N failed`; the exit code is 1 if any failed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ HERE = Path(__file__).resolve().parent
 PYTHON = HERE / "python"
 JAVASCRIPT = HERE / "javascript"
 RUST = HERE / "rust"
+HANDLERS = HERE / "functions/node"
 VENV = HERE / ".venv"
 sys.path.insert(0, str(PYTHON))
 sys.dont_write_bytecode = True
@@ -118,6 +119,49 @@ def install_javascript() -> None:
     marker.write_text(digest(lock))
 
 
+def install_both() -> None:
+    """Python and JavaScript, for suites that need both."""
+    install_python()
+    install_javascript()
+
+
+def install_browser() -> None:
+    """Chromium, which is Debian's, and what drives it."""
+    install_javascript()
+    if shutil.which("chromium") is not None:
+        return
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise CannotRun("chromium is not installed; install it: sudo apt-get install chromium")
+    print("installing chromium from Debian's packages (apt-get)", flush=True)
+    run_install(["apt-get", "update"], HERE)
+    run_install(["apt-get", "install", "--yes", "--no-install-recommends", "chromium"], HERE)
+
+
+def install_functions() -> None:
+    """The runtime clients for Python, Node.js and Rust. The one for Node.js is compiled, by Debian's tools."""
+    install_python()
+    install_rust()
+    lock = HANDLERS / "package-lock.json"
+    marker = HANDLERS / "node_modules/.installed"
+    if marker.exists() and marker.read_text() == digest(lock):
+        return
+    tools = {"cmake": "cmake", "autoconf": "autoconf", "aclocal": "automake", "libtoolize": "libtool", "g++": "g++"}
+    missing = [package for tool, package in {**tools, "make": "make"}.items() if shutil.which(tool) is None]
+    if missing:
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            raise CannotRun(f"the runtime client for Node.js needs {', '.join(missing)}; install them with apt-get")
+        print(f"installing {', '.join(missing)} from Debian's packages (apt-get)", flush=True)
+        run_install(["apt-get", "update"], HERE)
+        run_install(["apt-get", "install", "--yes", "--no-install-recommends", *missing], HERE)
+    print(
+        "installing into e2e/functions/node/node_modules: the runtime client, which is compiled; the SDK, TypeScript, "
+        "esbuild and the public definitions of events (npm ci)",
+        flush=True,
+    )
+    run_install([needed("npm"), "ci", "--no-audit", "--no-fund"], HANDLERS)
+    marker.write_text(digest(lock))
+
+
 def install_rust() -> None:
     """Builds the Rust clients; cargo itself knows whether there is anything to do."""
     print("building e2e/rust (its own target directory; minutes the first time)", flush=True)
@@ -135,10 +179,14 @@ def pytest_command(*files: str) -> Callable[[], list[str]]:
     return command
 
 
-def node_command() -> list[str]:
-    """Node's own test runner, one file after the other."""
-    files = sorted(str(path) for path in JAVASCRIPT.glob("*.test.mjs"))
-    return [needed("node"), "--test", "--test-concurrency=1", "--test-reporter=./lines.mjs", *files]
+def node_command(pattern: str) -> Callable[[], list[str]]:
+    """Node's own test runner on these files, one after the other."""
+
+    def command() -> list[str]:
+        files = sorted(str(path) for path in JAVASCRIPT.glob(pattern))
+        return [needed("node"), "--test", "--test-concurrency=1", "--test-reporter=./lines.mjs", *files]
+
+    return command
 
 
 class Overdue(threading.Timer):
@@ -171,10 +219,20 @@ SUITES = [
     Suite("boto3", install_python, pytest_command("test_boto3*.py"), PYTHON),
     Suite("pycognito", install_python, pytest_command("test_pycognito.py"), PYTHON),
     Suite("aws-cli", install_python, pytest_command("test_aws_cli.py"), PYTHON),
-    Suite("javascript", install_javascript, node_command, JAVASCRIPT),
+    Suite("javascript", install_javascript, node_command("*.test.mjs"), JAVASCRIPT),
+    Suite("browser", install_browser, node_command("browser/*.test.mjs"), JAVASCRIPT),
     Suite("rust", install_rust, lambda: [str(RUST / "target/debug/poolkeeper-e2e")], RUST),
     Suite("serve", install_python, pytest_command("test_serve.py"), PYTHON, own_servers=True),
     Suite("smtp", install_python, pytest_command("test_smtp.py"), PYTHON, own_servers=True, seconds=400),
+    Suite("senders", install_both, pytest_command("test_custom_senders.py"), PYTHON, own_servers=True),
+    Suite(
+        "functions",
+        install_functions,
+        pytest_command("test_functions.py", "test_trigger*.py"),
+        PYTHON,
+        own_servers=True,
+        seconds=300,
+    ),
     Suite("crash", install_python, pytest_command("test_crash.py"), PYTHON, own_servers=True),
 ]
 
@@ -190,7 +248,7 @@ def run_suite(suite: Suite, binary: str, count: Count, postgres: str | None) -> 
     """Installs, starts a server if the suite wants one, runs the tests, stops everything."""
     suite.install()
     before = count.passed + count.skipped + len(count.failed)
-    environment = {"POOLKEEPER_BINARY": binary}
+    environment = {"POOLKEEPER_BINARY": binary, "POOLKEEPER_CHROMIUM": shutil.which("chromium") or ""}
     # The settings of the crash test are the caller's to choose.
     environment.update({name: value for name, value in os.environ.items() if name.startswith("POOLKEEPER_CRASH_")})
     limit = suite.seconds + 30 * int(os.environ.get("POOLKEEPER_CRASH_ROUNDS", "0")) * (suite.name == "crash")

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { AdminCreateUserCommand, GetUserCommand } from "@aws-sdk/client-cognito-identity-provider";
-import { Amplify } from "aws-amplify";
 import {
   autoSignIn,
   confirmSignIn,
@@ -22,12 +21,10 @@ import {
   updateMFAPreference,
   verifyTOTPSetup,
 } from "aws-amplify/auth";
-import { ConsoleLogger } from "aws-amplify/utils";
+import { claims, configuredPool, next, register, step } from "./amplify.mjs";
 import {
   authenticator,
   confirmedUser,
-  createPool,
-  endpoint,
   freshName,
   newPassword,
   nextCode,
@@ -48,48 +45,8 @@ const ownMail = {
   AccountRecoverySetting: { RecoveryMechanisms: [{ Name: "admin_only", Priority: 1 }] },
 };
 
-// It warns that the endpoint is a custom one.
-ConsoleLogger.LOG_LEVEL = "ERROR";
-
-// A device is registered under the browser's name, and Node 20 has none.
-globalThis.navigator ??= { userAgent: "Node" };
-
-/** A pool that Amplify is configured for from now on. */
-async function configuredPool(clientSettings = {}, poolSettings = {}, mfa = undefined) {
-  const pool = await createPool(clientSettings, poolSettings, mfa);
-  Amplify.configure({
-    Auth: { Cognito: { userPoolId: pool.id, userPoolClientId: pool.clientId, userPoolEndpoint: `${endpoint}/` } },
-  });
-  return pool;
-}
-
-/** Makes one step of a sign-in and says which step is next. */
-async function next(promise) {
-  const { isSignedIn, nextStep } = await promise;
-  assert.equal(isSignedIn, nextStep.signInStep === "DONE");
-  return nextStep;
-}
-
-async function step(promise) {
-  return (await next(promise)).signInStep;
-}
-
-/** The access token's claims. */
-async function claims(options) {
-  const { tokens } = await fetchAuthSession(options);
-  return tokens.accessToken.payload;
-}
-
 function readUser(token) {
   return send(GetUserCommand, { AccessToken: token.toString() });
-}
-
-/** Registers an authenticator app for the signed-in user, with its first code. */
-async function register() {
-  const app = authenticator((await setUpTOTP()).sharedSecret);
-  await verifyTOTPSetup({ code: app.first });
-  await updateMFAPreference({ totp: "PREFERRED" });
-  return app;
 }
 
 /** Amplify gives a sign-up three minutes, by a timer that it never takes back: it must not keep this process alive. */
@@ -222,6 +179,33 @@ test("a confirmed sign-up goes on into the sign-in", async () => {
   await signOut();
 });
 
+test("a confirmed sign-up without a password goes on into the sign-in", async () => {
+  const pool = await configuredPool(userAuth, withCodes);
+  const username = freshName("passwordless");
+  const options = { userAttributes: { email: `${username}@example.com` }, autoSignIn: { authFlowType: "USER_AUTH" } };
+  const made = await withoutLastingTimers(() => signUp({ username, options }));
+  assert.equal(made.nextStep.signUpStep, "CONFIRM_SIGN_UP");
+  const confirmationCode = await nextCode(pool, username, "SignUp");
+  const wrong = String((Number(confirmationCode) + 1) % 1_000_000).padStart(6, "0");
+  await assert.rejects(confirmSignUp({ username, confirmationCode: wrong }), { name: "CodeMismatchException" });
+  const confirmed = await confirmSignUp({ username, confirmationCode });
+  assert.equal(confirmed.nextStep.signUpStep, "COMPLETE_AUTO_SIGN_IN");
+  // The code of the sign-up is the first factor: no other is asked for, and none is sent.
+  const asked = await requestsOf(async () => assert.equal(await step(autoSignIn()), "DONE"));
+  assert.deepEqual(asked, ["InitiateAuth USER_AUTH"]);
+  assert.equal((await claims()).username, username);
+  await signOut();
+  // From then on with a code of its own.
+  assert.deepEqual(await next(signIn({ username, options: { authFlowType: "USER_AUTH" } })), {
+    signInStep: "CONTINUE_SIGN_IN_WITH_FIRST_FACTOR_SELECTION",
+    availableChallenges: ["EMAIL_OTP"],
+  });
+  assert.equal(await step(confirmSignIn({ challengeResponse: "EMAIL_OTP" })), "CONFIRM_SIGN_IN_WITH_EMAIL_CODE");
+  const challengeResponse = await nextCode(pool, username, "Authentication", codeDigits);
+  assert.equal(await step(confirmSignIn({ challengeResponse })), "DONE");
+  await signOut();
+});
+
 test("sets an authenticator app up and signs in with it", async () => {
   const pool = await configuredPool({}, {}, { ...softwareToken, MfaConfiguration: "OPTIONAL" });
   const username = await confirmedUser(pool, "totp");
@@ -261,6 +245,7 @@ test("a new password and an authenticator app are set up within the sign-in", as
   assert.equal(set.signInStep, "CONTINUE_SIGN_IN_WITH_TOTP_SETUP");
   const app = authenticator(set.totpSetupDetails.sharedSecret);
   assert.equal(await step(confirmSignIn({ challengeResponse: app.first })), "DONE");
+  assert.deepEqual(await fetchMFAPreference(), { enabled: ["TOTP"], preferred: "TOTP" });
   await signOut();
   assert.equal(await step(signIn({ username, password: newPassword })), "CONFIRM_SIGN_IN_WITH_TOTP_CODE");
   assert.equal(await step(confirmSignIn({ challengeResponse: app.second })), "DONE");

@@ -8,7 +8,7 @@ import {
   GetUserCommand,
   InitiateAuthCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
-import { answered, called, frontEnd, signIn } from "./identity.mjs";
+import { answered, called, frontEnd, preferred, register, sendCode, signIn } from "./identity.mjs";
 import {
   authenticator,
   confirmedUser,
@@ -22,7 +22,6 @@ import {
 } from "./support.mjs";
 
 const softwareToken = { SoftwareTokenMfaConfiguration: { Enabled: true } };
-const preferred = { Enabled: true, PreferredMfa: true };
 const srp = ["InitiateAuth USER_SRP_AUTH", "RespondToAuthChallenge PASSWORD_VERIFIER"];
 
 /** Signs in where nothing but the password is asked for. */
@@ -30,20 +29,6 @@ async function signedIn(cognitoUser, secret = password) {
   const [step, session, confirm] = await signIn(cognitoUser, secret);
   assert.equal(step, "onSuccess");
   return { session, confirm };
-}
-
-function sendCode(cognitoUser, code, kind = "SOFTWARE_TOKEN_MFA") {
-  return answered((callbacks) => cognitoUser.sendMFACode(code, callbacks, kind));
-}
-
-/** Registers an authenticator app for a signed-in user, with its first code. */
-async function register(cognitoUser, settings = preferred) {
-  const [, secret] = await answered((callbacks) => cognitoUser.associateSoftwareToken(callbacks));
-  const app = authenticator(secret);
-  await answered((callbacks) => cognitoUser.verifySoftwareToken(app.first, "phone", callbacks));
-  const set = await called((done) => cognitoUser.setUserMfaPreference(null, settings, done));
-  assert.equal(set, "SUCCESS");
-  return app;
 }
 
 test("sets an authenticator app up and signs in with it", async () => {

@@ -1,7 +1,10 @@
 // What the suites of amazon-cognito-identity-js share: a front-end's storage and pool, and callbacks as promises.
 
+import assert from "node:assert/strict";
 import { AuthenticationDetails, CognitoUser, CognitoUserPool } from "amazon-cognito-identity-js";
-import { endpoint } from "./support.mjs";
+import { authenticator, endpoint } from "./support.mjs";
+
+export const preferred = { Enabled: true, PreferredMfa: true };
 
 /** localStorage for a process that has none. */
 class MemoryStorage {
@@ -57,8 +60,23 @@ export function answered(start) {
   });
 }
 
-/** The first step of a sign-in by SRP. */
-export function signIn(cognitoUser, secret) {
-  const details = new AuthenticationDetails({ Username: cognitoUser.getUsername(), Password: secret });
+/** The first step of a sign-in by SRP; `more` is further members of its details. */
+export function signIn(cognitoUser, secret, more = {}) {
+  const details = new AuthenticationDetails({ Username: cognitoUser.getUsername(), Password: secret, ...more });
   return answered((callbacks) => cognitoUser.authenticateUser(details, callbacks));
+}
+
+/** Answers a challenge that asks for a code. */
+export function sendCode(cognitoUser, code, kind = "SOFTWARE_TOKEN_MFA") {
+  return answered((callbacks) => cognitoUser.sendMFACode(code, callbacks, kind));
+}
+
+/** Registers an authenticator app for a signed-in user, with its first code. */
+export async function register(cognitoUser, settings = preferred) {
+  const [, secret] = await answered((callbacks) => cognitoUser.associateSoftwareToken(callbacks));
+  const app = authenticator(secret);
+  await answered((callbacks) => cognitoUser.verifySoftwareToken(app.first, "phone", callbacks));
+  const set = await called((done) => cognitoUser.setUserMfaPreference(null, settings, done));
+  assert.equal(set, "SUCCESS");
+  return app;
 }

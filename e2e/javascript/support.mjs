@@ -19,13 +19,17 @@ export const newPassword = "Battery-staple-2";
 const messageMilliseconds = 15_000;
 const seen = new Set();
 
-// Failures are not retried, so that a test sees the first answer.
-export const client = new CognitoIdentityProviderClient({
-  endpoint,
-  region: "us-east-1",
-  credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
-  maxAttempts: 1,
-});
+/** A client of the server there. Failures are not retried, so that a test sees the first answer. */
+export function clientOf(endpoint) {
+  return new CognitoIdentityProviderClient({
+    endpoint,
+    region: "us-east-1",
+    credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
+    maxAttempts: 1,
+  });
+}
+
+export const client = clientOf(endpoint);
 
 /** Sends one command. */
 export function send(Command, input) {

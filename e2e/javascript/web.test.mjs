@@ -3,10 +3,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { InitiateAuthCommand } from "@aws-sdk/client-cognito-identity-provider";
-import { JwtVerifier } from "aws-jwt-verify";
 import { JwtExpiredError, JwtInvalidIssuerError, JwtInvalidSignatureError } from "aws-jwt-verify/error";
-import { SimpleJwksCache } from "aws-jwt-verify/jwk";
 import { confirmedUser, createPool, endpoint, password, send } from "./support.mjs";
+import { verifierOf } from "./verifier.mjs";
 
 const pool = await createPool();
 const username = await confirmedUser(pool, "web");
@@ -16,20 +15,8 @@ const { AuthenticationResult: tokens } = await send(InitiateAuthCommand, {
   AuthParameters: { USERNAME: username, PASSWORD: password },
 });
 
-// The library's own fetcher speaks https only; the server under test is on plain http.
-const fetcher = {
-  async fetch(uri) {
-    const answer = await fetch(uri);
-    assert.equal(answer.status, 200, uri);
-    return answer.arrayBuffer();
-  },
-};
-
 function verifier(properties) {
-  return JwtVerifier.create(
-    { issuer: pool.issuer, jwksUri: `${pool.issuer}/.well-known/jwks.json`, ...properties },
-    { jwksCache: new SimpleJwksCache({ fetcher }) },
-  );
+  return verifierOf({ issuer: pool.issuer, jwksUri: `${pool.issuer}/.well-known/jwks.json`, ...properties });
 }
 
 test("aws-jwt-verify accepts the ID token", async () => {

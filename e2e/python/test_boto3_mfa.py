@@ -64,7 +64,9 @@ def test_totp_is_set_up_while_signing_in(make_pool, moved_clock, with_secret):
         Session=handed_out["Session"], UserCode=code, FriendlyDeviceName="My phone"
     )
     assert verified["Status"] == "SUCCESS"
-    signed_in(pool, respond(pool, username, {**setup, "Session": verified["Session"]}))
+    tokens = signed_in(pool, respond(pool, username, {**setup, "Session": verified["Session"]}))
+    user = pool.api.get_user(AccessToken=tokens["AccessToken"])
+    assert (user["UserMFASettingList"], user["PreferredMfaSetting"]) == (["SOFTWARE_TOKEN_MFA"], "SOFTWARE_TOKEN_MFA")
 
     asked = pool.sign_in(username, NEW_PASSWORD)
     assert asked["ChallengeName"] == "SOFTWARE_TOKEN_MFA"

@@ -128,7 +128,8 @@ def test_a_code_confirms_an_unconfirmed_user(make_open_pool):
     assert pool.api.admin_get_user(UserPoolId=pool.id, Username=username)["UserStatus"] == "CONFIRMED"
 
 
-def test_sign_up_without_a_password_leads_to_tokens(make_open_pool):
+@pytest.mark.parametrize("names_session", [True, False], ids=["with its session", "without a session"])
+def test_sign_up_without_a_password_leads_to_tokens(make_open_pool, names_session):
     pool = make_open_pool()
     username = fresh_name("light")
     signed_up = pool.api.sign_up(
@@ -140,7 +141,7 @@ def test_sign_up_without_a_password_leads_to_tokens(make_open_pool):
         ClientId=pool.client_id,
         Username=username,
         ConfirmationCode=pool.controls.next_code(pool.id, username, "SignUp"),
-        Session=signed_up["Session"],
+        **({"Session": signed_up["Session"]} if names_session else {}),
     )
     go_on = {
         "ClientId": pool.client_id,

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -21,17 +20,14 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Pool, api_client, create_access_key, create_pool, fresh_name, master_key
+from handlers import ARN, HANDLERS, environment, wait_until, without_ids
 from support import Controls, Server
 
-HERE = Path(__file__).resolve().parent.parent
-HANDLERS = HERE / "functions"
-RUST = HERE / "rust/target/debug/challenges"
-ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
+RUST = HANDLERS.parent / "rust/target/debug/challenges"
 SECRET = "what the webhook and the server know"
 ANSWER = "größer als 41"
 TRIGGERS = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
 WAYS = ["python", "node", "node-http", "rust", "emulator", "webhook"]
-WAIT_SECONDS = 20
 
 
 class Urls(BaseHTTPRequestHandler):
@@ -171,12 +167,6 @@ def settings(urls: str, reloaded: Path, tmp_path_factory: pytest.TempPathFactory
     return path
 
 
-def environment() -> dict[str, str]:
-    """The installed runtime clients first, and something that no function may see."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-
-
 @pytest.fixture(scope="module")
 def server(binary: str, settings: Path) -> Iterator[Server]:
     """One server in dev for the whole file; it must stop cleanly, and no function must be left."""
@@ -238,7 +228,7 @@ def refused(pool: Pool, username: str) -> tuple[str, str]:
     with pytest.raises(ClientError) as error:
         begin(pool, username)
     said = error.value.response["Error"]
-    return said["Code"], re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<id>", said["Message"])
+    return said["Code"], without_ids(said["Message"])
 
 
 def children(server: Server) -> list[int]:
@@ -260,14 +250,6 @@ def is_running(process: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
-
-
-def wait_until(what: str, is_so) -> None:
-    """Waits for a condition."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not so after {WAIT_SECONDS} s: {what}"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("way", WAYS)
