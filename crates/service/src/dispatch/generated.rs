@@ -4,514 +4,194 @@
 
 use wire::Operation;
 
-use super::{not_built, run};
-use crate::{ApiError, Ctx, operations};
+use super::{Running, not_built, run};
+use crate::{Ctx, operations};
 
-/// Runs an operation on a request that has passed validation; answers the body. Operations are boxed, because
-/// otherwise every request would carry the largest of them around.
-pub(super) async fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::Value) -> Result<Vec<u8>, ApiError> {
+/// Runs an operation on a request that has passed validation; answers the body.
+pub(super) fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::Value) -> Running<'_> {
     match operation {
         Operation::CreateManagedLoginBranding => {
-            Box::pin(run(body, async |input| {
-                operations::branding::create_managed_login_branding::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::branding::create_managed_login_branding::run)
         }
         Operation::DeleteManagedLoginBranding => {
-            Box::pin(run(body, async |input| {
-                operations::branding::delete_managed_login_branding::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::branding::delete_managed_login_branding::run)
         }
         Operation::DescribeManagedLoginBranding => {
-            Box::pin(run(body, async |input| {
-                operations::branding::describe_managed_login_branding::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::branding::describe_managed_login_branding::run)
         }
         Operation::DescribeManagedLoginBrandingByClient => {
-            Box::pin(run(body, async |input| {
-                operations::branding::describe_managed_login_branding_by_client::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::branding::describe_managed_login_branding_by_client::run)
         }
-        Operation::GetUICustomization => {
-            Box::pin(run(body, async |input| operations::branding::get_ui_customization::run(ctx, input).await)).await
-        }
-        Operation::SetUICustomization => {
-            Box::pin(run(body, async |input| operations::branding::set_ui_customization::run(ctx, input).await)).await
-        }
+        Operation::GetUICustomization => run(ctx, body, operations::branding::get_ui_customization::run),
+        Operation::SetUICustomization => run(ctx, body, operations::branding::set_ui_customization::run),
         Operation::UpdateManagedLoginBranding => {
-            Box::pin(run(body, async |input| {
-                operations::branding::update_managed_login_branding::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::branding::update_managed_login_branding::run)
         }
-        Operation::AddUserPoolClientSecret => {
-            Box::pin(run(body, async |input| operations::clients::add_user_pool_client_secret::run(ctx, input).await))
-                .await
-        }
-        Operation::CreateUserPoolClient => {
-            Box::pin(run(body, async |input| operations::clients::create_user_pool_client::run(ctx, input).await)).await
-        }
-        Operation::DeleteUserPoolClient => {
-            Box::pin(run(body, async |input| operations::clients::delete_user_pool_client::run(ctx, input).await)).await
-        }
+        Operation::AddUserPoolClientSecret => run(ctx, body, operations::clients::add_user_pool_client_secret::run),
+        Operation::CreateUserPoolClient => run(ctx, body, operations::clients::create_user_pool_client::run),
+        Operation::DeleteUserPoolClient => run(ctx, body, operations::clients::delete_user_pool_client::run),
         Operation::DeleteUserPoolClientSecret => {
-            Box::pin(run(body, async |input| {
-                operations::clients::delete_user_pool_client_secret::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::clients::delete_user_pool_client_secret::run)
         }
-        Operation::DescribeUserPoolClient => {
-            Box::pin(run(body, async |input| operations::clients::describe_user_pool_client::run(ctx, input).await))
-                .await
-        }
-        Operation::ListUserPoolClientSecrets => {
-            Box::pin(run(body, async |input| operations::clients::list_user_pool_client_secrets::run(ctx, input).await))
-                .await
-        }
-        Operation::ListUserPoolClients => {
-            Box::pin(run(body, async |input| operations::clients::list_user_pool_clients::run(ctx, input).await)).await
-        }
-        Operation::UpdateUserPoolClient => {
-            Box::pin(run(body, async |input| operations::clients::update_user_pool_client::run(ctx, input).await)).await
-        }
-        Operation::AdminForgetDevice => {
-            Box::pin(run(body, async |input| operations::devices::admin_forget_device::run(ctx, input).await)).await
-        }
-        Operation::AdminGetDevice => {
-            Box::pin(run(body, async |input| operations::devices::admin_get_device::run(ctx, input).await)).await
-        }
-        Operation::AdminListDevices => {
-            Box::pin(run(body, async |input| operations::devices::admin_list_devices::run(ctx, input).await)).await
-        }
-        Operation::AdminUpdateDeviceStatus => {
-            Box::pin(run(body, async |input| operations::devices::admin_update_device_status::run(ctx, input).await))
-                .await
-        }
-        Operation::ConfirmDevice => {
-            Box::pin(run(body, async |input| operations::devices::confirm_device::run(ctx, input).await)).await
-        }
-        Operation::ForgetDevice => {
-            Box::pin(run(body, async |input| operations::devices::forget_device::run(ctx, input).await)).await
-        }
-        Operation::GetDevice => {
-            Box::pin(run(body, async |input| operations::devices::get_device::run(ctx, input).await)).await
-        }
-        Operation::ListDevices => {
-            Box::pin(run(body, async |input| operations::devices::list_devices::run(ctx, input).await)).await
-        }
-        Operation::UpdateDeviceStatus => {
-            Box::pin(run(body, async |input| operations::devices::update_device_status::run(ctx, input).await)).await
-        }
-        Operation::CreateUserPoolDomain => {
-            Box::pin(run(body, async |input| operations::domains::create_user_pool_domain::run(ctx, input).await)).await
-        }
-        Operation::DeleteUserPoolDomain => {
-            Box::pin(run(body, async |input| operations::domains::delete_user_pool_domain::run(ctx, input).await)).await
-        }
-        Operation::DescribeUserPoolDomain => {
-            Box::pin(run(body, async |input| operations::domains::describe_user_pool_domain::run(ctx, input).await))
-                .await
-        }
-        Operation::UpdateUserPoolDomain => {
-            Box::pin(run(body, async |input| operations::domains::update_user_pool_domain::run(ctx, input).await)).await
-        }
-        Operation::AdminAddUserToGroup => {
-            Box::pin(run(body, async |input| operations::groups::admin_add_user_to_group::run(ctx, input).await)).await
-        }
-        Operation::AdminListGroupsForUser => {
-            Box::pin(run(body, async |input| operations::groups::admin_list_groups_for_user::run(ctx, input).await))
-                .await
-        }
-        Operation::AdminRemoveUserFromGroup => {
-            Box::pin(run(body, async |input| operations::groups::admin_remove_user_from_group::run(ctx, input).await))
-                .await
-        }
-        Operation::CreateGroup => {
-            Box::pin(run(body, async |input| operations::groups::create_group::run(ctx, input).await)).await
-        }
-        Operation::DeleteGroup => {
-            Box::pin(run(body, async |input| operations::groups::delete_group::run(ctx, input).await)).await
-        }
-        Operation::GetGroup => {
-            Box::pin(run(body, async |input| operations::groups::get_group::run(ctx, input).await)).await
-        }
-        Operation::ListGroups => {
-            Box::pin(run(body, async |input| operations::groups::list_groups::run(ctx, input).await)).await
-        }
-        Operation::ListUsersInGroup => {
-            Box::pin(run(body, async |input| operations::groups::list_users_in_group::run(ctx, input).await)).await
-        }
-        Operation::UpdateGroup => {
-            Box::pin(run(body, async |input| operations::groups::update_group::run(ctx, input).await)).await
-        }
+        Operation::DescribeUserPoolClient => run(ctx, body, operations::clients::describe_user_pool_client::run),
+        Operation::ListUserPoolClientSecrets => run(ctx, body, operations::clients::list_user_pool_client_secrets::run),
+        Operation::ListUserPoolClients => run(ctx, body, operations::clients::list_user_pool_clients::run),
+        Operation::UpdateUserPoolClient => run(ctx, body, operations::clients::update_user_pool_client::run),
+        Operation::AdminForgetDevice => run(ctx, body, operations::devices::admin_forget_device::run),
+        Operation::AdminGetDevice => run(ctx, body, operations::devices::admin_get_device::run),
+        Operation::AdminListDevices => run(ctx, body, operations::devices::admin_list_devices::run),
+        Operation::AdminUpdateDeviceStatus => run(ctx, body, operations::devices::admin_update_device_status::run),
+        Operation::ConfirmDevice => run(ctx, body, operations::devices::confirm_device::run),
+        Operation::ForgetDevice => run(ctx, body, operations::devices::forget_device::run),
+        Operation::GetDevice => run(ctx, body, operations::devices::get_device::run),
+        Operation::ListDevices => run(ctx, body, operations::devices::list_devices::run),
+        Operation::UpdateDeviceStatus => run(ctx, body, operations::devices::update_device_status::run),
+        Operation::CreateUserPoolDomain => run(ctx, body, operations::domains::create_user_pool_domain::run),
+        Operation::DeleteUserPoolDomain => run(ctx, body, operations::domains::delete_user_pool_domain::run),
+        Operation::DescribeUserPoolDomain => run(ctx, body, operations::domains::describe_user_pool_domain::run),
+        Operation::UpdateUserPoolDomain => run(ctx, body, operations::domains::update_user_pool_domain::run),
+        Operation::AdminAddUserToGroup => run(ctx, body, operations::groups::admin_add_user_to_group::run),
+        Operation::AdminListGroupsForUser => run(ctx, body, operations::groups::admin_list_groups_for_user::run),
+        Operation::AdminRemoveUserFromGroup => run(ctx, body, operations::groups::admin_remove_user_from_group::run),
+        Operation::CreateGroup => run(ctx, body, operations::groups::create_group::run),
+        Operation::DeleteGroup => run(ctx, body, operations::groups::delete_group::run),
+        Operation::GetGroup => run(ctx, body, operations::groups::get_group::run),
+        Operation::ListGroups => run(ctx, body, operations::groups::list_groups::run),
+        Operation::ListUsersInGroup => run(ctx, body, operations::groups::list_users_in_group::run),
+        Operation::UpdateGroup => run(ctx, body, operations::groups::update_group::run),
         Operation::CreateIdentityProvider => {
-            Box::pin(run(body, async |input| {
-                operations::identity_providers::create_identity_provider::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::identity_providers::create_identity_provider::run)
         }
         Operation::DeleteIdentityProvider => {
-            Box::pin(run(body, async |input| {
-                operations::identity_providers::delete_identity_provider::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::identity_providers::delete_identity_provider::run)
         }
         Operation::DescribeIdentityProvider => {
-            Box::pin(run(body, async |input| {
-                operations::identity_providers::describe_identity_provider::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::identity_providers::describe_identity_provider::run)
         }
         Operation::GetIdentityProviderByIdentifier => {
-            Box::pin(run(body, async |input| {
-                operations::identity_providers::get_identity_provider_by_identifier::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::identity_providers::get_identity_provider_by_identifier::run)
         }
         Operation::ListIdentityProviders => {
-            Box::pin(run(body, async |input| {
-                operations::identity_providers::list_identity_providers::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::identity_providers::list_identity_providers::run)
         }
         Operation::UpdateIdentityProvider => {
-            Box::pin(run(body, async |input| {
-                operations::identity_providers::update_identity_provider::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::identity_providers::update_identity_provider::run)
         }
-        Operation::CreateUserImportJob => {
-            Box::pin(run(body, async |input| operations::import::create_user_import_job::run(ctx, input).await)).await
-        }
-        Operation::DescribeUserImportJob => {
-            Box::pin(run(body, async |input| operations::import::describe_user_import_job::run(ctx, input).await)).await
-        }
-        Operation::GetCSVHeader => {
-            Box::pin(run(body, async |input| operations::import::get_csv_header::run(ctx, input).await)).await
-        }
-        Operation::ListUserImportJobs => {
-            Box::pin(run(body, async |input| operations::import::list_user_import_jobs::run(ctx, input).await)).await
-        }
-        Operation::StartUserImportJob => {
-            Box::pin(run(body, async |input| operations::import::start_user_import_job::run(ctx, input).await)).await
-        }
-        Operation::StopUserImportJob => {
-            Box::pin(run(body, async |input| operations::import::stop_user_import_job::run(ctx, input).await)).await
-        }
-        Operation::GetProvisionedLimit => {
-            Box::pin(run(body, async |input| operations::limits::get_provisioned_limit::run(ctx, input).await)).await
-        }
-        Operation::UpdateProvisionedLimit => {
-            Box::pin(run(body, async |input| operations::limits::update_provisioned_limit::run(ctx, input).await)).await
-        }
-        Operation::AdminDeleteSoftwareToken => {
-            Box::pin(run(body, async |input| operations::mfa::admin_delete_software_token::run(ctx, input).await)).await
-        }
-        Operation::AdminGetUserAuthFactors => {
-            Box::pin(run(body, async |input| operations::mfa::admin_get_user_auth_factors::run(ctx, input).await)).await
-        }
-        Operation::AdminSetUserMFAPreference => {
-            Box::pin(run(body, async |input| operations::mfa::admin_set_user_mfa_preference::run(ctx, input).await))
-                .await
-        }
-        Operation::AdminSetUserSettings => {
-            Box::pin(run(body, async |input| operations::mfa::admin_set_user_settings::run(ctx, input).await)).await
-        }
-        Operation::AssociateSoftwareToken => {
-            Box::pin(run(body, async |input| operations::mfa::associate_software_token::run(ctx, input).await)).await
-        }
-        Operation::GetUserAuthFactors => {
-            Box::pin(run(body, async |input| operations::mfa::get_user_auth_factors::run(ctx, input).await)).await
-        }
-        Operation::SetUserMFAPreference => {
-            Box::pin(run(body, async |input| operations::mfa::set_user_mfa_preference::run(ctx, input).await)).await
-        }
-        Operation::SetUserSettings => {
-            Box::pin(run(body, async |input| operations::mfa::set_user_settings::run(ctx, input).await)).await
-        }
-        Operation::VerifySoftwareToken => {
-            Box::pin(run(body, async |input| operations::mfa::verify_software_token::run(ctx, input).await)).await
-        }
+        Operation::CreateUserImportJob => run(ctx, body, operations::import::create_user_import_job::run),
+        Operation::DescribeUserImportJob => run(ctx, body, operations::import::describe_user_import_job::run),
+        Operation::GetCSVHeader => run(ctx, body, operations::import::get_csv_header::run),
+        Operation::ListUserImportJobs => run(ctx, body, operations::import::list_user_import_jobs::run),
+        Operation::StartUserImportJob => run(ctx, body, operations::import::start_user_import_job::run),
+        Operation::StopUserImportJob => run(ctx, body, operations::import::stop_user_import_job::run),
+        Operation::GetProvisionedLimit => run(ctx, body, operations::limits::get_provisioned_limit::run),
+        Operation::UpdateProvisionedLimit => run(ctx, body, operations::limits::update_provisioned_limit::run),
+        Operation::GetLogDeliveryConfiguration => run(ctx, body, operations::logs::get_log_delivery_configuration::run),
+        Operation::SetLogDeliveryConfiguration => run(ctx, body, operations::logs::set_log_delivery_configuration::run),
+        Operation::AdminDeleteSoftwareToken => run(ctx, body, operations::mfa::admin_delete_software_token::run),
+        Operation::AdminGetUserAuthFactors => run(ctx, body, operations::mfa::admin_get_user_auth_factors::run),
+        Operation::AdminSetUserMFAPreference => run(ctx, body, operations::mfa::admin_set_user_mfa_preference::run),
+        Operation::AdminSetUserSettings => run(ctx, body, operations::mfa::admin_set_user_settings::run),
+        Operation::AssociateSoftwareToken => run(ctx, body, operations::mfa::associate_software_token::run),
+        Operation::GetUserAuthFactors => run(ctx, body, operations::mfa::get_user_auth_factors::run),
+        Operation::SetUserMFAPreference => run(ctx, body, operations::mfa::set_user_mfa_preference::run),
+        Operation::SetUserSettings => run(ctx, body, operations::mfa::set_user_settings::run),
+        Operation::VerifySoftwareToken => run(ctx, body, operations::mfa::verify_software_token::run),
         Operation::CompleteWebAuthnRegistration => {
-            Box::pin(run(body, async |input| {
-                operations::passkeys::complete_web_authn_registration::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::passkeys::complete_web_authn_registration::run)
         }
-        Operation::DeleteWebAuthnCredential => {
-            Box::pin(run(body, async |input| operations::passkeys::delete_web_authn_credential::run(ctx, input).await))
-                .await
-        }
-        Operation::ListWebAuthnCredentials => {
-            Box::pin(run(body, async |input| operations::passkeys::list_web_authn_credentials::run(ctx, input).await))
-                .await
-        }
-        Operation::StartWebAuthnRegistration => {
-            Box::pin(run(body, async |input| operations::passkeys::start_web_authn_registration::run(ctx, input).await))
-                .await
-        }
-        Operation::AddCustomAttributes => {
-            Box::pin(run(body, async |input| operations::pools::add_custom_attributes::run(ctx, input).await)).await
-        }
-        Operation::CreateUserPool => {
-            Box::pin(run(body, async |input| operations::pools::create_user_pool::run(ctx, input).await)).await
-        }
-        Operation::DeleteUserPool => {
-            Box::pin(run(body, async |input| operations::pools::delete_user_pool::run(ctx, input).await)).await
-        }
-        Operation::DescribeUserPool => {
-            Box::pin(run(body, async |input| operations::pools::describe_user_pool::run(ctx, input).await)).await
-        }
-        Operation::GetUserPoolMfaConfig => {
-            Box::pin(run(body, async |input| operations::pools::get_user_pool_mfa_config::run(ctx, input).await)).await
-        }
-        Operation::ListUserPools => {
-            Box::pin(run(body, async |input| operations::pools::list_user_pools::run(ctx, input).await)).await
-        }
-        Operation::SetUserPoolMfaConfig => {
-            Box::pin(run(body, async |input| operations::pools::set_user_pool_mfa_config::run(ctx, input).await)).await
-        }
-        Operation::UpdateUserPool => {
-            Box::pin(run(body, async |input| operations::pools::update_user_pool::run(ctx, input).await)).await
-        }
-        Operation::AdminResetUserPassword => {
-            Box::pin(run(body, async |input| operations::recovery::admin_reset_user_password::run(ctx, input).await))
-                .await
-        }
-        Operation::ChangePassword => {
-            Box::pin(run(body, async |input| operations::recovery::change_password::run(ctx, input).await)).await
-        }
-        Operation::ConfirmForgotPassword => {
-            Box::pin(run(body, async |input| operations::recovery::confirm_forgot_password::run(ctx, input).await))
-                .await
-        }
-        Operation::ForgotPassword => {
-            Box::pin(run(body, async |input| operations::recovery::forgot_password::run(ctx, input).await)).await
-        }
-        Operation::CreateUserPoolReplica => {
-            Box::pin(run(body, async |input| operations::replicas::create_user_pool_replica::run(ctx, input).await))
-                .await
-        }
-        Operation::DeleteUserPoolReplica => {
-            Box::pin(run(body, async |input| operations::replicas::delete_user_pool_replica::run(ctx, input).await))
-                .await
-        }
-        Operation::ListUserPoolReplicas => {
-            Box::pin(run(body, async |input| operations::replicas::list_user_pool_replicas::run(ctx, input).await))
-                .await
-        }
-        Operation::UpdateUserPoolReplica => {
-            Box::pin(run(body, async |input| operations::replicas::update_user_pool_replica::run(ctx, input).await))
-                .await
-        }
-        Operation::CreateResourceServer => {
-            Box::pin(run(body, async |input| {
-                operations::resource_servers::create_resource_server::run(ctx, input).await
-            }))
-            .await
-        }
-        Operation::DeleteResourceServer => {
-            Box::pin(run(body, async |input| {
-                operations::resource_servers::delete_resource_server::run(ctx, input).await
-            }))
-            .await
-        }
+        Operation::DeleteWebAuthnCredential => run(ctx, body, operations::passkeys::delete_web_authn_credential::run),
+        Operation::ListWebAuthnCredentials => run(ctx, body, operations::passkeys::list_web_authn_credentials::run),
+        Operation::StartWebAuthnRegistration => run(ctx, body, operations::passkeys::start_web_authn_registration::run),
+        Operation::AddCustomAttributes => run(ctx, body, operations::pools::add_custom_attributes::run),
+        Operation::CreateUserPool => run(ctx, body, operations::pools::create_user_pool::run),
+        Operation::DeleteUserPool => run(ctx, body, operations::pools::delete_user_pool::run),
+        Operation::DescribeUserPool => run(ctx, body, operations::pools::describe_user_pool::run),
+        Operation::GetUserPoolMfaConfig => run(ctx, body, operations::pools::get_user_pool_mfa_config::run),
+        Operation::ListUserPools => run(ctx, body, operations::pools::list_user_pools::run),
+        Operation::SetUserPoolMfaConfig => run(ctx, body, operations::pools::set_user_pool_mfa_config::run),
+        Operation::UpdateUserPool => run(ctx, body, operations::pools::update_user_pool::run),
+        Operation::AdminResetUserPassword => run(ctx, body, operations::recovery::admin_reset_user_password::run),
+        Operation::ChangePassword => run(ctx, body, operations::recovery::change_password::run),
+        Operation::ConfirmForgotPassword => run(ctx, body, operations::recovery::confirm_forgot_password::run),
+        Operation::ForgotPassword => run(ctx, body, operations::recovery::forgot_password::run),
+        Operation::CreateUserPoolReplica => run(ctx, body, operations::replicas::create_user_pool_replica::run),
+        Operation::DeleteUserPoolReplica => run(ctx, body, operations::replicas::delete_user_pool_replica::run),
+        Operation::ListUserPoolReplicas => run(ctx, body, operations::replicas::list_user_pool_replicas::run),
+        Operation::UpdateUserPoolReplica => run(ctx, body, operations::replicas::update_user_pool_replica::run),
+        Operation::CreateResourceServer => run(ctx, body, operations::resource_servers::create_resource_server::run),
+        Operation::DeleteResourceServer => run(ctx, body, operations::resource_servers::delete_resource_server::run),
         Operation::DescribeResourceServer => {
-            Box::pin(run(body, async |input| {
-                operations::resource_servers::describe_resource_server::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::resource_servers::describe_resource_server::run)
         }
-        Operation::ListResourceServers => {
-            Box::pin(run(body, async |input| {
-                operations::resource_servers::list_resource_servers::run(ctx, input).await
-            }))
-            .await
-        }
-        Operation::UpdateResourceServer => {
-            Box::pin(run(body, async |input| {
-                operations::resource_servers::update_resource_server::run(ctx, input).await
-            }))
-            .await
-        }
-        Operation::AdminListUserSessions => {
-            Box::pin(run(body, async |input| operations::sessions::admin_list_user_sessions::run(ctx, input).await))
-                .await
-        }
-        Operation::AdminRevokeUserSession => {
-            Box::pin(run(body, async |input| operations::sessions::admin_revoke_user_session::run(ctx, input).await))
-                .await
-        }
+        Operation::ListResourceServers => run(ctx, body, operations::resource_servers::list_resource_servers::run),
+        Operation::UpdateResourceServer => run(ctx, body, operations::resource_servers::update_resource_server::run),
+        Operation::AdminListUserSessions => run(ctx, body, operations::sessions::admin_list_user_sessions::run),
+        Operation::AdminRevokeUserSession => run(ctx, body, operations::sessions::admin_revoke_user_session::run),
         Operation::GetUserPoolClientSessionConfiguration => {
-            Box::pin(run(body, async |input| {
-                operations::sessions::get_user_pool_client_session_configuration::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::sessions::get_user_pool_client_session_configuration::run)
         }
         Operation::GetUserPoolSessionConfiguration => {
-            Box::pin(run(body, async |input| {
-                operations::sessions::get_user_pool_session_configuration::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::sessions::get_user_pool_session_configuration::run)
         }
-        Operation::ListUserSessions => {
-            Box::pin(run(body, async |input| operations::sessions::list_user_sessions::run(ctx, input).await)).await
-        }
-        Operation::RevokeUserSession => {
-            Box::pin(run(body, async |input| operations::sessions::revoke_user_session::run(ctx, input).await)).await
-        }
+        Operation::ListUserSessions => run(ctx, body, operations::sessions::list_user_sessions::run),
+        Operation::RevokeUserSession => run(ctx, body, operations::sessions::revoke_user_session::run),
         Operation::SetUserPoolClientSessionConfiguration => {
-            Box::pin(run(body, async |input| {
-                operations::sessions::set_user_pool_client_session_configuration::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::sessions::set_user_pool_client_session_configuration::run)
         }
         Operation::SetUserPoolSessionConfiguration => {
-            Box::pin(run(body, async |input| {
-                operations::sessions::set_user_pool_session_configuration::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::sessions::set_user_pool_session_configuration::run)
         }
-        Operation::AdminInitiateAuth => {
-            Box::pin(run(body, async |input| operations::sign_in::admin_initiate_auth::run(ctx, input).await)).await
-        }
+        Operation::AdminInitiateAuth => run(ctx, body, operations::sign_in::admin_initiate_auth::run),
         Operation::AdminRespondToAuthChallenge => {
-            Box::pin(run(body, async |input| {
-                operations::sign_in::admin_respond_to_auth_challenge::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::sign_in::admin_respond_to_auth_challenge::run)
         }
-        Operation::InitiateAuth => {
-            Box::pin(run(body, async |input| operations::sign_in::initiate_auth::run(ctx, input).await)).await
-        }
-        Operation::RespondToAuthChallenge => {
-            Box::pin(run(body, async |input| operations::sign_in::respond_to_auth_challenge::run(ctx, input).await))
-                .await
-        }
-        Operation::AdminConfirmSignUp => {
-            Box::pin(run(body, async |input| operations::sign_up::admin_confirm_sign_up::run(ctx, input).await)).await
-        }
-        Operation::ConfirmSignUp => {
-            Box::pin(run(body, async |input| operations::sign_up::confirm_sign_up::run(ctx, input).await)).await
-        }
-        Operation::ResendConfirmationCode => {
-            Box::pin(run(body, async |input| operations::sign_up::resend_confirmation_code::run(ctx, input).await))
-                .await
-        }
-        Operation::SignUp => {
-            Box::pin(run(body, async |input| operations::sign_up::sign_up::run(ctx, input).await)).await
-        }
-        Operation::ListTagsForResource => {
-            Box::pin(run(body, async |input| operations::tags::list_tags_for_resource::run(ctx, input).await)).await
-        }
-        Operation::TagResource => {
-            Box::pin(run(body, async |input| operations::tags::tag_resource::run(ctx, input).await)).await
-        }
-        Operation::UntagResource => {
-            Box::pin(run(body, async |input| operations::tags::untag_resource::run(ctx, input).await)).await
-        }
-        Operation::CreateTerms => {
-            Box::pin(run(body, async |input| operations::terms::create_terms::run(ctx, input).await)).await
-        }
-        Operation::DeleteTerms => {
-            Box::pin(run(body, async |input| operations::terms::delete_terms::run(ctx, input).await)).await
-        }
-        Operation::DescribeTerms => {
-            Box::pin(run(body, async |input| operations::terms::describe_terms::run(ctx, input).await)).await
-        }
-        Operation::DescribeTermsByClient => {
-            Box::pin(run(body, async |input| operations::terms::describe_terms_by_client::run(ctx, input).await)).await
-        }
-        Operation::ListTerms => {
-            Box::pin(run(body, async |input| operations::terms::list_terms::run(ctx, input).await)).await
-        }
-        Operation::UpdateTerms => {
-            Box::pin(run(body, async |input| operations::terms::update_terms::run(ctx, input).await)).await
-        }
-        Operation::AdminUserGlobalSignOut => {
-            Box::pin(run(body, async |input| operations::tokens::admin_user_global_sign_out::run(ctx, input).await))
-                .await
-        }
-        Operation::GetTokensFromRefreshToken => {
-            Box::pin(run(body, async |input| operations::tokens::get_tokens_from_refresh_token::run(ctx, input).await))
-                .await
-        }
-        Operation::GlobalSignOut => {
-            Box::pin(run(body, async |input| operations::tokens::global_sign_out::run(ctx, input).await)).await
-        }
-        Operation::RevokeToken => {
-            Box::pin(run(body, async |input| operations::tokens::revoke_token::run(ctx, input).await)).await
-        }
-        Operation::AdminCreateUser => {
-            Box::pin(run(body, async |input| operations::users::admin_create_user::run(ctx, input).await)).await
-        }
-        Operation::AdminDeleteUser => {
-            Box::pin(run(body, async |input| operations::users::admin_delete_user::run(ctx, input).await)).await
-        }
-        Operation::AdminDeleteUserAttributes => {
-            Box::pin(run(body, async |input| operations::users::admin_delete_user_attributes::run(ctx, input).await))
-                .await
-        }
+        Operation::InitiateAuth => run(ctx, body, operations::sign_in::initiate_auth::run),
+        Operation::RespondToAuthChallenge => run(ctx, body, operations::sign_in::respond_to_auth_challenge::run),
+        Operation::AdminConfirmSignUp => run(ctx, body, operations::sign_up::admin_confirm_sign_up::run),
+        Operation::ConfirmSignUp => run(ctx, body, operations::sign_up::confirm_sign_up::run),
+        Operation::ResendConfirmationCode => run(ctx, body, operations::sign_up::resend_confirmation_code::run),
+        Operation::SignUp => run(ctx, body, operations::sign_up::sign_up::run),
+        Operation::ListTagsForResource => run(ctx, body, operations::tags::list_tags_for_resource::run),
+        Operation::TagResource => run(ctx, body, operations::tags::tag_resource::run),
+        Operation::UntagResource => run(ctx, body, operations::tags::untag_resource::run),
+        Operation::CreateTerms => run(ctx, body, operations::terms::create_terms::run),
+        Operation::DeleteTerms => run(ctx, body, operations::terms::delete_terms::run),
+        Operation::DescribeTerms => run(ctx, body, operations::terms::describe_terms::run),
+        Operation::DescribeTermsByClient => run(ctx, body, operations::terms::describe_terms_by_client::run),
+        Operation::ListTerms => run(ctx, body, operations::terms::list_terms::run),
+        Operation::UpdateTerms => run(ctx, body, operations::terms::update_terms::run),
+        Operation::AdminUserGlobalSignOut => run(ctx, body, operations::tokens::admin_user_global_sign_out::run),
+        Operation::GetClientToken => run(ctx, body, operations::tokens::get_client_token::run),
+        Operation::GetDerivedToken => run(ctx, body, operations::tokens::get_derived_token::run),
+        Operation::GetTokensFromRefreshToken => run(ctx, body, operations::tokens::get_tokens_from_refresh_token::run),
+        Operation::GlobalSignOut => run(ctx, body, operations::tokens::global_sign_out::run),
+        Operation::RevokeToken => run(ctx, body, operations::tokens::revoke_token::run),
+        Operation::AdminCreateUser => run(ctx, body, operations::users::admin_create_user::run),
+        Operation::AdminDeleteUser => run(ctx, body, operations::users::admin_delete_user::run),
+        Operation::AdminDeleteUserAttributes => run(ctx, body, operations::users::admin_delete_user_attributes::run),
         Operation::AdminDisableProviderForUser => {
-            Box::pin(run(body, async |input| operations::users::admin_disable_provider_for_user::run(ctx, input).await))
-                .await
+            run(ctx, body, operations::users::admin_disable_provider_for_user::run)
         }
-        Operation::AdminDisableUser => {
-            Box::pin(run(body, async |input| operations::users::admin_disable_user::run(ctx, input).await)).await
-        }
-        Operation::AdminEnableUser => {
-            Box::pin(run(body, async |input| operations::users::admin_enable_user::run(ctx, input).await)).await
-        }
-        Operation::AdminGetUser => {
-            Box::pin(run(body, async |input| operations::users::admin_get_user::run(ctx, input).await)).await
-        }
-        Operation::AdminLinkProviderForUser => {
-            Box::pin(run(body, async |input| operations::users::admin_link_provider_for_user::run(ctx, input).await))
-                .await
-        }
-        Operation::AdminSetUserPassword => {
-            Box::pin(run(body, async |input| operations::users::admin_set_user_password::run(ctx, input).await)).await
-        }
-        Operation::AdminUpdateUserAttributes => {
-            Box::pin(run(body, async |input| operations::users::admin_update_user_attributes::run(ctx, input).await))
-                .await
-        }
-        Operation::DeleteUser => {
-            Box::pin(run(body, async |input| operations::users::delete_user::run(ctx, input).await)).await
-        }
-        Operation::DeleteUserAttributes => {
-            Box::pin(run(body, async |input| operations::users::delete_user_attributes::run(ctx, input).await)).await
-        }
-        Operation::GetUser => {
-            Box::pin(run(body, async |input| operations::users::get_user::run(ctx, input).await)).await
-        }
+        Operation::AdminDisableUser => run(ctx, body, operations::users::admin_disable_user::run),
+        Operation::AdminEnableUser => run(ctx, body, operations::users::admin_enable_user::run),
+        Operation::AdminGetUser => run(ctx, body, operations::users::admin_get_user::run),
+        Operation::AdminLinkProviderForUser => run(ctx, body, operations::users::admin_link_provider_for_user::run),
+        Operation::AdminSetUserPassword => run(ctx, body, operations::users::admin_set_user_password::run),
+        Operation::AdminUpdateUserAttributes => run(ctx, body, operations::users::admin_update_user_attributes::run),
+        Operation::DeleteUser => run(ctx, body, operations::users::delete_user::run),
+        Operation::DeleteUserAttributes => run(ctx, body, operations::users::delete_user_attributes::run),
+        Operation::GetUser => run(ctx, body, operations::users::get_user::run),
         Operation::GetUserAttributeVerificationCode => {
-            Box::pin(run(body, async |input| {
-                operations::users::get_user_attribute_verification_code::run(ctx, input).await
-            }))
-            .await
+            run(ctx, body, operations::users::get_user_attribute_verification_code::run)
         }
-        Operation::ListUsers => {
-            Box::pin(run(body, async |input| operations::users::list_users::run(ctx, input).await)).await
-        }
-        Operation::UpdateUserAttributes => {
-            Box::pin(run(body, async |input| operations::users::update_user_attributes::run(ctx, input).await)).await
-        }
-        Operation::VerifyUserAttribute => {
-            Box::pin(run(body, async |input| operations::users::verify_user_attribute::run(ctx, input).await)).await
-        }
+        Operation::ListUsers => run(ctx, body, operations::users::list_users::run),
+        Operation::UpdateUserAttributes => run(ctx, body, operations::users::update_user_attributes::run),
+        Operation::VerifyUserAttribute => run(ctx, body, operations::users::verify_user_attribute::run),
         Operation::AdminListUserAuthEvents
         | Operation::AdminUpdateAuthEventFeedback
         | Operation::DescribeRiskConfiguration
-        | Operation::GetClientToken
-        | Operation::GetDerivedToken
-        | Operation::GetLogDeliveryConfiguration
         | Operation::GetSigningCertificate
-        | Operation::SetLogDeliveryConfiguration
         | Operation::SetRiskConfiguration
-        | Operation::UpdateAuthEventFeedback => Err(not_built(operation)),
+        | Operation::UpdateAuthEventFeedback => not_built(operation),
     }
 }

@@ -2,6 +2,8 @@
 
 mod generated;
 
+use std::{future::ready, pin::Pin};
+
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use wire::{ErrorKind, Operation};
@@ -19,7 +21,16 @@ pub async fn call(ctx: &Ctx, operation: Operation, body: &[u8]) -> Result<Vec<u8
     quotas::check(ctx, operation, &body)?;
     wire::check(operation.input(), &body).map_err(|rejection| ApiError::new(rejection.kind, rejection.message))?;
     drop_nulls(&mut body);
-    generated::dispatch(ctx, operation, body).await
+    generated::dispatch(ctx, operation, body).await.map_err(|error| in_words_of(operation, error))
+}
+
+/// An operation whose model does not know concurrent modifications calls them throttling: clients take it for that,
+/// and try again after a while.
+fn in_words_of(operation: Operation, mut error: ApiError) -> ApiError {
+    if error.kind == ErrorKind::ConcurrentModification && !operation.errors().contains(&error.kind) {
+        error.kind = ErrorKind::TooManyRequests;
+    }
+    error
 }
 
 /// A null counts as absent, in maps too: clients send `"DEVICE_KEY": null` (auth-flows.md §21).
@@ -34,22 +45,28 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-async fn run<I: DeserializeOwned, O: Serialize>(
-    body: Value,
-    operation: impl AsyncFnOnce(I) -> Result<O, ApiError>,
-) -> Result<Vec<u8>, ApiError> {
-    let input = serde_json::from_value(body)?;
-    let output = serde_json::to_vec(&operation(input).await?)?;
-    // An operation without an output shape answers `()`, which has no body.
-    if output == b"null" { Ok(Vec::new()) } else { Ok(output) }
+/// An operation that is under way. It is boxed, because otherwise every request would carry the largest of them around,
+/// and made here and not by whoever calls it, whose stack would have to hold one of each.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, ApiError>> + Send + 'a>>;
+
+fn run<'a, I, O, F>(ctx: &'a Ctx, body: Value, operation: fn(&'a Ctx, I) -> F) -> Running<'a>
+where
+    I: DeserializeOwned + Send + 'a,
+    O: Serialize + Send + 'a,
+    F: Future<Output = Result<O, ApiError>> + Send + 'a,
+{
+    Box::pin(async move {
+        let input = serde_json::from_value(body)?;
+        let output = serde_json::to_vec(&operation(ctx, input).await?)?;
+        // An operation without an output shape answers `()`, which has no body.
+        if output == b"null" { Ok(Vec::new()) } else { Ok(output) }
+    })
 }
 
-fn not_built(operation: Operation) -> ApiError {
-    ApiError::new(
+fn not_built<'a>(operation: Operation) -> Running<'a> {
+    let name = operation.name();
+    Box::pin(ready(Err(ApiError::new(
         ErrorKind::UnknownOperation,
-        format!(
-            "{} is not built yet in this version of Poolkeeper. docs/compatibility.md lists what is.",
-            operation.name()
-        ),
-    )
+        format!("{name} is not built yet in this version of Poolkeeper. docs/compatibility.md lists what is."),
+    ))))
 }

@@ -53,7 +53,7 @@ async fn outrun(server: &Server, operation: &str, request: Value) -> Answer {
         rival.execute_batch("COMMIT").unwrap();
         match polled {
             Poll::Ready(answer) => return answer,
-            Poll::Pending => timeout(PATIENCE, alarm.0.notified()).await.expect("the server's writer answers"),
+            Poll::Pending => timeout(PATIENCE, alarm.0.notified()).await.unwrap(),
         }
     }
 }

@@ -79,7 +79,7 @@ async fn functions_are_called_in_order() {
         srp.finish(&server).await.ok();
         assert_eq!(scene.told.sources(), whole);
 
-        sign_in(&server, &scene.client, "alice", "wrong").await.error();
+        drop(sign_in(&server, &scene.client, "alice", "wrong").await.error());
         assert_eq!(scene.told.sources(), ["PreAuthentication_Authentication"]);
 
         let parameters = json!({"REFRESH_TOKEN": token(&tokens, "RefreshToken")});

@@ -175,7 +175,7 @@ async fn a_function_is_asked_once_for_a_rotation_however_many_come_at_once() {
         let request = json!({"ClientId": scene.client, "RefreshToken": token(&tokens, "RefreshToken")});
         let renew = || server.call("GetTokensFromRefreshToken", request.clone());
         let (a, b, c, d) = tokio::join!(renew(), renew(), renew(), renew());
-        [a, b, c, d].map(Answer::ok);
+        drop([a, b, c, d].map(Answer::ok));
         assert_eq!(scene.told.take().len(), 4, "one event for each request");
     })
     .await;
@@ -233,13 +233,13 @@ async fn the_third_version_is_asked_about_clients_that_speak_for_themselves() {
                   "iamRolesToOverride": [],
                   "preferredRole": null
                 },
-                "clientMetadata": {
-                  "from": "GetClientToken"
-                },
                 "scopes": [
                   "files/read",
                   "files/write"
-                ]
+                ],
+                "clientMetadata": {
+                  "from": "GetClientToken"
+                }
               },
               "response": {
                 "claimsAndScopeOverrideDetails": null

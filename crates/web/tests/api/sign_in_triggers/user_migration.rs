@@ -147,11 +147,11 @@ async fn somebody_who_has_forgotten_the_password_comes_along_too() {
               },
               "triggerSource": "UserMigration_ForgotPassword",
               "request": {
+                "userAttributes": null,
+                "validationData": null,
                 "clientMetadata": {
                   "from": "ForgotPassword"
-                },
-                "userAttributes": null,
-                "validationData": null
+                }
               },
               "response": {
                 "userAttributes": null,
