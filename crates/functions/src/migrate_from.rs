@@ -125,10 +125,9 @@ impl Source {
     /// there. A temporary password is not made a lasting one. Somebody without a verified address, whom a reset would
     /// lock out, does not come along, and neither does somebody whose attributes cannot be read.
     async fn sign_in(&self, call: &Call, typed: &str, password: &str) -> Result<Option<Response>, Failure> {
-        let mut parameters = json!({"USERNAME": typed, "PASSWORD": password});
+        let mut parameters = BTreeMap::from([("USERNAME", typed.to_owned()), ("PASSWORD", password.to_owned())]);
         if let Some(secret) = &self.options.client_secret {
-            let hash = crypto::hash::secret_hash(typed, &self.options.client, secret.reveal());
-            parameters["SECRET_HASH"] = Value::from(hash);
+            parameters.insert("SECRET_HASH", crypto::hash::secret_hash(typed, &self.options.client, secret.reveal()));
         }
         let request =
             json!({"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": self.options.client, "AuthParameters": parameters});
@@ -244,13 +243,7 @@ impl Source {
     }
 
     /// Sends a request to the other pool.
-    async fn ask(
-        &self,
-        call: &Call,
-        operation: &str,
-        body: Value,
-        key: Option<&AccessKey>,
-    ) -> Result<Answer, Failure> {
+    async fn ask(&self, call: &Call, operation: &str, body: Value, key: Option<&AccessKey>) -> Result<Answer, Failure> {
         let request = self.request(call, operation, body, key)?;
         let answer = self.client.request(request).await.map_err(|error| {
             self.warn(call, &with_causes(&error));
@@ -396,12 +389,17 @@ enum Meaning {
     Fault,
 }
 
-/// Decision: wrong passwords, unknown and disabled users are the same: nobody comes along, and the client is told what it is told
-/// of unknown users. So is somebody who has not confirmed the sign-up there: nothing proves that this is their address.
+/// Decision: wrong passwords, unknown and disabled users, temporary passwords that have expired and sign-ups that were
+/// not confirmed are the same: nobody comes along, and the client is told what it is told of unknown users.
 fn meaning(name: &str, message: &str) -> Meaning {
     match (name, message) {
         ("UserNotFoundException" | "UserNotConfirmedException", _)
-        | ("NotAuthorizedException", "Incorrect username or password." | "User is disabled.") => Meaning::Nobody,
+        | (
+            "NotAuthorizedException",
+            "Incorrect username or password."
+            | "User is disabled."
+            | "Temporary password has expired and must be reset by an administrator.",
+        ) => Meaning::Nobody,
         ("PasswordResetRequiredException", _) => Meaning::MustReset,
         ("NotAuthorizedException", "Password attempts exceeded") => Meaning::Locked,
         _ => Meaning::Fault,

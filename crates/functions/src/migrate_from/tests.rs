@@ -19,7 +19,8 @@ const ID: &str = "0b9e6a4c-3f2d-4c58-9a57-2d1c3e4f5a6b";
 
 fn found(username: &str, more: &[(&str, &str)]) -> Found {
     let attributes = [("sub", ID), ("email", "Bob@example.com"), ("email_verified", "true"), ("identities", "[]")];
-    let list: Vec<Value> = attributes.iter().chain(more).map(|(name, value)| json!({"Name": name, "Value": value})).collect();
+    let list: Vec<Value> =
+        attributes.iter().chain(more).map(|(name, value)| json!({"Name": name, "Value": value})).collect();
     Found::of_user(&json!({"Username": username, "UserAttributes": list}))
 }
 
@@ -36,6 +37,11 @@ fn refusals_that_say_nothing_of_the_user_are_faults() {
         ("NotAuthorizedException", "Password attempts exceeded", Meaning::Locked),
         ("NotAuthorizedException", "Unable to verify secret hash for client client", Meaning::Fault),
         ("UserNotFoundException", "User does not exist.", Meaning::Nobody),
+        (
+            "NotAuthorizedException",
+            "Temporary password has expired and must be reset by an administrator.",
+            Meaning::Nobody,
+        ),
         ("UserNotConfirmedException", "User is not confirmed.", Meaning::Nobody),
         // Clients that hide unknown users are told this of somebody who must reset the password.
         ("PasswordResetRequiredException", "Incorrect username or password.", Meaning::MustReset),

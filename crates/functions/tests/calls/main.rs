@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod processes;
+mod sources;
 mod support;
 mod urls;
