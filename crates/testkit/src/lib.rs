@@ -18,6 +18,7 @@ mod coverage;
 mod entropy;
 mod functions;
 mod keys;
+mod records;
 mod server;
 pub mod srp;
 pub mod totp;
@@ -26,6 +27,7 @@ pub use answer::Answer;
 pub use entropy::SeededEntropy;
 pub use functions::{Function, Functions, ReadableKeys};
 pub use keys::stock;
+pub use records::Collector;
 pub use server::{Builder, Server};
 
 /// Runs a case on SQLite in memory and on SQLite in a file; where the environment names an engine, on that one alone.

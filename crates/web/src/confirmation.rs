@@ -66,7 +66,7 @@ async fn confirm(ctx: &Ctx, link: &Link) -> Result<(), ApiError> {
     if pool.verification_template.default_email_option != Some(DefaultEmailOptionType::ConfirmWithLink) {
         return Err(ApiError::expired_code());
     }
-    confirm_sign_up::confirm(ctx, &client, &pool, &link.user_name, &link.confirmation_code, false).await
+    confirm_sign_up::confirm(ctx, &client, &pool, &link.user_name, &link.confirmation_code).await
 }
 
 fn refused() -> Response {

@@ -16,6 +16,7 @@ mod discovery;
 mod header_text;
 mod health;
 mod inbox;
+mod kms;
 mod listen;
 mod meters;
 mod options;

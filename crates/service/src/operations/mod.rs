@@ -8,6 +8,7 @@ pub mod groups;
 pub mod identity_providers;
 pub mod import;
 pub mod limits;
+pub mod logs;
 pub mod mfa;
 pub mod passkeys;
 pub mod pools;

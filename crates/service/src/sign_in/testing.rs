@@ -26,6 +26,7 @@ pub(super) fn request(pool_id: &str) -> Request {
         challenge: None,
         client_metadata: None,
         validation_data: None,
+        endpoint: None,
     }
 }
 

@@ -443,37 +443,21 @@ async fn settings_that_contradict_the_services_rules_are_refused_by_both_operati
             json!({"AnalyticsConfiguration": {"ApplicationId": "0123456789abcdef0123456789abcdef"}}),
             "InvalidParameterException: Invalid analytics configuration given, either <application arn> or <application id, role arn, external id> are valid",
         ),
+        (
+            json!({"AnalyticsConfiguration": {"UserDataShared": true}}),
+            "InvalidParameterException: Invalid analytics configuration given, either <application arn> or <application id, role arn, external id> are valid",
+        ),
+        (
+            json!({"AnalyticsConfiguration": {
+                "ApplicationArn": "arn:aws:mobiletargeting:us-east-1:123456789012:apps/a", "ExternalId": "x"
+            }}),
+            "InvalidParameterException: Invalid analytics configuration given, either <application arn> or <application id, role arn, external id> are valid",
+        ),
     ];
     let before = describe(&server, &pool, &id).await;
     for (members, error) in &cases {
         assert_eq!(create(&server, &pool, members).await.error(), *error, "{members}");
         assert_eq!(update(&server, &pool, &id, members).await.error(), *error, "{members}");
-    }
-    assert_eq!(describe(&server, &pool, &id).await, before);
-}
-
-#[tokio::test]
-async fn what_is_not_honoured_is_refused_by_name() {
-    let server = Server::memory().await;
-    let pool = server.pool(json!({})).await;
-    let (_, id) = client_of(create(&server, &pool, &json!({"GenerateSecret": true})).await);
-    let cases = [
-        (
-            json!({"AnalyticsConfiguration": {"ApplicationArn": "arn:aws:mobiletargeting:us-east-1:123456789012:apps/a"}}),
-            "AnalyticsConfiguration",
-        ),
-    ];
-    let before = describe(&server, &pool, &id).await;
-    for (members, name) in &cases {
-        let error = format!(
-            "InvalidParameterException: {name} is not supported by this Poolkeeper version yet. See docs/compatibility.md."
-        );
-        assert_eq!(
-            create(&server, &pool, &with(members.clone(), &json!({"GenerateSecret": true}))).await.error(),
-            error,
-            "{members}"
-        );
-        assert_eq!(update(&server, &pool, &id, members).await.error(), error, "{members}");
     }
     assert_eq!(describe(&server, &pool, &id).await, before);
 }
@@ -492,7 +476,7 @@ async fn values_that_mean_off_are_taken() {
         "AllowedOAuthFlows": [],
         "AllowedOAuthScopes": [],
         "AllowedOAuthFlowsUserPoolClient": false,
-        "AnalyticsConfiguration": null,
+        "AnalyticsConfiguration": {},
         "EnablePropagateAdditionalUserContextData": false
     });
     let (mut plain, _) = client_of(create(&server, &pool, &json!({})).await);

@@ -1,6 +1,6 @@
 //! VerifySoftwareToken (auth-flows.md §13): the first code from an app shows that it has the secret; the user has a
-//! software token from then on. With a session nothing else is needed for the next sign-in to ask for it; with an access
-//! token the user switches it on by SetUserMFAPreference.
+//! software token from then on. With a session nothing else is needed for the next sign-in to ask for it, and the answer
+//! to MFA_SETUP switches it on; with an access token the user does that by SetUserMFAPreference.
 //!
 //! Order: exactly one of access token and session, who that is, whether the pool offers software tokens, limit of wrong
 //! codes, code; then the token, its last used step and the end of what was pending change together. A session is used

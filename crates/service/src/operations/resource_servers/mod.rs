@@ -16,7 +16,7 @@ use crate::{ApiError, Ctx};
 ///
 /// # Errors
 /// `ResourceNotFoundException`.
-async fn find(ctx: &Ctx, pool_id: &str, identifier: &str) -> Result<Stored<ResourceServer>, ApiError> {
+pub(super) async fn find(ctx: &Ctx, pool_id: &str, identifier: &str) -> Result<Stored<ResourceServer>, ApiError> {
     let found = ctx.app.store.part::<ResourceServer>(pool_id, identifier).await?;
     found.ok_or_else(|| ApiError::not_found(format!("Resource server {identifier} does not exist.")))
 }

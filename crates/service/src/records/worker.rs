@@ -1,0 +1,102 @@
+//! The task of each destination: takes what waits for it and hands it over.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, task::JoinSet, time};
+use tokio_util::sync::CancellationToken;
+
+use super::{Destination, Record, count};
+use crate::App;
+
+/// Records that are handed over together.
+const BATCH: usize = 200;
+/// How long a destination may take for them.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How often the same ones are handed over.
+const TRIES: u32 = 3;
+/// How long is waited after a failure, and twice as long after the next one.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long what waits at the end of the server may take.
+const LAST: Duration = Duration::from_secs(5);
+
+/// Hands records over until `shutdown`; what waits then is handed over once more, which takes at most five seconds.
+/// Whatever has run before it for the same [`App`] goes on, so run it once per process.
+pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
+    let mut lanes = JoinSet::new();
+    for lane in app.records.lanes() {
+        if let Some(waiting) = lane.waiting() {
+            let task = Task { app: app.clone(), kind: lane.kind, destination: lane.destination.clone() };
+            lanes.spawn(task.work(waiting, shutdown.clone()));
+        }
+    }
+    while lanes.join_next().await.is_some() {}
+}
+
+struct Task {
+    app: Arc<App>,
+    kind: &'static str,
+    destination: Arc<dyn Destination>,
+}
+
+impl Task {
+    async fn work(self, mut waiting: mpsc::Receiver<Record>, shutdown: CancellationToken) {
+        let mut records = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                _ = waiting.recv_many(&mut records, BATCH) => {}
+            }
+            let batch: Arc<[Record]> = std::mem::take(&mut records).into();
+            self.hand_over(&batch, &shutdown).await;
+        }
+        waiting.close();
+        let end = time::Instant::now() + LAST;
+        while waiting.recv_many(&mut records, BATCH).await > 0 {
+            let batch: Arc<[Record]> = std::mem::take(&mut records).into();
+            let outcome = time::timeout_at(end, self.destination.take(batch.clone())).await;
+            self.noted(batch.len(), outcome.unwrap_or_else(|_elapsed| Err("the server ends".to_owned())));
+        }
+    }
+
+    /// Tries until these are taken, or have been tried often enough.
+    async fn hand_over(&self, batch: &Arc<[Record]>, shutdown: &CancellationToken) {
+        let mut pause = PAUSE;
+        for attempt in 1..=TRIES {
+            let taking = time::timeout(LONGEST, self.destination.take(batch.clone()));
+            let outcome = tokio::select! {
+                outcome = taking => outcome.unwrap_or_else(|_elapsed| Err(format!("no answer in {LONGEST:?}"))),
+                // At the end of the server there is less time.
+                () = ends(shutdown) => Err("the server ends".to_owned()),
+            };
+            match outcome {
+                Err(reason) if attempt < TRIES && !shutdown.is_cancelled() => {
+                    tracing::debug!(kind = self.kind, attempt, reason, "records not taken; trying again");
+                }
+                outcome => return self.noted(batch.len(), outcome),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = time::sleep(pause) => {}
+            }
+            pause *= 2;
+        }
+    }
+
+    fn noted(&self, number: usize, outcome: Result<(), String>) {
+        let outcome = match outcome {
+            Ok(()) => "delivered",
+            Err(reason) => {
+                tracing::warn!(kind = self.kind, records = number, reason, "records not taken and dropped");
+                "failed"
+            }
+        };
+        count(&self.app, self.kind, outcome, number);
+    }
+}
+
+/// The time that is left when the server ends.
+async fn ends(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    time::sleep(LAST / 2).await;
+}
