@@ -14,7 +14,11 @@ use hyper::{Request, body::Bytes, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
-use crate::{populate::Scene, postgres::Reached, scenarios::Scenario};
+use crate::{
+    populate::Scene,
+    postgres::Reached,
+    scenarios::{Scenario, Step},
+};
 
 /// A connection to the server.
 pub struct Connection {
@@ -74,10 +78,46 @@ impl std::ops::Sub for Cpu {
 /// What a run has shown.
 pub struct Run {
     /// Answers that were successes.
-    done: u64,
+    pub done: u64,
     errors: u64,
-    elapsed: Duration,
-    latencies: Vec<f32>,
+    /// How long it took until the last answer.
+    pub elapsed: Duration,
+    latencies: Latencies,
+}
+
+/// Times of answers in milliseconds, the shortest first.
+pub struct Latencies(Vec<f32>);
+
+impl Latencies {
+    /// Sorts them.
+    pub fn new(mut milliseconds: Vec<f32>) -> Self {
+        milliseconds.sort_by(f32::total_cmp);
+        Self(milliseconds)
+    }
+
+    /// The time that this share of the answers stayed below; 0.5 is the median.
+    pub fn percentile(&self, share: f64) -> f32 {
+        let last = self.0.len().saturating_sub(1);
+        self.0.get((last as f64 * share) as usize).copied().unwrap_or_default()
+    }
+
+    /// How many there are.
+    pub const fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl std::fmt::Display for Latencies {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [p50, p95, p99] = [0.50, 0.95, 0.99].map(|share| self.percentile(share));
+        write!(formatter, "p50 {p50:.2} ms, p95 {p95:.2} ms, p99 {p99:.2} ms")
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:.0} per second, {}, {} errors", self.rate(), self.latencies, self.errors)
+    }
 }
 
 impl Run {
@@ -86,9 +126,9 @@ impl Run {
         self.done as f64 / self.elapsed.as_secs_f64()
     }
 
-    fn percentile(&self, share: f64) -> f32 {
-        let last = self.latencies.len().saturating_sub(1);
-        self.latencies.get((last as f64 * share) as usize).copied().unwrap_or_default()
+    /// The median, in milliseconds.
+    pub fn median(&self) -> f32 {
+        self.latencies.percentile(0.50)
     }
 
     /// A line of the table. By CPU: the rate if the nodes and the database had the machine to themselves, whatever the
@@ -105,9 +145,9 @@ impl Run {
             "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {:.3} | {} | {:.0} | {:.0} % | {:.0} % | {} |",
             scenario.name(),
             self.rate(),
-            self.percentile(0.50),
-            self.percentile(0.95),
-            self.percentile(0.99),
+            self.latencies.percentile(0.50),
+            self.latencies.percentile(0.95),
+            self.latencies.percentile(0.99),
             self.errors,
             milliseconds(cpu.nodes),
             or_dash(per_request.map(|cost| format!("{cost:.3}"))),
@@ -119,7 +159,7 @@ impl Run {
     }
 }
 
-/// Runs a scenario for `time` over `connections`, which lead to the nodes in turn.
+/// Runs a scenario for `time`, or until it is used up, over `connections`, which lead to the nodes in turn.
 pub async fn run(scene: &Arc<Scene>, scenario: Scenario, time: Duration, connections: usize) -> anyhow::Result<Run> {
     let numbers = Arc::new(AtomicU64::new(0));
     let mut tasks = tokio::task::JoinSet::new();
@@ -132,10 +172,10 @@ pub async fn run(scene: &Arc<Scene>, scenario: Scenario, time: Duration, connect
             while started.elapsed() < time {
                 let number = numbers.fetch_add(1, Ordering::Relaxed);
                 let sent = Instant::now();
-                if scenario.step(&scene, &mut connection, number).await? {
-                    latencies.push(sent.elapsed().as_secs_f32() * 1_000.0);
-                } else {
-                    errors += 1;
+                match scenario.step(&scene, &mut connection, number).await? {
+                    Step::Done => latencies.push(sent.elapsed().as_secs_f32() * 1_000.0),
+                    Step::Failed => errors += 1,
+                    Step::UsedUp => break,
                 }
             }
             anyhow::Ok((latencies, errors))
@@ -148,8 +188,7 @@ pub async fn run(scene: &Arc<Scene>, scenario: Scenario, time: Duration, connect
         errors += failed;
     }
     let elapsed = started.elapsed();
-    latencies.sort_by(f32::total_cmp);
-    Ok(Run { done: latencies.len() as u64, errors, elapsed, latencies })
+    Ok(Run { done: latencies.len() as u64, errors, elapsed, latencies: Latencies::new(latencies) })
 }
 
 /// Requests per second of the server that does nothing.

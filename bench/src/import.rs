@@ -11,6 +11,8 @@ use serde_json::json;
 
 use crate::{cores, driver::Connection, populate::Scene, target::Target};
 
+/// Its name.
+pub const NAME: &str = "import";
 /// Users whom one job can import.
 const MOST: usize = 500_000;
 /// How often the job is looked at.

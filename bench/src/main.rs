@@ -5,19 +5,24 @@
 //! On PostgreSQL, writes and reads of rows are compared with what `pgbench` reaches on the same server.
 //!
 //! Order: bounds; then for each store, number of users and number of nodes: a fresh database is filled, the nodes are
-//! started on it, each scenario runs for a while with the driver beside them; then the table.
+//! started on it, each scenario runs for a while with the driver beside them; then the table. Below it stands what is no
+//! rate: an import, and scenarios for which the nodes are started again, some with another configuration.
 
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 #![expect(clippy::indexing_slicing, reason = "indexing JSON by name answers null where there is nothing")]
 
 mod bounds;
+mod cold_start;
+mod custom_message;
 mod driver;
 mod import;
 mod listing;
+mod outbox;
 mod populate;
 mod postgres;
 mod process;
 mod scenarios;
+mod srp;
 mod target;
 
 use std::{path::PathBuf, time::Duration};
@@ -54,7 +59,8 @@ struct Arguments {
     /// Users that the scenario import brings in
     #[arg(long, default_value_t = 100_000)]
     import: usize,
-    /// Only these scenarios (see the table for names; import stands below it)
+    /// Only these scenarios: those of the table by their names there; import, cold-start, outbox and custom-message,
+    /// which stand below it
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -64,11 +70,33 @@ enum Inner {
     /// The server that does nothing, for the HTTP bound
     #[command(hide = true)]
     Hello,
+    /// The handler of the scenario custom-message
+    #[command(hide = true)]
+    Handler,
 }
 
+/// Scenarios that stand below the table.
+const OTHERS: [&str; 4] = [import::NAME, cold_start::NAME, outbox::NAME, custom_message::NAME];
+
 impl Arguments {
-    fn wants(&self, scenario: Scenario) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| name == scenario.name())
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    /// Refuses scenarios that there are not, and those that need more users.
+    fn check(&self) -> anyhow::Result<()> {
+        let known: Vec<_> = scenarios::ALL.iter().map(|scenario| scenario.name()).chain(OTHERS).collect();
+        for name in &self.only {
+            anyhow::ensure!(known.contains(&name.as_str()), "--only {name}: choose among {}", known.join(", "));
+        }
+        let codes = Scenario::SrpTotpSignIn.name();
+        anyhow::ensure!(
+            !self.wants(codes) || self.users.iter().all(|users| *users > populate::ACTIVE),
+            "the users with software tokens come after the first {}: give more --users, or name others than {codes} with \
+             --only",
+            populate::ACTIVE
+        );
+        Ok(())
     }
 
     fn time(&self) -> Duration {
@@ -79,8 +107,10 @@ impl Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if matches!(arguments.inner, Some(Inner::Hello)) {
-        return process::hello().await;
+    match arguments.inner {
+        Some(Inner::Hello) => return process::hello().await,
+        Some(Inner::Handler) => return custom_message::handle(),
+        None => arguments.check()?,
     }
     // Before anything is measured: what cannot be opened should not cost minutes.
     let targets = arguments.store.iter().map(|text| Target::open(text)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -114,14 +144,18 @@ async fn measure(
         arguments.seconds
     );
     let database = target.database()?;
-    let scene = populate::scene(&arguments.binary, &database, nodes, users).await?;
+    let mut scene = populate::scene(&arguments.binary, &database, nodes, users).await?;
     database.prepare_rates()?;
     println!(
         "| scenario | per second | p50 ms | p95 ms | p99 ms | errors | server CPU ms | database CPU ms | bound per second \
          | ratio | ratio by CPU | ratio by database CPU |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
     let mut rates = Vec::new();
-    for scenario in scenarios::ALL.iter().copied().filter(|scenario| arguments.wants(*scenario)) {
+    for scenario in scenarios::ALL.iter().copied().filter(|scenario| arguments.wants(scenario.name())) {
+        let asks_for_codes = scenario == Scenario::SrpTotpSignIn;
+        if asks_for_codes {
+            scene.ask_for_codes(true).await?;
+        }
         let before = database.reach(scenario.load(), time, connections)?;
         let cpu = scene.cpu(target)?;
         let run = driver::run(&scene, scenario, time, connections).await?;
@@ -135,16 +169,28 @@ async fn measure(
             _ => Reached { rate: scenario.bound(bounds), database_cpu: None },
         };
         println!("{}", run.row(scenario, cpu, bound));
-    }
-    // Last, because the pool has more users then.
-    if arguments.only.is_empty() || arguments.only.iter().any(|name| name == "import") {
-        import::run(&scene, target, arguments.import).await?;
+        if asks_for_codes {
+            scene.ask_for_codes(false).await?;
+        }
     }
     if !rates.is_empty() {
         println!("pgbench before and after: {}", rates.join("; "));
     }
     let memory: Vec<_> = scene.memory()?.iter().map(|size| format!("{size:.1} MiB")).collect();
     println!("resident memory of each node: {}", memory.join(", "));
+    if arguments.wants(cold_start::NAME) {
+        cold_start::run(&mut scene).await?;
+    }
+    if arguments.wants(outbox::NAME) {
+        outbox::run(&mut scene, time, connections).await?;
+    }
+    if arguments.wants(custom_message::NAME) {
+        custom_message::run(&mut scene, time, connections).await?;
+    }
+    // Last, because the pool has more users then.
+    if arguments.wants(import::NAME) {
+        import::run(&scene, target, arguments.import).await?;
+    }
     Ok(())
 }
 

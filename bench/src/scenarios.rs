@@ -1,10 +1,6 @@
 //! What is measured.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::Context;
-use base64::{Engine, engine::general_purpose::STANDARD};
-use crypto::srp::client::{Answer, Login};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,6 +9,7 @@ use crate::{
     listing,
     populate::{PASSWORD, Scene},
     postgres::Load,
+    srp,
 };
 
 /// A kind of request.
@@ -28,8 +25,12 @@ pub enum Scenario {
     PasswordSignIn,
     /// InitiateAuth with USER_SRP_AUTH and RespondToAuthChallenge.
     SrpSignIn,
+    /// The same, with a code of a software token after it.
+    SrpTotpSignIn,
     /// InitiateAuth with REFRESH_TOKEN_AUTH.
     Refresh,
+    /// GetTokensFromRefreshToken with a client whose refresh tokens are rotated: each takes the place of the one before.
+    RefreshRotation,
     /// GetUser.
     GetUser,
     /// AdminGetUser.
@@ -51,7 +52,9 @@ pub const ALL: &[Scenario] = &[
     Scenario::AdminCreateUser,
     Scenario::PasswordSignIn,
     Scenario::SrpSignIn,
+    Scenario::SrpTotpSignIn,
     Scenario::Refresh,
+    Scenario::RefreshRotation,
     Scenario::GetUser,
     Scenario::AdminGetUser,
     Scenario::ListUsersExact,
@@ -59,6 +62,16 @@ pub const ALL: &[Scenario] = &[
     Scenario::ListPageFirst,
     Scenario::ListPageDeep,
 ];
+
+/// How one unit of a scenario has ended.
+pub enum Step {
+    /// Well.
+    Done,
+    /// With an error of the server.
+    Failed,
+    /// There is nothing left to do it with, and there will not be soon.
+    UsedUp,
+}
 
 impl Scenario {
     /// Its name in the table.
@@ -69,7 +82,9 @@ impl Scenario {
             Self::AdminCreateUser => "admin-create-user",
             Self::PasswordSignIn => "password-sign-in",
             Self::SrpSignIn => "srp-sign-in",
+            Self::SrpTotpSignIn => "srp-totp-sign-in",
             Self::Refresh => "refresh",
+            Self::RefreshRotation => "refresh-rotation",
             Self::GetUser => "get-user",
             Self::AdminGetUser => "admin-get-user",
             Self::ListUsersExact => "list-users-exact",
@@ -88,7 +103,9 @@ impl Scenario {
             | Self::AdminCreateUser
             | Self::PasswordSignIn
             | Self::SrpSignIn
+            | Self::SrpTotpSignIn
             | Self::Refresh
+            | Self::RefreshRotation
             | Self::ListUsersPrefix
             | Self::ListPageFirst
             | Self::ListPageDeep => None,
@@ -105,8 +122,9 @@ impl Scenario {
             // The verifier of a new password is one modular exponentiation.
             Self::SignUp | Self::AdminCreateUser => bounds.base_two,
             Self::PasswordSignIn => together(&[signatures, bounds.base_two]),
-            Self::SrpSignIn => together(&[signatures, bounds.proofs]),
-            Self::Refresh => signatures,
+            // What checks a code is a thousandth of that.
+            Self::SrpSignIn | Self::SrpTotpSignIn => together(&[signatures, bounds.proofs]),
+            Self::Refresh | Self::RefreshRotation => signatures,
             Self::GetUser
             | Self::AdminGetUser
             | Self::ListUsersExact
@@ -116,8 +134,8 @@ impl Scenario {
         }
     }
 
-    /// One unit of it; whether it succeeded.
-    pub async fn step(self, scene: &Scene, connection: &mut Connection, number: u64) -> anyhow::Result<bool> {
+    /// One unit of it.
+    pub async fn step(self, scene: &Scene, connection: &mut Connection, number: u64) -> anyhow::Result<Step> {
         let active = &scene.active;
         let user = active.get(usize::try_from(number)? % active.len()).context("there are active users")?;
         let client = &scene.client;
@@ -140,13 +158,7 @@ impl Scenario {
                 });
                 ("AdminCreateUser", members)
             }
-            Self::PasswordSignIn => {
-                let parameters = json!({"USERNAME": user.name, "PASSWORD": PASSWORD});
-                (
-                    "InitiateAuth",
-                    json!({"ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters}),
-                )
-            }
+            Self::PasswordSignIn => ("InitiateAuth", password_sign_in(client, &user.name)),
             Self::Refresh => {
                 let parameters = json!({"REFRESH_TOKEN": user.refresh_token});
                 (
@@ -162,43 +174,33 @@ impl Scenario {
             Self::ListUsersPrefix => ("ListUsers", listing::prefix(&scene.pool, &scene.any_user(number))),
             Self::ListPageFirst => ("ListUsers", listing::page(&scene.pool, None)),
             Self::ListPageDeep => ("ListUsers", listing::page(&scene.pool, scene.deep_page.as_deref())),
-            Self::SrpSignIn => return srp(scene, connection, &user.name).await,
+            Self::RefreshRotation => return rotate(scene, connection, &user.rotated_token).await,
+            Self::SrpSignIn => return srp::sign_in(scene, connection, &user.name).await,
+            Self::SrpTotpSignIn => return srp::sign_in_with_code(scene, connection, number).await,
         };
         let (status, answer) = connection.call(operation, body.to_string()).await?;
         // Nobody is found quickly.
-        Ok(status == 200 && !answer.starts_with(br#"{"Users":[]"#))
+        let is_done = status == 200 && !answer.starts_with(br#"{"Users":[]"#);
+        Ok(if is_done { Step::Done } else { Step::Failed })
     }
 }
 
-/// Both halves of an SRP sign-in, with the client's arithmetic.
-async fn srp(scene: &Scene, connection: &mut Connection, name: &str) -> anyhow::Result<bool> {
-    let parameters = json!({"USERNAME": name, "SRP_A": scene.srp.srp_a()});
-    let request = json!({"ClientId": scene.client, "AuthFlow": "USER_SRP_AUTH", "AuthParameters": parameters});
-    let challenge = connection.json("InitiateAuth", request).await?;
-    let text = |name: &str| {
-        challenge["ChallengeParameters"][name].as_str().map(str::to_owned).context("a challenge parameter")
-    };
-    let (salt, public, block, id) = (text("SALT")?, text("SRP_B")?, text("SECRET_BLOCK")?, text("USER_ID_FOR_SRP")?);
-    let timestamp = now()?;
-    let secret_block = STANDARD.decode(&block)?;
-    let login = Login { pool_name: domain::pool::short_name(&scene.pool), user_id: &id, password: PASSWORD };
-    let answer = Answer { salt: &salt, srp_b: &public, secret_block: &secret_block };
-    let signature =
-        scene.srp.sign(login, answer, &timestamp).map_err(|error| anyhow::anyhow!("the client's half: {error}"))?;
-    let responses = json!({
-        "USERNAME": id,
-        "PASSWORD_CLAIM_SECRET_BLOCK": block,
-        "PASSWORD_CLAIM_SIGNATURE": STANDARD.encode(signature),
-        "TIMESTAMP": timestamp,
-    });
-    let request =
-        json!({"ClientId": scene.client, "ChallengeName": "PASSWORD_VERIFIER", "ChallengeResponses": responses});
-    let answer: Value = connection.json("RespondToAuthChallenge", request).await?;
-    Ok(answer["AuthenticationResult"]["AccessToken"].is_string())
+/// An InitiateAuth that ends with tokens.
+pub fn password_sign_in(client: &str, name: &str) -> Value {
+    let parameters = json!({"USERNAME": name, "PASSWORD": PASSWORD});
+    json!({"ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters})
 }
 
-/// The present moment as SRP clients write it.
-fn now() -> anyhow::Result<String> {
-    let seconds = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
-    crypto::srp::timestamp::format_timestamp(seconds).context("the clock shows a date")
+/// The next link of a user's chain of refresh tokens; one at a time, since a token that was rotated is good no more.
+async fn rotate(
+    scene: &Scene,
+    connection: &mut Connection,
+    refresh_token: &tokio::sync::Mutex<String>,
+) -> anyhow::Result<Step> {
+    let mut refresh_token = refresh_token.lock().await;
+    let request = json!({"ClientId": scene.rotating_client, "RefreshToken": *refresh_token});
+    let answer = connection.json("GetTokensFromRefreshToken", request).await?;
+    let next = answer["AuthenticationResult"]["RefreshToken"].as_str().context("a rotated token has a successor")?;
+    next.clone_into(&mut refresh_token);
+    Ok(Step::Done)
 }

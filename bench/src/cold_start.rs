@@ -1,0 +1,53 @@
+//! The scenario `cold-start`: whether the first sign-in after a start is as fast as the thousandth.
+
+use std::{sync::Arc, time::Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    driver::Latencies,
+    populate::Scene,
+    scenarios::{Scenario, Step},
+};
+
+/// Its name.
+pub const NAME: &str = "cold-start";
+/// One first sign-in says little: the median of so many starts counts.
+const STARTS: u64 = 7;
+/// Sign-ins after each start, one at a time.
+const SIGN_INS: u64 = 1_000;
+
+/// Starts the nodes again and again, has users sign in with passwords at the first one, and prints how long the first
+/// and the thousandth sign-in took.
+pub async fn run(scene: &mut Arc<Scene>) -> anyhow::Result<()> {
+    let bar = ProgressBar::new(STARTS * SIGN_INS)
+        .with_style(ProgressStyle::with_template("signing in {bar:40} {pos}/{len} {eta}")?);
+    let (mut first, mut thousandth, mut between) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        Scene::restart(scene, "")?;
+        let mut connection = scene.connect().await?;
+        for number in 0..SIGN_INS {
+            let sent = Instant::now();
+            let step = Scenario::PasswordSignIn.step(scene, &mut connection, number).await?;
+            anyhow::ensure!(matches!(step, Step::Done), "a sign-in after a start failed");
+            let milliseconds = sent.elapsed().as_secs_f32() * 1_000.0;
+            match number + 1 {
+                1 => first.push(milliseconds),
+                SIGN_INS => thousandth.push(milliseconds),
+                _ => between.push(milliseconds),
+            }
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    let [first, thousandth, between] = [first, thousandth, between].map(Latencies::new);
+    println!(
+        "{NAME}: password sign-ins after {STARTS} starts, one at a time: the first {:.2} ms (median; {:.2} ms at most), the \
+         thousandth {:.2} ms (median), {:.2} times that; all between: {between}",
+        first.percentile(0.5),
+        first.percentile(1.0),
+        thousandth.percentile(0.5),
+        first.percentile(0.5) / thousandth.percentile(0.5),
+    );
+    Ok(())
+}
