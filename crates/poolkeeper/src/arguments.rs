@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::seed::SeedOptions;
 
@@ -24,6 +24,9 @@ const IMPORT_EXAMPLES: &str = "Examples:
 const RESHAPE_EXAMPLES: &str = "Examples:
   poolkeeper reshape --user-pool-id eu-west-1_AbCdEfGh1 --alias-attributes email,preferred_username \\
     --username-attributes none --required email --config poolkeeper.toml";
+const REQUEUE_EXAMPLES: &str = "Examples:
+  poolkeeper messages list --state dead --config poolkeeper.toml
+  poolkeeper messages requeue --user-pool-id eu-west-1_AbCdEfGh1 --config poolkeeper.toml";
 const DOCTOR_EXAMPLES: &str = "Examples:
   poolkeeper doctor --config poolkeeper.toml
   poolkeeper doctor --config poolkeeper.toml --json | jq '.checks[] | select(.status != \"ok\")'";
@@ -170,6 +173,12 @@ pub enum Command {
         #[command(flatten)]
         store: StoreOptions,
     },
+    /// Look at the messages that wait or were given up, and let them be tried again
+    Messages {
+        /// What to do with messages.
+        #[command(subcommand)]
+        command: MessagesCommand,
+    },
     /// Check everything that a server needs, and say what to do about what is not in order
     ///
     /// Looks at the configuration as `serve` would use it, at the master key, the database, what is in it, and the mail
@@ -293,6 +302,91 @@ pub enum KeysCommand {
         #[command(flatten)]
         store: StoreOptions,
     },
+}
+
+/// `poolkeeper messages …`
+#[derive(Debug, Subcommand)]
+pub enum MessagesCommand {
+    /// Print messages as JSON lines, newest first; servers may be at work
+    ///
+    /// Neither codes nor whole addresses are shown.
+    List {
+        /// Which ones.
+        #[command(flatten)]
+        filter: MessageFilter,
+        /// At most so many
+        #[arg(long, default_value_t = 1_000, value_name = "NUMBER")]
+        limit: usize,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Print one message as JSON; servers may be at work
+    Show {
+        /// The message's id, also in its Message-ID
+        id: String,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Let messages that were given up be tried again at once (with SQLite, stop the server first)
+    ///
+    /// A message that is older than a day gets one more try. Codes do not become valid again: of most messages that were
+    /// given up long ago, users have to ask for another one.
+    #[command(after_long_help = REQUEUE_EXAMPLES)]
+    Requeue {
+        /// Ids of messages; without any, all that were given up
+        ids: Vec<String>,
+        /// Only messages of this user pool
+        #[arg(long, value_name = "ID")]
+        user_pool_id: Option<String>,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Remove messages that were given up, or are in another state (with SQLite, stop the server first)
+    Drop {
+        /// Ids of messages; without any, all in the given state
+        ids: Vec<String>,
+        /// Which ones; those that were given up unless --state says something else.
+        #[command(flatten)]
+        filter: MessageFilter,
+        /// Where the data is.
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+}
+
+/// Which messages a command is about.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MessageFilter {
+    /// Only messages of this user pool
+    #[arg(long, value_name = "ID")]
+    pub user_pool_id: Option<String>,
+    /// Only messages in this state
+    #[arg(long, value_enum)]
+    pub state: Option<MessageStateChoice>,
+}
+
+/// Where a message is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MessageStateChoice {
+    /// Waiting for its sender, or for the next try
+    Pending,
+    /// Handed over, and kept for the inbox
+    Sent,
+    /// Given up
+    Dead,
+}
+
+impl From<MessageStateChoice> for domain::MessageState {
+    fn from(choice: MessageStateChoice) -> Self {
+        match choice {
+            MessageStateChoice::Pending => Self::Pending,
+            MessageStateChoice::Sent => Self::Sent,
+            MessageStateChoice::Dead => Self::Dead,
+        }
+    }
 }
 
 /// `poolkeeper config …`

@@ -9,18 +9,34 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use domain::Medium;
 use serde::Deserialize;
+use service::{messages::Outbox, settings::Limits};
 
-use crate::arguments::{RunOptions, StoreOptions};
+use crate::{
+    arguments::{RunOptions, StoreOptions},
+    mode::Mode,
+};
 
+mod aws;
+mod destinations;
 mod email;
+mod functions;
+mod kms_keys;
+mod migrate_from;
 mod quotas;
 mod server;
+mod sms;
 mod store_location;
 
+pub use self::aws::AwsSection;
+pub use destinations::{DestinationSection, LogDestinationSection};
 pub use email::EmailSection;
+pub use functions::{FunctionSection, Surroundings};
+pub use kms_keys::{KmsKey, KmsKeySection};
 pub use quotas::QuotasSection;
 pub use server::ServerSection;
+pub use sms::SmsSection;
 pub use store_location::StoreSection;
 
 /// Signing keys that may be kept ready; each takes a tenth of a second to make.
@@ -36,6 +52,8 @@ pub struct Configuration {
     pub store: StoreSection,
     /// `[email]`
     pub email: EmailSection,
+    /// `[sms]`
+    pub sms: SmsSection,
     /// `[limits]`
     pub limits: LimitsSection,
     /// `[quotas]`
@@ -50,9 +68,17 @@ pub struct Configuration {
     pub pools: PoolsSection,
     /// `[beyond]`
     pub beyond: BeyondSection,
+    /// `[[functions]]`
+    pub functions: Vec<FunctionSection>,
+    /// `[[kms_keys]]`
+    pub kms_keys: Vec<KmsKeySection>,
+    /// `[analytics]`
+    pub analytics: Option<DestinationSection>,
+    /// `[[log_destinations]]`
+    pub log_destinations: Vec<LogDestinationSection>,
 }
 
-/// `[limits]`: guards against guessing, per user.
+/// `[limits]`: guards against guessing, per user and per address.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsSection {
@@ -64,6 +90,8 @@ pub struct LimitsSection {
     password_changes_per_hour: Option<usize>,
     attribute_codes_per_hour: Option<usize>,
     wrong_attribute_codes_per_hour: Option<usize>,
+    sign_in_codes_per_hour: Option<usize>,
+    wrong_guesses_per_address_and_hour: Option<u32>,
 }
 
 /// `[keys]`
@@ -184,18 +212,50 @@ impl Configuration {
     /// Paths in the file start from where the file is.
     fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.server.tls_certificate.iter_mut().chain(&mut self.server.tls_key);
-        let smtp = self.email.smtp.iter_mut().flat_map(|smtp| smtp.password_file.iter_mut().chain(&mut smtp.ca_file));
         let others = self.server.geoip_database.iter_mut().chain(&mut self.keys.master_key_file);
-        for path in tls.chain(smtp).chain(others) {
+        for path in tls.chain(others) {
             *path = folder.join(&*path);
         }
         self.store.resolve_paths(folder);
+        self.email.resolve_paths(folder);
+        self.sms.resolve_paths(folder);
+        self.functions.iter_mut().for_each(|section| section.resolve_paths(folder));
+        self.kms_keys.iter_mut().for_each(|section| section.resolve_paths(folder));
+        self.analytics.iter_mut().for_each(|section| section.resolve_paths(folder));
+        self.log_destinations.iter_mut().for_each(|section| section.resolve_paths(folder));
+    }
+
+    /// How functions are run, none of which is started yet. `base_url` is where they reach the server.
+    ///
+    /// # Errors
+    /// Names the entry that cannot be used.
+    pub async fn functions(&self, mode: Mode, base_url: &str) -> anyhow::Result<::functions::Functions> {
+        let surroundings = Surroundings { mode, region: &self.server.default_region, base_url };
+        functions::functions(&self.functions, surroundings).await
+    }
+
+    /// Where events for analytics and the logs of pools go.
+    ///
+    /// # Errors
+    /// Names the entry that cannot be used.
+    pub fn records(&self) -> anyhow::Result<service::records::Records> {
+        destinations::records(self.analytics.as_ref(), &self.log_destinations)
+    }
+
+    /// Who takes messages, none of whom is asked yet.
+    ///
+    /// # Errors
+    /// When a choice cannot work.
+    pub async fn outbox(&self, mode: Mode) -> anyhow::Result<Outbox> {
+        let outbox = Outbox::new(self.email.sender(mode).await?).with_sms(self.sms.sender(mode).await?);
+        Ok(outbox.with_rate(Medium::Email, self.email.rate()).with_rate(Medium::Sms, self.sms.rate()))
     }
 
     /// Guards against guessing.
-    pub fn limits(&self) -> service::settings::Limits {
-        let (given, usual) = (self.limits, service::settings::Limits::default());
-        service::settings::Limits {
+    pub fn limits(&self, mode: Mode) -> Limits {
+        let (given, usual) = (self.limits, Limits::default());
+        let of_an_address = if mode == Mode::Dev { 0 } else { Limits::WRONG_GUESSES_IN_SERVE };
+        Limits {
             reset_requests_per_hour: given.reset_requests_per_hour.unwrap_or(usual.reset_requests_per_hour),
             wrong_reset_codes_per_hour: given.wrong_reset_codes_per_hour.unwrap_or(usual.wrong_reset_codes_per_hour),
             wrong_sign_up_codes_per_hour: given
@@ -208,6 +268,8 @@ impl Configuration {
             wrong_attribute_codes_per_hour: given
                 .wrong_attribute_codes_per_hour
                 .unwrap_or(usual.wrong_attribute_codes_per_hour),
+            sign_in_codes_per_hour: given.sign_in_codes_per_hour.unwrap_or(usual.sign_in_codes_per_hour),
+            wrong_guesses_per_address_and_hour: given.wrong_guesses_per_address_and_hour.unwrap_or(of_an_address),
         }
     }
 
@@ -242,16 +304,25 @@ impl Configuration {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub async fn check(&self) -> anyhow::Result<()> {
         self.store.location()?;
         self.key_stock()?;
         self.server.listen_options()?;
-        self.email.sender(crate::mode::Mode::Serve)?;
+        self.outbox(Mode::Serve).await?;
+        self.kms_keys.iter().try_for_each(|section| section.key().map(drop))?;
+        self.records()?;
         if let Some(path) = &self.keys.master_key_file {
             crate::master_key::read(path)?;
         }
+        self.functions(Mode::Serve, self.server.base_url.as_deref().unwrap_or_default()).await?;
         Ok(())
     }
+}
+
+/// What a file with a secret says, without the end of its last line.
+fn secret_file(path: &Path, key: &str) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {key} {}", path.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// An `http` or `https` address without path, query or final slash.
@@ -273,6 +344,19 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std:
 #[cfg(test)]
 mod tests {
     use super::{Configuration, base_url};
+    use crate::mode::Mode;
+
+    #[test]
+    fn an_address_is_held_back_in_serve_and_by_what_is_set() {
+        let of = |text: &str, mode| {
+            let limits = Configuration::parse(text).unwrap().limits(mode);
+            (limits.wrong_guesses_per_address_and_hour, limits.sign_in_codes_per_hour)
+        };
+        assert_eq!((of("", Mode::Dev), of("", Mode::Serve)), ((0, 20), (300, 20)));
+        let set = "[limits]\nwrong_guesses_per_address_and_hour = 7\nsign_in_codes_per_hour = 5";
+        assert_eq!((of(set, Mode::Dev), of(set, Mode::Serve)), ((7, 5), (7, 5)));
+        assert_eq!(of("[limits]\nwrong_guesses_per_address_and_hour = 0", Mode::Serve).0, 0);
+    }
 
     #[test]
     fn errors_name_line_and_key() {

@@ -20,6 +20,9 @@ pub fn start(mode: Mode) -> anyhow::Result<()> {
         .with_context(|| format!("{FILTER}={text} is no log filter; write something like info or warn,web=debug"))?
         // The signer prints whole requests at TRACE.
         .add_directive("aws_sigv4=warn".parse()?)
+        // AWS's clients print whole requests and answers at DEBUG and TRACE.
+        .add_directive("aws_smithy_runtime=warn".parse()?)
+        .add_directive("aws_smithy_http_client=warn".parse()?)
         // The database's driver prints the values of every statement at DEBUG.
         .add_directive("tokio_postgres=warn".parse()?);
     let registry = tracing_subscriber::registry().with(filter);

@@ -4,11 +4,15 @@ mod access_keys;
 mod arguments;
 mod backup;
 mod banner;
+mod code_keys;
 mod configuration;
 mod copy;
+mod destinations;
 mod doctor;
+mod lambda;
 mod logs;
 mod master_key;
+mod messages;
 mod migrate;
 mod mode;
 mod opening;
@@ -18,6 +22,7 @@ mod reshape;
 mod restore;
 mod run;
 mod seed;
+mod senders;
 mod signals;
 mod signing_keys;
 mod sweeping;
@@ -29,7 +34,7 @@ use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 
-use arguments::{Arguments, Command, ConfigCommand, KeysCommand, StoreOptions};
+use arguments::{Arguments, Command, ConfigCommand, KeysCommand, MessageFilter, MessagesCommand, StoreOptions};
 use configuration::Configuration;
 use mode::Mode;
 use seed::SeedOptions;
@@ -95,6 +100,7 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
             let work = reshape::run(&configuration, &user_pool_id, &alias_attributes, &username_attributes, &required);
             runtime()?.block_on(work)
         }
+        Some(Command::Messages { command }) => about_messages(command),
         Some(Command::Doctor { json, run }) => runtime()?.block_on(doctor::run(&run, json)),
         Some(Command::Migrate { dry_run, store }) => {
             let configuration = Configuration::for_store(&store)?;
@@ -103,8 +109,30 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Config { command: ConfigCommand::Reference }) => print(reference::text().trim_end()),
         Some(Command::Config { command: ConfigCommand::Check(options) }) => {
             let configuration = Configuration::for_running(&options)?;
-            configuration.check()?;
+            runtime()?.block_on(configuration.check())?;
             print("The configuration is good.")
+        }
+    }
+}
+
+fn about_messages(command: MessagesCommand) -> anyhow::Result<()> {
+    match command {
+        MessagesCommand::List { filter, limit, store } => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(messages::list(&configuration, &filter, limit))
+        }
+        MessagesCommand::Show { id, store } => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(messages::show(&configuration, &id))
+        }
+        MessagesCommand::Requeue { ids, user_pool_id, store } => {
+            let configuration = Configuration::for_store(&store)?;
+            let filter = MessageFilter { user_pool_id, state: None };
+            runtime()?.block_on(messages::requeue(&configuration, &ids, &filter))
+        }
+        MessagesCommand::Drop { ids, filter, store } => {
+            let configuration = Configuration::for_store(&store)?;
+            runtime()?.block_on(messages::drop_messages(&configuration, &ids, &filter))
         }
     }
 }

@@ -4,12 +4,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use crypto::random::SystemEntropy;
-use service::{App, Clock, Settings, messages::Outbox, settings::Signatures};
+use service::{App, Clock, Settings, settings::Signatures};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    banner,
+    banner, code_keys,
     configuration::Configuration,
     mode::Mode,
     opening::{self, Opened},
@@ -26,8 +26,10 @@ const JOBS_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the server cannot start: what is wrong and what to do.
 pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) -> anyhow::Result<()> {
+    // Beside the start; nobody waits for it.
+    drop(tokio::task::spawn_blocking(|| crypto::warm_up(&SystemEntropy)));
     let listen_options = configuration.server.listen_options()?;
-    let sender = configuration.email.sender(mode)?;
+    let outbox = configuration.outbox(mode).await?;
     // The port is taken before the data: whoever starts the same server twice learns it from the port.
     let listener = bind(configuration.server.listen, "server.listen").await?;
     let admin_listener = match configuration.server.admin_listen {
@@ -39,14 +41,13 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
     let address = banner::address(listener.local_addr()?, listen_options.tls.is_some());
     let base_url = configuration.server.base_url.clone().unwrap_or_else(|| address.clone());
     let settings = settings(mode, configuration, base_url.clone())?;
-    let app = Arc::new(App::new(
-        settings,
-        store,
-        ring,
-        Clock::new(system::now),
-        Arc::new(SystemEntropy),
-        Outbox::new(sender),
-    ));
+    let functions = Arc::new(configuration.functions(mode, &base_url).await?);
+    let ring = Arc::new(ring);
+    let code_keys = code_keys::open(mode, &configuration.kms_keys, &ring).await?;
+    let app = App::new(settings, store, ring, Clock::new(system::now), Arc::new(SystemEntropy), outbox);
+    let app =
+        Arc::new(app.with_runner(functions.clone()).with_code_keys(code_keys).with_records(configuration.records()?));
+    functions.start();
 
     let shutdown = CancellationToken::new();
     let leaving = CancellationToken::new();
@@ -54,6 +55,7 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
     let mut jobs = JoinSet::new();
     jobs.spawn(service::memory::follow(app.clone(), shutdown.clone()));
     jobs.spawn(service::messages::run(app.clone(), shutdown.clone()));
+    jobs.spawn(service::records::run(app.clone(), shutdown.clone()));
     jobs.spawn(service::tokens::refill(app.clone(), shutdown.clone()));
     jobs.spawn(service::import::run(app.clone(), shutdown.clone()));
     jobs.spawn(sweeping::run(app.clone(), shutdown.clone()));
@@ -80,6 +82,7 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
     if tokio::time::timeout(JOBS_TIMEOUT, ended).await.is_err() {
         tracing::warn!("some background jobs did not end in time and were cut off");
     }
+    functions.stop().await;
     Ok(())
 }
 
@@ -91,7 +94,7 @@ pub(crate) fn settings(mode: Mode, configuration: &Configuration, base_url: Stri
         account_id: configuration.server.account_id.clone(),
         default_region: configuration.server.default_region.clone(),
         signatures: if mode == Mode::Dev { Signatures::Ignored } else { Signatures::Required },
-        limits: configuration.limits(),
+        limits: configuration.limits(mode),
         srp_off: configuration.srp_off(),
         key_stock: configuration.key_stock()?,
         keep_sent_messages: mode == Mode::Dev,

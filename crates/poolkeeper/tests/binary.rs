@@ -7,10 +7,10 @@
 mod doctor;
 #[path = "binary/draining.rs"]
 mod draining;
-#[path = "binary/migrating.rs"]
-mod migrating;
 #[path = "binary/messages.rs"]
 mod messages;
+#[path = "binary/migrating.rs"]
+mod migrating;
 #[path = "binary/moving.rs"]
 mod moving;
 #[path = "binary/reshaping.rs"]

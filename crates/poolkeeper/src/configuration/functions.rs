@@ -468,14 +468,13 @@ mod tests {
             ("migrate_from = { pool = \"r_p\", client = \"c\", password = \"x\" }", "`password`"),
             ("migrate_from = { pool = \"p\", client = \"c\" }", "pool must be a user pool id"),
             ("migrate_from = { pool = \"r_p\", client = \"\" }", "client must be the id"),
-            ("migrate_from = { pool = \"r_p\", client = \"c\", endpoint = \"http://h/path\" }", "no path after the host"),
+            ("migrate_from = { pool = \"r_p\", client = \"c\", endpoint = \"http://h/p\" }", "no path after the host"),
             ("migrate_from = { pool = \"r_p\", client = \"c\", region = \"a b\" }", "make no address"),
             ("migrate_from = { pool = \"r_p\", client = \"c\", access_key_id = \"A\" }", "belong together"),
             ("migrate_from = { pool = \"r_p\", client = \"c\", client_secret_file = \"none\" }", "client_secret_file"),
             ("migrate_from = { pool = \"r_p\", client = \"c\", attributes = [] }", "must name some"),
             ("migrate_from = { pool = \"r_p\", client = \"c\", ca_file = \"none\" }", "none"),
             ("migrate_from = { pool = \"r_p\", client = \"c\" }\naws = {}", "say in one way"),
-            ("migrate_from = { pool = \"r_p\", client = \"c\" }\ntimeout_seconds = 3", "timeout_seconds has no effect"),
         ] {
             let error = read(folder.path(), Mode::Dev, &entry(rest)).await.unwrap_err();
             assert!(error.contains(part), "{rest}: {error}");

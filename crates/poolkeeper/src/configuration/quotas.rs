@@ -25,6 +25,7 @@ pub struct QuotasSection {
     user_pool_resource_update: Option<u32>,
     user_pool_client_read: Option<u32>,
     user_pool_client_update: Option<u32>,
+    client_authentication: Option<u32>,
     tags: Option<u32>,
     operation_per_pool: Option<u32>,
     reads_per_user: Option<u32>,
@@ -90,6 +91,7 @@ impl QuotasSection {
             Category::UserPoolResourceUpdate => self.user_pool_resource_update,
             Category::UserPoolClientRead => self.user_pool_client_read,
             Category::UserPoolClientUpdate => self.user_pool_client_update,
+            Category::ClientAuthentication => self.client_authentication,
             Category::Tags => self.tags,
         }
     }
@@ -129,6 +131,6 @@ mod tests {
             assert!(!seen.contains(&changed), "{}", setting.key);
             seen.push(changed);
         }
-        assert_eq!(seen.len(), 24);
+        assert_eq!(seen.len(), 25);
     }
 }

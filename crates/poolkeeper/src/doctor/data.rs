@@ -196,11 +196,11 @@ pub async fn outbox(store: &Store, configuration: &Configuration) -> Finding {
         0 => "no message waits".to_owned(),
         number => format!("{} on the way, the oldest for {}", messages(number), duration(age)),
     };
-    let is_smtp = matches!(configuration.email.sender(Mode::Serve), Ok(service::messages::Sender::Smtp(_)));
-    let advice = if is_smtp {
+    let sender = configuration.email.sender(Mode::Serve).await;
+    let advice = if sender.is_ok_and(|sender| !matches!(sender, service::messages::Sender::Nobody)) {
         "See `message not handed over` in the servers' logs, and whether a server runs"
     } else {
-        "Nobody sends them: set email.sender = \"smtp\" and [email.smtp]"
+        "Nobody sends them: set email.sender and what belongs to it"
     };
     let mut findings = vec![if age > TOO_LATE {
         Finding::problem(&found, advice)

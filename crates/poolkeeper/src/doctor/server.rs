@@ -99,13 +99,20 @@ pub fn certificate(configuration: &Configuration) -> Finding {
 
 /// The mail server, without sending anything.
 pub async fn smtp(configuration: &Configuration) -> Finding {
-    let sender = match configuration.email.sender(Mode::Serve) {
+    let sender = match configuration.email.sender(Mode::Serve).await {
         Ok(sender) => sender,
         Err(error) => return Finding::of_error(&error, "Correct [email]"),
     };
     let Sender::Smtp(sender) = sender else {
-        let found = "no mail server is configured: whatever needs a message is refused";
-        return Finding::skipped(found, "Set email.sender and [email.smtp] if users should get mails");
+        return match sender {
+            Sender::Other(_) => {
+                Finding::skipped("mails do not go to a mail server", "See the servers' logs whether they are taken")
+            }
+            _ => Finding::skipped(
+                "no mail server is configured: whatever needs a message is refused",
+                "Set email.sender and [email.smtp] if users should get mails",
+            ),
+        };
     };
     match tokio::time::timeout(MAIL_PATIENCE, sender.greet()).await {
         Ok(Ok(())) => Finding::ok("the mail server takes the connection, its protection and who we are"),

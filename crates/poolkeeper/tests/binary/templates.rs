@@ -27,7 +27,7 @@ Resources:
       Policies: {PasswordPolicy: {MinimumLength: '10', RequireSymbols: 'false'}}
       LambdaConfig:
         PostConfirmation: !GetAtt Function.Arn
-        PreSignUp: arn:aws:lambda:us-east-1:000000000000:function:elsewhere
+        InboundFederation: {LambdaVersion: V1_0, LambdaArn: 'arn:aws:lambda:us-east-1:000000000000:function:elsewhere'}
       UserPoolTags:
         Stage: !Ref Stage
         Kept: !If [IsProduction, 'yes', !Ref 'AWS::NoValue']
@@ -112,7 +112,7 @@ fn a_template_becomes_pools_and_says_what_it_left_out() {
             ),
             (
                 "      LambdaConfig:",
-                "Resources.Pool.Properties.LambdaConfig: LambdaConfig.PreSignUp is not supported by this Poolkeeper version yet.",
+                "Resources.Pool.Properties.LambdaConfig: LambdaConfig.InboundFederation is not supported by this Poolkeeper version yet.",
             ),
             (
                 "    Properties: {UserPoolId: !Ref Pool, GenerateSecret",

@@ -13,9 +13,14 @@ pub fn wait(entropy: &dyn Entropy, tries: u32) -> i64 {
     let doublings = tries.saturating_sub(1).min(16);
     let most = FIRST.saturating_mul(1 << doublings).min(LONGEST);
     let least = most / 2;
+    least + below(entropy, most - least + 1)
+}
+
+/// At random from 0 to just below this many milliseconds, at least 1.
+pub fn below(entropy: &dyn Entropy, end: i64) -> i64 {
     let mut random = [0; 4];
     entropy.fill(&mut random);
-    least + i64::from(u32::from_le_bytes(random)) % (most - least + 1)
+    i64::from(u32::from_le_bytes(random)) % end.max(1)
 }
 
 #[cfg(test)]

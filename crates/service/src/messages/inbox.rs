@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use domain::{Medium, Message, MessagePurpose, MessageState, message::MessageContent};
 use serde::Serialize;
-use store::{Changes, CommitError, Key, Stored};
+use store::{Changes, CommitError, Key};
 use wire::Timestamp;
 
-use super::{Outbox, outbox::Book, worker};
+use super::{
+    Outbox,
+    outbox::Book,
+    rows::{Pages, open},
+};
 use crate::{ApiError, App};
 
 /// The most messages that are kept, those on their way apart.
 const MOST: usize = 10_000;
 /// How many are left when that number is reached: clearing half at once makes it cheap per message.
 const LEFT: usize = MOST / 2;
-/// Rows read, or removed, at once.
-const PAGE: usize = 200;
 
 /// Which messages to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub struct InboxQuery {
 pub struct InboxMessage {
     /// The message's id, also in its `Message-ID`.
     pub id: String,
-    /// When it was handed over, RFC 3339 in UTC.
+    /// When it was handed over, RFC 3339 in UTC; when it was written, where a function takes it and has not yet.
     pub sent_at: String,
     /// The pool.
     pub user_pool_id: String,
@@ -46,15 +48,16 @@ pub struct InboxMessage {
     pub medium: Medium,
     /// Full address.
     pub destination: String,
-    /// Subject line; empty for text messages.
+    /// Subject line; empty for text messages, and where a function takes the message.
     pub subject: String,
-    /// HTML for mail, plain text for text messages.
+    /// HTML for mail, plain text for text messages; empty where a function takes the message.
     pub body: String,
     /// The code or temporary password in it.
     pub code: String,
 }
 
-/// Messages that were handed over, newest first.
+/// Messages that were handed over, newest first; and those that go to functions, whether they have got there or not, for
+/// whoever develops has no other way to their codes.
 ///
 /// # Errors
 /// `InternalErrorException` when the store cannot be read or a message cannot be opened.
@@ -64,13 +67,16 @@ pub async fn inbox(app: &App, query: InboxQuery) -> Result<Vec<InboxMessage>, Ap
     let mut found = Vec::new();
     let mut pages = Pages::before(None);
     while found.len() < limit {
-        let Some(page) = pages.next(app).await? else { break };
+        let Some(page) = pages.next(&app.store).await? else { break };
         for message in page {
             let is_of_pool = query.user_pool_id.as_ref().is_none_or(|id| *id == message.pool_id);
-            if found.len() >= limit || message.state != MessageState::Sent || !is_of_pool {
+            if found.len() >= limit || !is_of_pool {
                 continue;
             }
-            let content = worker::open(app, &message).map_err(ApiError::internal)?;
+            let content = open(&app.ring, &message).map_err(ApiError::internal)?;
+            if message.state != MessageState::Sent && content.custom_sender.is_none() {
+                continue;
+            }
             if username.as_ref().is_none_or(|name| is_for(&content, name)) {
                 found.push(shown(message.value, content));
             }
@@ -94,9 +100,10 @@ fn is_for(content: &MessageContent, lower_case_name: &str) -> bool {
 }
 
 fn shown(message: Message, content: MessageContent) -> InboxMessage {
+    let sent_at = if message.state == MessageState::Sent { message.due_at } else { message.created_at };
     InboxMessage {
         id: message.id,
-        sent_at: rfc3339(message.due_at),
+        sent_at: rfc3339(sent_at),
         user_pool_id: message.pool_id,
         username: message.username,
         purpose: message.purpose,
@@ -125,7 +132,7 @@ pub async fn count(app: &App) -> Result<(), store::Error> {
     *app.outbox.book() = Book::default();
     let mut found = Book::default();
     let mut pages = Pages::before(None);
-    while let Some(page) = pages.next(app).await? {
+    while let Some(page) = pages.next(&app.store).await? {
         for message in page {
             match message.state {
                 MessageState::Pending => found.pending += 1,
@@ -144,7 +151,7 @@ pub async fn count(app: &App) -> Result<(), store::Error> {
 pub async fn trim(app: &Arc<App>) -> Result<(), store::Error> {
     let Some(oldest_kept) = forget_older(&mut app.outbox.book()) else { return Ok(()) };
     let mut pages = Pages::before(Some(Timestamp(oldest_kept)));
-    while let Some(page) = pages.next(app).await? {
+    while let Some(page) = pages.next(&app.store).await? {
         let mut changes = Changes::new();
         for message in page.into_iter().filter(|message| message.state != MessageState::Pending) {
             changes.delete(Key::Message { id: message.value.id }, message.version);
@@ -169,30 +176,4 @@ fn forget_older(book: &mut Book) -> Option<i64> {
     book.finished.sort_unstable();
     book.finished.drain(..book.finished.len().saturating_sub(LEFT));
     book.finished.first().copied()
-}
-
-/// Walks messages, newest first.
-struct Pages {
-    last: Option<(Timestamp, String)>,
-    is_over: bool,
-}
-
-impl Pages {
-    /// All that were written before this moment, or simply all.
-    fn before(moment: Option<Timestamp>) -> Self {
-        Self { last: moment.map(|moment| (moment, String::new())), is_over: false }
-    }
-
-    async fn next(&mut self, app: &App) -> Result<Option<Vec<Stored<Message>>>, store::Error> {
-        if self.is_over {
-            return Ok(None);
-        }
-        let before = self.last.as_ref().map(|(moment, id)| (*moment, id.as_str()));
-        let page = app.store.recent_messages(before, PAGE).await?;
-        self.is_over = page.len() < PAGE;
-        self.last = page.last().map(|message| (message.created_at, message.id.clone()));
-        // A long walk must not keep the thread from its other requests.
-        tokio::task::yield_now().await;
-        Ok(Some(page))
-    }
 }

@@ -5,21 +5,50 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use domain::{Medium, MessageState, time};
+use domain::{Medium, MessageState, Pool, time};
 use tokio::sync::Notify;
 use wire::{ErrorKind, Timestamp};
 
-use super::SmtpSender;
-use crate::ApiError;
+use super::{SmtpSender, Transport, pace::Pace};
+use crate::{ApiError, triggers::custom_sender};
 
-/// Who takes messages.
+/// Who takes the messages of a medium.
 pub enum Sender {
-    /// Nobody: a message has arrived when it is committed, and the inbox shows it. Both media work.
+    /// Nobody: a message has arrived when it is committed, and the inbox shows it.
     Inbox,
-    /// A mail server. There is nobody to take text messages.
+    /// A mail server.
     Smtp(SmtpSender),
+    /// Something that the program knows.
+    Other(Box<dyn Transport>),
     /// Nobody, and no inbox either: whatever would need a message is refused.
     Nobody,
+}
+
+impl Sender {
+    /// What messages are handed to, if they are.
+    pub(super) fn transport(&self) -> Option<&dyn Transport> {
+        match self {
+            Self::Smtp(sender) => Some(sender),
+            Self::Other(transport) => Some(&**transport),
+            Self::Inbox | Self::Nobody => None,
+        }
+    }
+}
+
+/// The sender of one medium, and how much it is given.
+pub(super) struct Lane {
+    pub sender: Sender,
+    pub pace: Mutex<Pace>,
+}
+
+impl Lane {
+    fn new(sender: Sender) -> Self {
+        Self { sender, pace: Mutex::default() }
+    }
+
+    pub fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The most messages that may be on their way: what a mail server that is down can pile up. A message has a few
@@ -39,39 +68,74 @@ pub(super) struct Book {
 
 /// Messages on their way. The rows themselves are in the store.
 pub struct Outbox {
-    pub(super) sender: Sender,
+    email: Lane,
+    sms: Lane,
     pub(super) wake: Notify,
     book: Mutex<Book>,
     latest: AtomicI64,
 }
 
 impl Outbox {
-    /// An outbox whose messages go to `sender`.
+    /// An outbox whose mails go to `sender`. The inbox takes text messages as well; with any other sender of mails
+    /// nobody does until [`Outbox::with_sms`].
     #[must_use]
     pub fn new(sender: Sender) -> Self {
-        Self { sender, wake: Notify::new(), book: Mutex::default(), latest: AtomicI64::new(i64::MIN) }
+        let sms = if matches!(sender, Sender::Inbox) { Sender::Inbox } else { Sender::Nobody };
+        let (email, sms) = (Lane::new(sender), Lane::new(sms));
+        Self { email, sms, wake: Notify::new(), book: Mutex::default(), latest: AtomicI64::new(i64::MIN) }
     }
 
-    /// The state of a message that is being written.
+    /// The same with this sender of text messages.
     #[must_use]
-    pub const fn initial_state(&self) -> MessageState {
-        match self.sender {
-            Sender::Inbox => MessageState::Sent,
-            // What nobody takes is refused before it is written; if it were written, it would wait.
-            Sender::Smtp(_) | Sender::Nobody => MessageState::Pending,
+    pub fn with_sms(self, sender: Sender) -> Self {
+        Self { sms: Lane::new(sender), ..self }
+    }
+
+    /// The same, handing over at most so many messages of the medium a second; 0 is no limit.
+    #[must_use]
+    pub fn with_rate(mut self, medium: Medium, per_second: u32) -> Self {
+        let lane = match medium {
+            Medium::Email => &mut self.email,
+            Medium::Sms => &mut self.sms,
+        };
+        lane.pace = Mutex::new(Pace::new(per_second));
+        self
+    }
+
+    /// The sender of a medium.
+    pub(super) const fn lane(&self, medium: Medium) -> &Lane {
+        match medium {
+            Medium::Email => &self.email,
+            Medium::Sms => &self.sms,
         }
     }
 
-    /// Whether messages of this medium can be delivered at all. Operations ask before they commit anything.
+    /// Lets go of what senders have not used for a while.
+    pub(super) fn rest(&self) {
+        [&self.email, &self.sms].iter().filter_map(|lane| lane.sender.transport()).for_each(Transport::rest);
+    }
+
+    /// The state of a message that is being written, and goes to the sender.
+    #[must_use]
+    pub const fn initial_state(&self, medium: Medium) -> MessageState {
+        match self.lane(medium).sender {
+            Sender::Inbox => MessageState::Sent,
+            // What nobody takes is refused before it is written; if it were written, it would wait.
+            Sender::Smtp(_) | Sender::Other(_) | Sender::Nobody => MessageState::Pending,
+        }
+    }
+
+    /// Whether this pool's messages of this medium can be delivered at all. Operations ask before they commit anything.
     ///
     /// # Errors
     /// `CodeDeliveryFailureException` when there is nobody who would take them (accounts.md §5.6), or when 100,000
-    /// messages wait already because the mail server takes none.
-    pub fn can_deliver(&self, medium: Medium) -> Result<(), ApiError> {
-        let is_possible = match (&self.sender, medium) {
-            (Sender::Inbox, _) => true,
-            (Sender::Smtp(_), Medium::Email) => self.book().pending < MOST_PENDING,
-            (Sender::Smtp(_), Medium::Sms) | (Sender::Nobody, _) => false,
+    /// messages wait already because the senders, or the pools' functions, take none.
+    pub fn can_deliver(&self, pool: &Pool, medium: Medium) -> Result<(), ApiError> {
+        let is_possible = match self.lane(medium).sender {
+            _ if custom_sender::takes(pool, medium) => self.book().pending < MOST_PENDING,
+            Sender::Inbox => true,
+            Sender::Smtp(_) | Sender::Other(_) => self.book().pending < MOST_PENDING,
+            Sender::Nobody => false,
         };
         // Decision: the tail of this text is not confirmed of the service.
         let refusal = || ApiError::new(ErrorKind::CodeDeliveryFailure, "Unable to deliver code to user");
@@ -98,18 +162,20 @@ impl Outbox {
 
     /// Says that messages were committed, so that they leave at once and not at the worker's next look.
     pub fn notify(&self) {
-        if matches!(self.sender, Sender::Smtp(_)) {
+        // With the inbox as the sender only what goes to functions is ever on its way.
+        let is_sent = [&self.email, &self.sms].iter().any(|lane| lane.sender.transport().is_some());
+        if is_sent || self.book().pending > 0 {
             self.wake.notify_one();
         }
     }
 
-    /// The moment at which a message counts as written: `now`, or a millisecond after the message before it when
+    /// The moment at which a message of this state counts as written: `now`, or a millisecond after the message before it when
     /// that was written at the same moment or the clock stands still, so that the inbox keeps their order. Runs at
     /// most a minute ahead, and follows a clock that is set back further than that.
-    pub(super) fn moment(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn moment(&self, now: Timestamp, state: MessageState) -> Timestamp {
         let moment = self.unused(now.milliseconds());
         let mut book = self.book();
-        match self.initial_state() {
+        match state {
             MessageState::Pending => book.pending = book.pending.saturating_add(1),
             MessageState::Sent | MessageState::Dead => book.finished.push(moment),
         }
@@ -135,15 +201,17 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use domain::{Medium, MessageState};
+    use serde_json::json;
     use wire::Timestamp;
 
-    use super::{Outbox, Sender};
+    use super::{MOST_PENDING, Outbox, Sender};
+    use crate::messages::testing::pool;
 
     #[test]
     fn messages_of_one_moment_keep_their_order() {
         let outbox = Outbox::new(Sender::Inbox);
         let moments: Vec<i64> = [95_000, 95_000, 95_000, 95_001, 95_010, 1_000, 1_000, 9_000]
-            .map(|now| outbox.moment(Timestamp(now)).milliseconds())
+            .map(|now| outbox.moment(Timestamp(now), MessageState::Sent).milliseconds())
             .to_vec();
         assert_eq!(moments, [95_000, 95_001, 95_002, 95_003, 95_010, 1_000, 1_001, 9_000]);
     }
@@ -151,13 +219,23 @@ mod tests {
     #[test]
     fn the_inbox_takes_everything_at_once() {
         let outbox = Outbox::new(Sender::Inbox);
-        assert_eq!(outbox.initial_state(), MessageState::Sent);
-        assert!(outbox.can_deliver(Medium::Email).is_ok() && outbox.can_deliver(Medium::Sms).is_ok());
+        assert_eq!(outbox.initial_state(Medium::Email), MessageState::Sent);
+        assert_eq!(outbox.initial_state(Medium::Sms), MessageState::Sent);
+        assert!(outbox.can_deliver(&pool(), Medium::Email).is_ok() && outbox.can_deliver(&pool(), Medium::Sms).is_ok());
     }
 
     #[test]
     fn nobody_takes_nothing() {
         let outbox = Outbox::new(Sender::Nobody);
-        assert!(outbox.can_deliver(Medium::Email).is_err() && outbox.can_deliver(Medium::Sms).is_err());
+        assert!(
+            outbox.can_deliver(&pool(), Medium::Email).is_err() && outbox.can_deliver(&pool(), Medium::Sms).is_err()
+        );
+        // But a pool's function does, of its own medium.
+        let mut pool = pool();
+        let sender = json!({"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:us-east-1:123456789012:function:f"});
+        pool.sign_in.triggers = serde_json::from_value(json!({"CustomSMSSender": sender})).unwrap();
+        assert!(outbox.can_deliver(&pool, Medium::Email).is_err() && outbox.can_deliver(&pool, Medium::Sms).is_ok());
+        outbox.book().pending = MOST_PENDING;
+        assert!(outbox.can_deliver(&pool, Medium::Sms).is_err());
     }
 }

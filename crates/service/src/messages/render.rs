@@ -1,14 +1,26 @@
-//! What a message says: the pool's template or the default text, filled in (accounts.md §5.7, §10.1, §15).
+//! What a message says: the words of the pool's function, the pool's template or the default text, filled in
+//! (accounts.md §5.7, §10.1, §15; triggers-security.md §7).
 
 use domain::{Medium, MessagePurpose, Pool, User};
 use wire::{DefaultEmailOptionType, UsernameAttributeType};
 
-use super::html;
+use super::{Letter, html};
+use crate::{
+    ApiError,
+    triggers::{custom_message::Words, invalid_response},
+};
 
 /// Stands for the code or the temporary password.
 const CODE: &str = "####}";
 /// Stands for the username, in invitations only.
 const USERNAME: &str = "username}";
+
+/// Most characters of a mail in a function's words, code and all.
+const LONGEST_MAIL: usize = 20_000;
+/// Most characters of a text message in a function's words, code and all.
+const LONGEST_TEXT: usize = 140;
+/// Most characters of a subject in a function's words.
+const LONGEST_SUBJECT: usize = 140;
 
 // Decision: the service's own default texts are not confirmed to the letter; all of them are in this table.
 const VERIFICATION: Template<'static> =
@@ -46,48 +58,77 @@ pub struct Rendered {
     pub body: String,
 }
 
-/// What a message is about.
-#[derive(Clone, Copy)]
-pub struct About<'a> {
-    /// Where users reach the server, without a final slash.
-    pub base_url: &'a str,
-    /// The pool whose templates are used.
-    pub pool: &'a Pool,
-    /// The client that asked; links need it.
-    pub client_id: Option<&'a str>,
-    /// The receiver.
-    pub user: &'a User,
-    /// Why it is sent.
-    pub purpose: MessagePurpose,
-    /// How it is sent.
-    pub medium: Medium,
-    /// The code or temporary password; empty in invitations of users who have no password.
-    pub code: &'a str,
-}
-
-/// Fills in the template that belongs to purpose and medium.
+/// Fills in what belongs to purpose and medium: the words of the pool's function where it has any, else the template.
+/// `base_url` is where users reach the server, without a final slash.
 ///
 /// Decision: placeholders in subjects are filled in like those in bodies, links excepted; the service says nothing
 /// about them.
-pub fn render(about: &About) -> Rendered {
-    let link = is_by_link(about).then(|| link(about)).flatten();
-    let mut template = template(about.pool, about.purpose, about.medium, link.is_some());
-    if about.purpose == MessagePurpose::AdminCreateUser && about.code.is_empty() && template.body.contains("{####}") {
+///
+/// # Errors
+/// `InvalidLambdaResponseException` for words of a function that lack a placeholder, or that are too long.
+pub fn render(base_url: &str, letter: &Letter, words: &Words) -> Result<Rendered, ApiError> {
+    let link = is_by_link(letter).then(|| link(base_url, letter)).flatten();
+    let mut template = template(letter.pool, letter.purpose, letter.medium, link.is_some());
+    let (name, subject, body) = match letter.medium {
+        Medium::Email => ("emailMessage", words.email_subject.as_deref(), words.email_message.as_deref()),
+        Medium::Sms => ("smsMessage", None, words.sms_message.as_deref()),
+    };
+    template.subject = subject.unwrap_or(template.subject);
+    template.body = body.unwrap_or(template.body);
+    if letter.purpose == MessagePurpose::AdminCreateUser && letter.code.is_empty() && template.body.contains("{####}") {
         template = INVITATION_WITHOUT_PASSWORD;
     }
-    let username = (about.purpose == MessagePurpose::AdminCreateUser).then(|| shown_username(about.pool, about.user));
-    let plain = Values { code: about.code.to_owned(), username: username.map(str::to_owned), link: None };
-    match about.medium {
+    if body.is_some()
+        && let Some(placeholder) = missing(letter, template.body, link.is_some())
+    {
+        // Decision: the service's words for this and the next are not recorded.
+        return Err(invalid_response(format!("CustomMessage answered {name} without the placeholder {placeholder}.")));
+    }
+    let rendered = fill_in(letter, template, link.as_deref());
+    let lengths = [
+        (name, body, rendered.body.as_str(), if letter.medium == Medium::Sms { LONGEST_TEXT } else { LONGEST_MAIL }),
+        ("emailSubject", subject, rendered.subject.as_str(), LONGEST_SUBJECT),
+    ];
+    for (name, own, rendered, most) in lengths {
+        if own.is_some() && rendered.chars().count() > most {
+            return Err(invalid_response(format!("CustomMessage answered {name} of more than {most} characters.")));
+        }
+    }
+    Ok(rendered)
+}
+
+fn fill_in(letter: &Letter, template: Template, link: Option<&str>) -> Rendered {
+    let username =
+        (letter.purpose == MessagePurpose::AdminCreateUser).then(|| shown_username(letter.pool, letter.user));
+    let plain = Values { code: letter.code.to_owned(), username: username.map(str::to_owned), link: None };
+    match letter.medium {
         Medium::Sms => Rendered { subject: String::new(), body: plain.fill_in(template.body) },
         Medium::Email => {
             let body = Values {
-                code: html::escape(about.code),
+                code: html::escape(letter.code),
                 username: username.map(html::escape),
-                link: link.map(|link| html::escape(&link)),
+                link: link.map(html::escape),
             };
             Rendered { subject: one_line(&plain.fill_in(template.subject)), body: body.fill_in(template.body) }
         }
     }
+}
+
+/// The placeholder that a function's words must have and have not.
+///
+/// Decision: the words must hold what the message is sent for, or the user could do nothing with it; only the medium that
+/// is used is looked at.
+fn missing(letter: &Letter, body: &str, by_link: bool) -> Option<&'static str> {
+    let is_invitation = letter.purpose == MessagePurpose::AdminCreateUser;
+    let has_link = || body.split_once("{##").is_some_and(|(_, after)| after.contains("##}"));
+    if by_link && !has_link() {
+        return Some("{##Click Here##}");
+    }
+    let has_code = by_link || is_invitation && letter.code.is_empty() || body.contains("{####}");
+    if !has_code {
+        return Some("{####}");
+    }
+    (is_invitation && !body.contains("{username}")).then_some("{username}")
 }
 
 /// Whether the pool's invitation by this medium leaves out the temporary password, in which case none is sent
@@ -98,20 +139,19 @@ pub fn invitation_is_suppressed(pool: &Pool, medium: Medium) -> bool {
 }
 
 /// Links confirm sign-ups by mail only; a reset is always a code (accounts.md §5.7).
-fn is_by_link(about: &About) -> bool {
-    about.medium == Medium::Email
-        && matches!(about.purpose, MessagePurpose::SignUp | MessagePurpose::ResendCode)
-        && about.pool.verification_template.default_email_option == Some(DefaultEmailOptionType::ConfirmWithLink)
+fn is_by_link(letter: &Letter) -> bool {
+    letter.medium == Medium::Email
+        && matches!(letter.purpose, MessagePurpose::SignUp | MessagePurpose::ResendCode)
+        && letter.pool.verification_template.default_email_option == Some(DefaultEmailOptionType::ConfirmWithLink)
 }
 
 /// Where a click confirms the sign-up (accounts.md §9.2). None without a client, since the target needs one.
-fn link(about: &About) -> Option<String> {
+fn link(base_url: &str, letter: &Letter) -> Option<String> {
     Some(format!(
-        "{}/confirmUser/?client_id={}&user_name={}&confirmation_code={}",
-        about.base_url,
-        percent_encode(about.client_id?),
-        percent_encode(&about.user.username),
-        percent_encode(about.code),
+        "{base_url}/confirmUser/?client_id={}&user_name={}&confirmation_code={}",
+        percent_encode(letter.client_id?),
+        percent_encode(&letter.user.username),
+        percent_encode(letter.code),
     ))
 }
 

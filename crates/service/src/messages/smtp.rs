@@ -1,22 +1,37 @@
 //! The mail server that takes mails.
 
-use std::{path::PathBuf, time::Duration};
-
-use domain::{Message, Secret, message::MessageContent};
-use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
-    message::Mailbox,
-    transport::smtp::{
-        authentication::Credentials,
-        client::{Certificate, CertificateStore, Tls, TlsParameters},
-    },
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use super::mail;
+use domain::Secret;
+use lettre::{
+    address::Envelope,
+    transport::smtp::{
+        Error,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters},
+        extension::ClientId,
+    },
+};
+use tokio::time::Instant;
 
-/// The longest that one try may take, in seconds: less than the lease, so that nobody else takes the message
-/// meanwhile.
-const LONGEST_TRY: Duration = Duration::from_secs(45);
+use super::{
+    Failure, MailBuilder, Outgoing, Transport,
+    mail::SenderAddressError,
+    transport::{LONGEST_TRY, Sending},
+};
+
+/// How long a connection is kept for the next mail.
+const IDLE: Duration = Duration::from_secs(5);
+/// From when on a connection that nobody has used is asked whether it still stands.
+const FRESH: Duration = Duration::from_secs(1);
+/// Mails through one connection: many servers want no more than a hundred.
+const MOST_MAILS: u32 = 50;
+/// How long saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How to reach the mail server.
 #[derive(Clone, Debug)]
@@ -54,8 +69,8 @@ pub enum Encryption {
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpError {
     /// `from` is no address.
-    #[error("the sender {0:?} is not a mail address: write `address` or `Name <address>`")]
-    From(String),
+    #[error(transparent)]
+    From(#[from] SenderAddressError),
     /// Only one of username and password is there.
     #[error("username and password of the mail server belong together: set both or neither")]
     HalfCredentials,
@@ -75,47 +90,59 @@ pub enum SmtpError {
     NoCertificates(PathBuf),
     /// Encryption cannot be set up.
     #[error("TLS to the mail server cannot be set up: {0}")]
-    Tls(lettre::transport::smtp::Error),
+    Tls(Error),
 }
 
-/// Hands mails to one mail server.
-pub struct SmtpSender {
-    // Boxed, so that `Sender` is small where there is no mail server.
-    transport: Box<AsyncSmtpTransport<Tokio1Executor>>,
-    from: Mailbox,
+/// Hands mails to one mail server, over connections that several mails share.
+pub struct SmtpSender(Arc<Server>);
+
+struct Server {
+    host: String,
+    port: u16,
+    protection: Protection,
+    credentials: Option<Credentials>,
+    hello: ClientId,
+    mails: MailBuilder,
     timeout: Duration,
+    idle: Mutex<Vec<Idle>>,
 }
 
-/// Why a try failed. The text is for the operator and holds nothing of the message: servers like to repeat addresses
-/// in their answers, so only their codes are kept.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// Whether trying again is useless.
-    pub is_permanent: bool,
-    /// What happened.
-    pub reason: String,
+enum Protection {
+    None,
+    StartTls(TlsParameters),
+    Tls(TlsParameters),
+}
+
+/// A connection that waits for the next mail.
+struct Idle {
+    connection: AsyncSmtpConnection,
+    mails: u32,
+    since: Instant,
 }
 
 impl SmtpSender {
-    /// A sender; connects only when there is something to send. Reads the file of certificates.
+    /// A sender with these settings; connects when there is something to send.
     ///
     /// # Errors
-    /// When the settings contradict themselves or a file cannot be used.
+    /// See [`SmtpError`].
     pub fn new(settings: &SmtpSettings) -> Result<Self, SmtpError> {
-        let from = mail::parse(&settings.from).ok_or_else(|| SmtpError::From(settings.from.clone()))?;
-        let timeout = settings.timeout.min(LONGEST_TRY);
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.host.as_str())
-            .port(settings.port)
-            .timeout(Some(timeout))
-            .tls(tls(settings)?);
-        match (&settings.username, &settings.password) {
-            (Some(username), Some(password)) => {
-                builder = builder.credentials(Credentials::new(username.clone(), password.reveal().clone()));
-            }
-            (None, None) => {}
+        let mails = MailBuilder::new(&settings.from)?;
+        let protection = protection(settings)?;
+        let credentials = match (&settings.username, &settings.password) {
+            (Some(username), Some(password)) => Some(Credentials::new(username.clone(), password.reveal().clone())),
+            (None, None) => None,
             _ => return Err(SmtpError::HalfCredentials),
-        }
-        Ok(Self { transport: Box::new(builder.build()), from, timeout })
+        };
+        Ok(Self(Arc::new(Server {
+            host: settings.host.clone(),
+            port: settings.port,
+            protection,
+            credentials,
+            hello: ClientId::default(),
+            mails,
+            timeout: settings.timeout.min(LONGEST_TRY),
+            idle: Mutex::default(),
+        })))
     }
 
     /// Connects, encrypts and says who we are, as for a mail, and sends none.
@@ -123,7 +150,13 @@ impl SmtpSender {
     /// # Errors
     /// What stands in the way, in words for the operator.
     pub async fn greet(&self) -> Result<(), String> {
-        match tokio::time::timeout(self.timeout, self.transport.test_connection()).await {
+        let greeting = async {
+            let mut connection = self.0.connect().await?;
+            let is_connected = connection.test_connected().await;
+            connection.abort().await;
+            Ok::<bool, Error>(is_connected)
+        };
+        match tokio::time::timeout(self.0.timeout, greeting).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err("the mail server took the greeting and nothing else".to_owned()),
             Ok(Err(error)) => Err(judge(&error).reason),
@@ -131,21 +164,100 @@ impl SmtpSender {
         }
     }
 
-    /// Hands a mail over. When this answers `Ok`, the server has taken responsibility for it.
-    pub(super) async fn send(&self, message: &Message, content: &MessageContent) -> Result<(), Failure> {
-        let mail = mail::build(&message.id, message.created_at, content, &self.from)
-            .map_err(|error| Failure { is_permanent: true, reason: error.to_string() })?;
-        match tokio::time::timeout(self.timeout, self.transport.send(mail)).await {
-            Ok(Ok(_)) => Ok(()),
+    async fn hand_over(&self, outgoing: Outgoing<'_>) -> Result<(), Failure> {
+        let mail = self.0.mails.mail(outgoing)?;
+        let bytes = mail.formatted();
+        match tokio::time::timeout(self.0.timeout, self.0.send(mail.envelope(), &bytes)).await {
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(judge(&error)),
             Err(_) => Err(Failure { is_permanent: false, reason: "the mail server did not answer in time".to_owned() }),
         }
     }
 }
 
-fn tls(settings: &SmtpSettings) -> Result<Tls, SmtpError> {
+impl Transport for SmtpSender {
+    fn send<'a>(&'a self, outgoing: Outgoing<'a>) -> Sending<'a> {
+        Box::pin(self.hand_over(outgoing))
+    }
+
+    fn rest(&self) {
+        let old: Vec<Idle> = self.0.idle().extract_if(.., |idle| idle.since.elapsed() >= IDLE).collect();
+        if !old.is_empty() {
+            tokio::spawn(async move {
+                for mut idle in old {
+                    // A server that does not answer has been left all the same.
+                    _ = tokio::time::timeout(GOODBYE, idle.connection.abort()).await;
+                }
+            });
+        }
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let from_the_start = match &self.protection {
+            Protection::Tls(parameters) => Some(parameters.clone()),
+            Protection::None | Protection::StartTls(_) => None,
+        };
+        let server = (self.host.as_str(), self.port);
+        let connecting =
+            AsyncSmtpConnection::connect_tokio1(server, Some(self.timeout), &self.hello, from_the_start, None);
+        let mut connection = connecting.await?;
+        if let Protection::StartTls(parameters) = &self.protection {
+            connection.starttls(parameters.clone(), &self.hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Sends a mail.
+    async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), Error> {
+        if let Some(idle) = self.kept().await {
+            match self.send_through(idle, envelope, mail).await {
+                // The server wants no more through this connection, or had closed it.
+                Err(error) if error.status().is_none_or(|code| u16::from(code) == 421) => {}
+                outcome => return outcome,
+            }
+        }
+        let new = Idle { connection: self.connect().await?, mails: 0, since: Instant::now() };
+        self.send_through(new, envelope, mail).await
+    }
+
+    /// Sends a mail, and keeps the connection for the next one if that went well.
+    async fn send_through(&self, idle: Idle, envelope: &Envelope, mail: &[u8]) -> Result<(), Error> {
+        let Idle { mut connection, mails, .. } = idle;
+        connection.send(envelope, mail).await?;
+        let mails = mails + 1;
+        if mails < MOST_MAILS {
+            self.idle().push(Idle { connection, mails, since: Instant::now() });
+        } else {
+            // The mail has been taken, whatever becomes of the goodbye.
+            _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
+        }
+        Ok(())
+    }
+
+    /// A connection that still stands.
+    async fn kept(&self) -> Option<Idle> {
+        loop {
+            let mut idle = self.idle().pop()?;
+            let age = idle.since.elapsed();
+            if age < FRESH || (age < IDLE && idle.connection.test_connected().await) {
+                return Some(idle);
+            }
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn protection(settings: &SmtpSettings) -> Result<Protection, SmtpError> {
     if settings.encryption == Encryption::None {
-        return if settings.ca_file.is_some() { Err(SmtpError::UselessCertificates) } else { Ok(Tls::None) };
+        return if settings.ca_file.is_some() { Err(SmtpError::UselessCertificates) } else { Ok(Protection::None) };
     }
     let mut parameters = TlsParameters::builder(settings.host.clone());
     if let Some(path) = &settings.ca_file {
@@ -157,12 +269,13 @@ fn tls(settings: &SmtpSettings) -> Result<Tls, SmtpError> {
         parameters = parameters.certificate_store(CertificateStore::None).add_root_certificate(certificates);
     }
     let parameters = parameters.build().map_err(SmtpError::Tls)?;
-    Ok(if settings.encryption == Encryption::Tls { Tls::Wrapper(parameters) } else { Tls::Required(parameters) })
+    let is_from_the_start = settings.encryption == Encryption::Tls;
+    Ok(if is_from_the_start { Protection::Tls(parameters) } else { Protection::StartTls(parameters) })
 }
 
 /// Only answers about the message itself are final. Codes 500 to 504 and 53x complain about how we talk or who we
 /// are: settings that an operator can mend while the message waits.
-fn judge(error: &lettre::transport::smtp::Error) -> Failure {
+fn judge(error: &Error) -> Failure {
     if let Some(code) = error.status() {
         let code = u16::from(code);
         let is_permanent = error.is_permanent() && !matches!(code, 500..=504 | 530..=539);
@@ -179,7 +292,7 @@ fn judge(error: &lettre::transport::smtp::Error) -> Failure {
     Failure { is_permanent: false, reason: what }
 }
 
-fn root_cause(error: &lettre::transport::smtp::Error) -> String {
+fn root_cause(error: &Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

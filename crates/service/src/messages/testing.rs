@@ -82,6 +82,11 @@ pub fn user(username: &str, attributes: &[(&str, &str)]) -> User {
 
 /// An app in memory whose clock stands at [`START`].
 pub async fn app(sender: Sender, keep_sent_messages: bool) -> Arc<App> {
+    with_outbox(Outbox::new(sender), keep_sent_messages).await
+}
+
+/// The same with this outbox.
+pub async fn with_outbox(outbox: Outbox, keep_sent_messages: bool) -> Arc<App> {
     let entropy: Arc<dyn Entropy> = Arc::new(Counter(AtomicU64::new(1)));
     let store = Store::open(&Options::memory()).await.unwrap();
     let settings = Settings {
@@ -99,7 +104,7 @@ pub async fn app(sender: Sender, keep_sent_messages: bool) -> Arc<App> {
         lift_tiers: false,
         locations: Default::default(),
     };
-    Arc::new(App::new(settings, store, ring(), clock(), entropy, Outbox::new(sender)))
+    Arc::new(App::new(settings, store, ring(), clock(), entropy, outbox))
 }
 
 /// Another app on the same data with the same master key, as on another server.

@@ -2,44 +2,140 @@
 
 use crypto::seal::Purpose;
 use domain::message::MessageContent;
-use domain::{Medium, Message, MessagePurpose, Pool, User};
+use domain::{Medium, Message, MessagePurpose, MessageState, Pool, User};
 use wire::EmailSendingAccountType;
 
-use super::render::{About, render};
-use crate::{ApiError, Ctx};
+use super::render::render;
+use crate::{
+    ApiError, Ctx,
+    triggers::{
+        Metadata, Once,
+        custom_message::{self, Words},
+        custom_sender,
+    },
+};
 
-/// The message that tells `user` the code or temporary password by way of `destination`, the full address. The caller
-/// commits it together with what it tells about, and calls [`Outbox::notify`](super::Outbox::notify) afterwards;
-/// whether anybody can deliver it is asked first, by [`Outbox::can_deliver`](super::Outbox::can_deliver).
+/// A message that is to be written.
+#[derive(Clone, Copy)]
+pub struct Letter<'a> {
+    /// The pool whose templates and functions have a part in it.
+    pub pool: &'a Pool,
+    /// The client that asked. Confirmation by link needs one; without one the message carries the code.
+    pub client_id: Option<&'a str>,
+    /// The receiver.
+    pub user: &'a User,
+    /// Why it is sent.
+    pub purpose: MessagePurpose,
+    /// How it is sent.
+    pub medium: Medium,
+    /// The full address.
+    pub destination: &'a str,
+    /// The code or temporary password; empty in invitations of users who have no password.
+    pub code: &'a str,
+}
+
+/// The part that functions have in the messages of one request: what of its `ClientMetadata` they are told
+/// (triggers-security.md §4.2), and what CustomMessage has said, kept over the tries of the operation.
+#[derive(Debug, Default)]
+pub struct Functions<'a> {
+    to_custom_message: Option<&'a Metadata>,
+    to_sender: Option<&'a Metadata>,
+    mail: Once<Words>,
+    text: Once<Words>,
+}
+
+impl<'a> Functions<'a> {
+    /// Those that are told this: CustomMessage, and the function that takes a message in place of a sender.
+    #[must_use]
+    pub fn told(to_custom_message: Option<&'a Metadata>, to_sender: Option<&'a Metadata>) -> Self {
+        Self { to_custom_message, to_sender, ..Self::default() }
+    }
+
+    /// What CustomMessage says of this message.
+    async fn words(&self, ctx: &Ctx, letter: &Letter<'_>) -> Result<&Words, ApiError> {
+        let said = match letter.medium {
+            Medium::Email => &self.mail,
+            Medium::Sms => &self.text,
+        };
+        let Letter { pool, client_id, user, purpose, .. } = *letter;
+        said.ask(|| custom_message::ask(ctx, pool, user, purpose, client_id, self.to_custom_message)).await
+    }
+}
+
+/// The message that tells a user a code or temporary password. The caller commits it together with what it tells about,
+/// and calls [`Outbox::notify`](super::Outbox::notify) afterwards; whether anybody can deliver it is asked first, by
+/// [`Outbox::can_deliver`](super::Outbox::can_deliver).
 ///
-/// `client_id` is needed for confirmation by link; without one the message carries the code.
+/// A function of the pool's may say how it reads, or take it in place of a sender; the first is not called for what
+/// goes to the second.
+///
+/// # Errors
+/// Those of CustomMessage ([`crate::triggers::call`]), `InvalidLambdaResponseException` also for words that cannot be
+/// sent; `InternalErrorException` when the content cannot be sealed.
+pub async fn write(ctx: &Ctx, letter: &Letter<'_>, functions: &Functions<'_>) -> Result<Message, ApiError> {
+    let Some(custom_sender) = custom_sender::of(ctx, letter, functions.to_sender) else {
+        let words = functions.words(ctx, letter).await?;
+        return sealed(ctx, letter, &content(ctx, letter, words)?);
+    };
+    let content = MessageContent {
+        destination: letter.destination.to_owned(),
+        code: letter.code.to_owned(),
+        identifiers: identifiers(letter.user),
+        custom_sender: Some(custom_sender),
+        ..MessageContent::default()
+    };
+    sealed(ctx, letter, &content)
+}
+
+/// Does the work of [`write`] for a user that does not exist, and throws it away. No function is called.
 ///
 /// # Errors
 /// `InternalErrorException` when the content cannot be sealed.
-#[expect(clippy::too_many_arguments, reason = "each of them says something of its own")]
-pub fn write(
-    ctx: &Ctx,
-    pool: &Pool,
-    client_id: Option<&str>,
-    user: &User,
-    purpose: MessagePurpose,
-    medium: Medium,
-    destination: &str,
-    code: &str,
-) -> Result<Message, ApiError> {
-    let base_url = ctx.app.settings.base_url.trim_end_matches('/');
-    let words = render(&About { base_url, pool, client_id, user, purpose, medium, code });
+pub fn write_for_nobody(ctx: &Ctx, letter: &Letter<'_>) -> Result<(), ApiError> {
+    sealed(ctx, letter, &content(ctx, letter, &Words::default())?).map(drop)
+}
+
+fn content(ctx: &Ctx, letter: &Letter<'_>, words: &Words) -> Result<MessageContent, ApiError> {
+    let Letter { pool, user, medium, .. } = *letter;
+    let rendered = render(ctx.app.settings.base_url.trim_end_matches('/'), letter, words)?;
     let content = MessageContent {
-        destination: destination.to_owned(),
-        subject: words.subject,
-        body: words.body,
-        code: code.to_owned(),
-        from: if medium == Medium::Email { sender_address(pool) } else { None },
-        reply_to: if medium == Medium::Email { pool.email.reply_to_email_address.clone() } else { None },
+        destination: letter.destination.to_owned(),
+        subject: rendered.subject,
+        body: rendered.body,
+        code: letter.code.to_owned(),
         identifiers: identifiers(user),
+        ..MessageContent::default()
     };
+    Ok(match medium {
+        Medium::Email => of_pool(pool, content),
+        // Decision: `SnsCallerArn` and `ExternalId` are not used. The server sends with credentials of its own.
+        Medium::Sms => MessageContent { region: pool.sms.as_ref().and_then(|sms| sms.sns_region.clone()), ..content },
+    })
+}
+
+/// A mail with what the pool says about its sending. Only a DEVELOPER configuration says anything about SES.
+fn of_pool(pool: &Pool, content: MessageContent) -> MessageContent {
+    let email = &pool.email;
+    let is_developer = email.email_sending_account == Some(EmailSendingAccountType::Developer);
+    let source_arn = email.source_arn.clone().filter(|_| is_developer);
+    MessageContent {
+        from: sender_address(pool),
+        reply_to: email.reply_to_email_address.clone(),
+        // arn:aws:ses:REGION:ACCOUNT:identity/…
+        region: source_arn.as_deref().and_then(|arn| arn.split(':').nth(3)).map(str::to_owned),
+        source_arn,
+        configuration_set: email.configuration_set.clone().filter(|_| is_developer),
+        ..content
+    }
+}
+
+fn sealed(ctx: &Ctx, letter: &Letter<'_>, content: &MessageContent) -> Result<Message, ApiError> {
+    let Letter { pool, user, purpose, medium, .. } = *letter;
+    let outbox = &ctx.app.outbox;
+    // A function has to be called; what the inbox takes has arrived.
+    let state = if content.custom_sender.is_some() { MessageState::Pending } else { outbox.initial_state(medium) };
     let id = ctx.uuid();
-    let plaintext = serde_json::to_vec(&content)?;
+    let plaintext = serde_json::to_vec(content)?;
     Ok(Message {
         content: ctx.app.ring.seal(ctx.entropy(), Purpose::Message, &id, &plaintext),
         id,
@@ -48,8 +144,8 @@ pub fn write(
         username: user.username.clone(),
         purpose,
         medium,
-        created_at: ctx.app.outbox.moment(ctx.now),
-        state: ctx.app.outbox.initial_state(),
+        created_at: outbox.moment(ctx.now, state),
+        state,
         due_at: ctx.now,
         tries: 0,
         last_error: None,

@@ -3,8 +3,10 @@ use proptest::prelude::*;
 use serde_json::json;
 use wire::UsernameAttributeType;
 
-use super::{About, Rendered, invitation_is_suppressed, render};
+use super::{Letter, Rendered, Words, invitation_is_suppressed, render};
 use crate::messages::testing::{pool, user};
+
+const BASE_URL: &str = "https://id.example.com";
 
 const PURPOSES: [MessagePurpose; 6] = [
     MessagePurpose::SignUp,
@@ -15,8 +17,13 @@ const PURPOSES: [MessagePurpose; 6] = [
     MessagePurpose::VerifyUserAttribute,
 ];
 
+/// A message of a client's to an address that is of no interest.
+fn letter<'a>(pool: &'a Pool, user: &'a User, purpose: MessagePurpose, medium: Medium, code: &'a str) -> Letter<'a> {
+    Letter { pool, client_id: Some("client1"), user, purpose, medium, destination: "", code }
+}
+
 fn words(pool: &Pool, user: &User, purpose: MessagePurpose, medium: Medium, code: &str) -> Rendered {
-    render(&About { base_url: "https://id.example.com", pool, client_id: Some("client1"), user, purpose, medium, code })
+    render(BASE_URL, &letter(pool, user, purpose, medium, code), &Words::default()).unwrap()
 }
 
 /// All words of a pool, one message a line.
@@ -141,15 +148,9 @@ fn own_templates_by_link() {
 fn without_a_client_there_is_no_link() {
     let mut pool = pool();
     pool.verification_template = serde_json::from_value(json!({"DefaultEmailOption": "CONFIRM_WITH_LINK"})).unwrap();
-    let rendered = render(&About {
-        base_url: "https://id.example.com",
-        pool: &pool,
-        client_id: None,
-        user: &alice(),
-        purpose: MessagePurpose::SignUp,
-        medium: Medium::Email,
-        code: "123456",
-    });
+    let alice = alice();
+    let letter = Letter { client_id: None, ..letter(&pool, &alice, MessagePurpose::SignUp, Medium::Email, "123456") };
+    let rendered = render(BASE_URL, &letter, &Words::default()).unwrap();
     assert_eq!(rendered.body, "Your verification code is 123456. ");
     assert_eq!(rendered.subject, "Your verification code");
 }
@@ -196,6 +197,119 @@ fn a_subject_is_one_line() {
     );
     let rendered = words(&pool, &user("a\nb", &[]), MessagePurpose::AdminCreateUser, Medium::Email, "x");
     assert_eq!(rendered.subject, "Hi  Bcc: eve@evil.example a b   ");
+}
+
+/// What becomes of a function's words, all three of which are these.
+fn in_words_of_a_function(letter: &Letter, words: &str) -> String {
+    let own = || Some(words.to_owned());
+    let words = Words { sms_message: own(), email_message: own(), email_subject: own() };
+    match render(BASE_URL, letter, &words) {
+        Ok(Rendered { subject, body }) => format!("[{subject}] [{body}]"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn words_of_a_function_take_the_place_of_templates() {
+    let mut pool = pool();
+    pool.verification_template = serde_json::from_value(json!({
+        "SmsMessage": "sms {####}", "EmailMessage": "mail {####}", "EmailSubject": "subject",
+    }))
+    .unwrap();
+    let alice = alice();
+    let mail = letter(&pool, &alice, MessagePurpose::SignUp, Medium::Email, "<1>");
+    assert_eq!(
+        in_words_of_a_function(&mail, "<b>{####}</b> {username} {##no link##}"),
+        "[<b><1></b> {username} {##no link##}] [<b>&lt;1&gt;</b> {username} {##no link##}]"
+    );
+    let text = Letter { medium: Medium::Sms, ..mail };
+    assert_eq!(in_words_of_a_function(&text, "<b>{####}</b>"), "[] [<b><1></b>]");
+    let invitation = Letter { purpose: MessagePurpose::AdminCreateUser, ..mail };
+    assert_eq!(in_words_of_a_function(&invitation, "{username}: {####}"), "[alice: <1>] [alice: &lt;1&gt;]");
+    // The pool's template stays for what the function leaves alone.
+    let words = Words { email_subject: Some("of my own {####}".to_owned()), ..Words::default() };
+    let rendered = render(BASE_URL, &mail, &words).unwrap();
+    assert_eq!((rendered.subject.as_str(), rendered.body.as_str()), ("of my own <1>", "mail &lt;1&gt;"));
+    let words = Words { email_message: Some("{####}".to_owned()), ..Words::default() };
+    let rendered = render(BASE_URL, &mail, &words).unwrap();
+    assert_eq!((rendered.subject.as_str(), rendered.body.as_str()), ("subject", "&lt;1&gt;"));
+    // A mail's words are of no interest to a text message.
+    let words = Words { email_message: Some("nothing".to_owned()), ..Words::default() };
+    assert_eq!(render(BASE_URL, &text, &words).unwrap().body, "sms <1>");
+}
+
+#[test]
+fn words_of_a_function_hold_what_the_message_is_sent_for() {
+    let refused = |name: &str, placeholder: &str| {
+        format!("InvalidLambdaResponseException: CustomMessage answered {name} without the placeholder {placeholder}.")
+    };
+    let (mut pool, alice) = (pool(), alice());
+    for purpose in PURPOSES {
+        for (medium, name) in [(Medium::Email, "emailMessage"), (Medium::Sms, "smsMessage")] {
+            let letter = letter(&pool, &alice, purpose, medium, "123456");
+            for words in ["", "Hello", "{username}", "{##Click Here##}", "{###}", "{#####}", "####"] {
+                assert_eq!(in_words_of_a_function(&letter, words), refused(name, "{####}"), "{purpose:?} {words}");
+            }
+            let without_name = in_words_of_a_function(&letter, "Hello {####}");
+            if purpose == MessagePurpose::AdminCreateUser {
+                assert_eq!(without_name, refused(name, "{username}"));
+            } else {
+                assert!(without_name.ends_with("[Hello 123456]"), "{without_name}");
+            }
+        }
+    }
+    // Users without a password are told none, and whoever would tell them one all the same is not listened to.
+    let invitation = letter(&pool, &alice, MessagePurpose::AdminCreateUser, Medium::Sms, "");
+    assert_eq!(in_words_of_a_function(&invitation, "You are {username}"), "[] [You are alice]");
+    assert_eq!(in_words_of_a_function(&invitation, "{username}: {####}"), "[] [Your username is alice. ]");
+    assert_eq!(in_words_of_a_function(&invitation, "Hello"), refused("smsMessage", "{username}"));
+
+    pool.verification_template = serde_json::from_value(json!({"DefaultEmailOption": "CONFIRM_WITH_LINK"})).unwrap();
+    let by_link = letter(&pool, &alice, MessagePurpose::SignUp, Medium::Email, "1");
+    for words in ["", "Hello", "{##", "##}", "{##Click Here"] {
+        assert_eq!(in_words_of_a_function(&by_link, words), refused("emailMessage", "{##Click Here##}"), "{words}");
+    }
+    let link = "https://id.example.com/confirmUser/?client_id=client1&amp;user_name=alice&amp;confirmation_code=1";
+    assert!(
+        in_words_of_a_function(&by_link, "{##Click Here##}").ends_with(&format!("[<a href=\"{link}\">Click Here</a>]"))
+    );
+    // A reset is never by link.
+    let reset = letter(&pool, &alice, MessagePurpose::ForgotPassword, Medium::Email, "1");
+    assert_eq!(in_words_of_a_function(&reset, "{##Click Here##}"), refused("emailMessage", "{####}"));
+}
+
+#[test]
+fn words_of_a_function_have_limits() {
+    let (pool, alice) = (pool(), alice());
+    let of_length = |medium: Medium, name: &str, length: usize| {
+        let letter = letter(&pool, &alice, MessagePurpose::SignUp, medium, "123456");
+        let text = format!("{}{{####}}", "é".repeat(length - 6));
+        let mut words = Words::default();
+        let place = match name {
+            "smsMessage" => &mut words.sms_message,
+            "emailMessage" => &mut words.email_message,
+            _ => &mut words.email_subject,
+        };
+        *place = Some(text);
+        render(BASE_URL, &letter, &words).map_err(|error| error.to_string())
+    };
+    for (medium, name, most) in [
+        (Medium::Sms, "smsMessage", 140),
+        (Medium::Email, "emailMessage", 20_000),
+        (Medium::Email, "emailSubject", 140),
+    ] {
+        of_length(medium, name, most).unwrap();
+        let error =
+            format!("InvalidLambdaResponseException: CustomMessage answered {name} of more than {most} characters.");
+        assert_eq!(of_length(medium, name, most + 1).unwrap_err(), error);
+    }
+    // A pool's own template has other limits, at other doors.
+    let mut pool = pool.clone();
+    pool.verification_template = serde_json::from_value(
+        json!({"SmsMessage": format!("{}{{####}}", "x".repeat(134)), "EmailSubject": "x".repeat(140)}),
+    )
+    .unwrap();
+    assert_eq!(words(&pool, &alice, MessagePurpose::SignUp, Medium::Sms, "12345678").body.len(), 142);
 }
 
 /// Text with everything in it that means something to somebody.
