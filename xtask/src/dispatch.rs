@@ -28,10 +28,7 @@ pub fn files(model: &Model, root: &Path) -> anyhow::Result<Vec<File>> {
             // Files that are not operations hold what the operations of a topic share.
             let Some(name) = by_file.get(file) else { continue };
             present.insert(*name);
-            writeln!(
-                arms,
-                "        Operation::{name} => run(ctx, body, operations::{topic}::{file}::run),"
-            )?;
+            writeln!(arms, "        Operation::{name} => run(ctx, body, operations::{topic}::{file}::run),")?;
         }
     }
     let missing: Vec<&str> =

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use wire::{
-    AnalyticsConfigurationType, ExplicitAuthFlowsType, FeatureType, OAuthFlowType, PreventUserExistenceErrorTypes, RefreshTokenRotationType,
-    TimeUnitsType, Timestamp, TokenValidityUnitsType,
+    AnalyticsConfigurationType, ExplicitAuthFlowsType, FeatureType, OAuthFlowType, PreventUserExistenceErrorTypes,
+    RefreshTokenRotationType, TimeUnitsType, Timestamp, TokenValidityUnitsType,
 };
 
 use crate::{Sealed, time};

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wire::{
     AliasAttributeType, AuthFactorType, DeviceConfigurationType, EmailConfigurationType, EmailMfaConfigType,
-    LambdaConfigType, LogConfigurationType, MessageTemplateType, RecoveryOptionNameType, RecoveryOptionType, SchemaAttributeType,
-    SmsConfigurationType, Timestamp, UserPoolAddOnsType, UserPoolMfaType, UserPoolTierType, UsernameAttributeType,
-    VerificationMessageTemplateType, VerifiedAttributeType, WebAuthnConfigurationType,
+    LambdaConfigType, LogConfigurationType, MessageTemplateType, RecoveryOptionNameType, RecoveryOptionType,
+    SchemaAttributeType, SmsConfigurationType, Timestamp, UserPoolAddOnsType, UserPoolMfaType, UserPoolTierType,
+    UsernameAttributeType, VerificationMessageTemplateType, VerifiedAttributeType, WebAuthnConfigurationType,
 };
 
 use crate::{Level, Medium, PasswordPolicy, User};

@@ -22,8 +22,9 @@ use crate::{
     memory::{self, Freshness},
     messages::Outbox,
     quotas::Throttle,
+    records::Records,
     tokens::Tokens,
-    triggers::{NoFunctions, RunFunctions},
+    triggers::{CodeKeys, NoCodeKeys, NoFunctions, RunFunctions},
 };
 
 /// How many pools and clients are kept in memory.
@@ -42,7 +43,7 @@ pub struct App {
     /// The data.
     pub store: Store,
     /// The master keys.
-    pub ring: KeyRing,
+    pub ring: Arc<KeyRing>,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -53,6 +54,10 @@ pub struct App {
     pub tokens: Tokens,
     /// Who runs the functions that pools name as triggers.
     pub runner: Arc<dyn RunFunctions>,
+    /// Who encrypts the codes that functions are told which send messages.
+    pub code_keys: Arc<dyn CodeKeys>,
+    /// Who is told of what users do, and of what pools log.
+    pub records: Records,
     /// Counters.
     pub metrics: Metrics,
     /// When the server began.
@@ -78,11 +83,12 @@ impl App {
     pub fn new(
         settings: Settings,
         store: Store,
-        ring: KeyRing,
+        ring: impl Into<Arc<KeyRing>>,
         clock: Clock,
         entropy: Arc<dyn Entropy>,
         outbox: Outbox,
     ) -> Self {
+        let ring = ring.into();
         let (code_key, decoy_key) = (ring.subkey("one-time codes"), ring.subkey("stand-ins for unknown users"));
         Self {
             tokens: Tokens::new(settings.key_stock),
@@ -96,6 +102,8 @@ impl App {
             entropy,
             outbox,
             runner: Arc::new(NoFunctions),
+            code_keys: Arc::new(NoCodeKeys),
+            records: Records::default(),
             metrics: Metrics::new(),
             code_key,
             decoy_key,
@@ -111,6 +119,18 @@ impl App {
     #[must_use]
     pub fn with_runner(self, runner: Arc<dyn RunFunctions>) -> Self {
         Self { runner, ..self }
+    }
+
+    /// The same with somebody who encrypts codes.
+    #[must_use]
+    pub fn with_code_keys(self, code_keys: Arc<dyn CodeKeys>) -> Self {
+        Self { code_keys, ..self }
+    }
+
+    /// The same with somebody who is told of events and logs.
+    #[must_use]
+    pub fn with_records(self, records: Records) -> Self {
+        Self { records, ..self }
     }
 
     /// A pool, from memory when it was read before and has not changed since (on another server: a second ago).

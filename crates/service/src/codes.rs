@@ -3,7 +3,7 @@
 use domain::{AttemptPurpose, Attempts, Code, CodePurpose, Medium, time};
 use store::{Changes, Key, Stored};
 
-use crate::{ApiError, Ctx};
+use crate::{ApiError, Ctx, quotas};
 
 /// Digits of a code.
 const DIGITS: usize = 6;
@@ -76,8 +76,8 @@ pub enum Checked {
 /// so that guesses in parallel gain nothing over guesses in a row.
 ///
 /// # Errors
-/// `LimitExceededException` and `TooManyFailedAttemptsException` before the code is looked at,
-/// `ExpiredCodeException` when none is outstanding.
+/// `LimitExceededException` (of the user, or of the client's address) and `TooManyFailedAttemptsException` before the
+/// code is looked at, `ExpiredCodeException` when none is outstanding.
 pub async fn check(
     ctx: &Ctx,
     code: Option<&Stored<Code>>,
@@ -87,6 +87,7 @@ pub async fn check(
     given: &str,
 ) -> Result<Checked, ApiError> {
     let (pool_id, sub) = subject;
+    let guess = quotas::guess(ctx).ok_or_else(ApiError::attempt_limit)?;
     let version = attempts.map(|attempts| attempts.version);
     let mut counted = attempts
         .map_or_else(|| Attempts::none(pool_id, sub, limits.purpose, ctx.now), |attempts| attempts.value.clone());
@@ -111,6 +112,7 @@ pub async fn check(
     counted.record(ctx.now, time::DAY);
     changes.save(counted, version);
     ctx.app.commit(changes).await?;
+    guess.was_wrong();
     Ok(Checked::Wrong)
 }
 

@@ -25,8 +25,10 @@ pub mod operations;
 pub mod paging;
 pub mod passwords;
 pub mod quotas;
+pub mod records;
 pub mod reshape;
 pub mod retry;
+pub mod scopes;
 pub mod search_index;
 pub mod secret_hash;
 pub mod settings;
@@ -36,6 +38,7 @@ pub mod tokens;
 pub mod tracking;
 pub mod transfer;
 pub mod triggers;
+pub mod user_migration;
 pub mod users;
 pub mod web_authn;
 

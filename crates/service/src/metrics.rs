@@ -37,6 +37,15 @@ pub struct LeaseLabels {
     pub lease: String,
 }
 
+/// Labels of what leaves the server for analytics and logs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RecordLabels {
+    /// `analytics` or `log`.
+    pub kind: &'static str,
+    /// `delivered`, `full`, `failed` or `no_destination`.
+    pub outcome: &'static str,
+}
+
 /// Upper bounds of the histogram's buckets, in seconds: from a read in memory to the longest that a request may take.
 const SECONDS: [f64; 17] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -55,6 +64,8 @@ pub struct Metrics {
     pub messages_sent: Counter,
     /// Failed tries to hand a message over.
     pub messages_failed: Counter,
+    /// What left the server for analytics and logs, and what was dropped.
+    pub records: Family<RecordLabels, Counter>,
     /// 1 for the jobs that this server does now, 0 for those that another one does.
     pub leases: Family<LeaseLabels, Gauge>,
     /// Looks for changes of other servers that failed.
@@ -75,6 +86,7 @@ impl Metrics {
             conflicts: Counter::default(),
             messages_sent: Counter::default(),
             messages_failed: Counter::default(),
+            records: Family::default(),
             leases: Family::default(),
             epoch_looks_failed: Counter::default(),
             queues: Queues::default(),
@@ -88,6 +100,8 @@ impl Metrics {
         registry.register("conflicts", help, metrics.conflicts.clone());
         registry.register("messages_sent", "Messages handed over to their sender", metrics.messages_sent.clone());
         registry.register("messages_failed", "Failed tries to hand a message over", metrics.messages_failed.clone());
+        let help = "Events for analytics and logs of pools, by outcome";
+        registry.register("records", help, metrics.records.clone());
         let help = "1 for each job that this server does now, 0 for those that are another one's";
         registry.register("lease_held", help, metrics.leases.clone());
         let help = "Looks for what other servers have changed that failed";
@@ -139,8 +153,8 @@ mod tests {
     use wire::Timestamp;
 
     use super::{
-        LeaseLabels, Metrics, OperationLabels, RequestLabels, encoded, observed::Observed, process::Process,
-        queues::Waiting,
+        LeaseLabels, Metrics, OperationLabels, RecordLabels, RequestLabels, encoded, observed::Observed,
+        process::Process, queues::Waiting,
     };
 
     /// A text with every metric in it.
@@ -149,6 +163,7 @@ mod tests {
         metrics.requests.get_or_create(&RequestLabels { operation: "GetUser", outcome: "ok" }).inc();
         metrics.seconds.get_or_create(&OperationLabels { operation: "GetUser" }).observe(0.1);
         metrics.leases.get_or_create(&LeaseLabels { lease: "sweep".to_owned() }).set(1);
+        metrics.records.get_or_create(&RecordLabels { kind: "log", outcome: "full" }).inc();
         let queue = Queue { messages: 3, oldest: Some(Timestamp(1_000)) };
         let observed = Observed {
             store: Statistics { pool, ..Statistics::default() },

@@ -72,7 +72,7 @@ impl SrpOff {
     }
 }
 
-/// Limits per user (accounts.md §4.3). Windows roll.
+/// Limits per user (accounts.md §4.3), and of one address. Windows roll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// ForgotPassword calls per hour.
@@ -92,6 +92,19 @@ pub struct Limits {
     pub attribute_codes_per_hour: usize,
     /// Wrong codes at VerifyUserAttribute per hour, for each of the two attributes.
     pub wrong_attribute_codes_per_hour: usize,
+    /// Codes that are sent during sign-ins per hour, to one user and to one address.
+    ///
+    /// Decision: the service sends 5 to 20 mails per address, hour and client address; how it chooses, and what it does
+    /// about text messages, is not known. Twenty bother nobody who signs in, and are what a stranger can have sent.
+    pub sign_in_codes_per_hour: usize,
+    /// Wrong passwords, codes and second factors from one client address per hour; 0 is any number.
+    pub wrong_guesses_per_address_and_hour: u32,
+}
+
+impl Limits {
+    /// What `serve` has in [`Limits::wrong_guesses_per_address_and_hour`]: so many that an office behind one address
+    /// does not meet the limit on a bad morning, so few that a list of stolen passwords takes months.
+    pub const WRONG_GUESSES_IN_SERVE: u32 = 300;
 }
 
 impl Default for Limits {
@@ -105,6 +118,8 @@ impl Default for Limits {
             password_changes_per_hour: 5,
             attribute_codes_per_hour: 5,
             wrong_attribute_codes_per_hour: 15,
+            sign_in_codes_per_hour: 20,
+            wrong_guesses_per_address_and_hour: 0,
         }
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod aliases;
+mod analytics;
 mod attribute_verification;
 mod attributes;
 mod branding;
@@ -26,6 +27,7 @@ mod linking;
 mod list_users;
 mod list_users_beyond;
 mod list_users_oracle;
+mod logs;
 mod messages;
 mod mfa_config;
 mod mfa_preferences;

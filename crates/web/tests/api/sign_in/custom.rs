@@ -664,7 +664,8 @@ async fn a_pool_shows_its_functions_until_an_update_leaves_them_out() {
         assert_eq!(shown().await, lambda_config());
         server.call("UpdateUserPool", json!({"UserPoolId": pool})).await.ok();
         assert_eq!(shown().await, json!({}));
-        let missing = "InvalidUserPoolConfigurationException: Custom auth lambda trigger is not configured for the user pool.";
+        let missing =
+            "InvalidUserPoolConfigurationException: Custom auth lambda trigger is not configured for the user pool.";
         assert_eq!(begin(&server, &client, "alice").await.error(), missing);
     })
     .await;
