@@ -106,8 +106,11 @@ async fn fill(app: &App, shutdown: &CancellationToken) -> Result<(), ApiError> {
 
 /// A new key for the stock, made on a thread that may be busy for a while.
 pub(super) async fn make(ring: &KeyRing, entropy: &dyn Entropy, now: Timestamp) -> Result<SigningKeyRecord, ApiError> {
-    let der = tokio::task::spawn_blocking(crypto::token::generate_rsa_2048).await.map_err(ApiError::internal)?;
-    let der = der.map_err(ApiError::internal)?;
+    let der = match tokio::task::spawn_blocking(crypto::token::generate_rsa_2048).await {
+        // The process is about to end, and so is whoever waits here.
+        Err(error) if error.is_cancelled() => std::future::pending().await,
+        made => made.map_err(ApiError::internal)?.map_err(ApiError::internal)?,
+    };
     let kid = STANDARD.encode(crypto::random::bytes::<32>(entropy));
     let public = SigningKey::from_pkcs8(&kid, &der).map_err(ApiError::internal)?.public_jwk();
     Ok(SigningKeyRecord {

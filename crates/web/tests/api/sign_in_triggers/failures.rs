@@ -97,6 +97,13 @@ async fn a_refresh_that_fails_spends_nothing() {
         broken(&server, "PreTokenGeneration");
         let refused = server.call("GetTokensFromRefreshToken", request.clone()).await.error();
         assert_eq!(refused, "UserLambdaValidationException: PreTokenGeneration failed with error no.");
+        server.function(&arn("PreTokenGeneration"), |_| Ok("[]".to_owned()));
+        let refused = server.call("GetTokensFromRefreshToken", request.clone()).await.error();
+        assert_eq!(refused, "InvalidLambdaResponseException: Unrecognizable lambda output");
+        server.function(&arn("PreTokenGeneration"), |_| Err(Failure::NotCalled("ServiceException".to_owned())));
+        let refused = server.call("GetTokensFromRefreshToken", request.clone()).await.error();
+        let reason = "PreTokenGeneration invocation failed due to error ServiceException.";
+        assert_eq!(refused, format!("UnexpectedLambdaException: {reason}"));
         function(&server, &scene.told, "PreTokenGeneration", |_| Value::Null);
         server.call("GetTokensFromRefreshToken", request).await.ok();
     })

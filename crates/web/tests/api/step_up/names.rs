@@ -105,6 +105,9 @@ async fn the_cheapest_tier_knows_no_levels() {
     ] {
         assert_eq!(house.start(parameters.clone()).await.error(), unavailable, "{parameters}");
     }
+    let administrators = json!({"UserPoolId": house.pool, "ClientId": house.client, "AuthFlow": "USER_AUTH",
+        "AuthParameters": {"USERNAME": "alice", "TARGET_ACR_VALUES": ONE}});
+    assert_eq!(house.server.call("AdminInitiateAuth", administrators).await.error(), unavailable);
     // Sign-ins go on, and their tokens say nothing.
     assert_eq!(said(&house.by_password().await), (Value::Null, Value::Null));
     let refresh = json!({"REFRESH_TOKEN": answer["AuthenticationResult"]["RefreshToken"]});
