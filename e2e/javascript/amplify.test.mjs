@@ -49,10 +49,16 @@ function readUser(token) {
   return send(GetUserCommand, { AccessToken: token.toString() });
 }
 
-/** Amplify gives a sign-up three minutes, by a timer that it never takes back: it must not keep this process alive. */
+/**
+ * Amplify gives a sign-up three minutes, by a timer that it never takes back: it must not keep this process alive. Shorter
+ * ones, such as the pause before it tries a request again, must.
+ */
 async function withoutLastingTimers(work) {
   const original = globalThis.setTimeout;
-  globalThis.setTimeout = (...given) => original(...given).unref();
+  globalThis.setTimeout = (callback, delay, ...given) => {
+    const timer = original(callback, delay, ...given);
+    return delay >= 60_000 ? timer.unref() : timer;
+  };
   try {
     return await work();
   } finally {
