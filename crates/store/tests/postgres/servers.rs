@@ -216,9 +216,11 @@ async fn changesets_that_wait_for_one_another_all_succeed() {
     let Some(scratch) = scratch() else { return };
     let stores = servers(&scratch, Isolation::ReadCommitted, 2).await;
     let names: Vec<String> = (0..200).map(|number| format!("name-{number:03}")).collect();
-    // Owning a name already is no error, but the row is locked.
+    // Owning a name already is no error, but the row is locked. Nobody is counted: that could make one wait for the other
+    // before either of them has a name.
     let in_order = |names: &mut dyn Iterator<Item = &String>, sub: &str| {
-        let mut changes = sign_up(POOL, sub);
+        let mut changes = Changes::new();
+        changes.insert(rows::user(POOL, sub));
         for name in names {
             changes.claim(POOL, name, NameKind::Username, "owner");
         }
@@ -239,5 +241,4 @@ async fn changesets_that_wait_for_one_another_all_succeed() {
     assert_eq!(all(tasks.into()).await, [Ok(()), Ok(())]);
     assert!(retries(&stores).1 > 0, "they did not wait for one another");
     assert_eq!(subs(&stores[0], POOL).await, ["back", "first", "there"]);
-    assert_eq!(stores[0].estimated_users(POOL).await.unwrap(), 3);
 }
