@@ -6,14 +6,17 @@ use aws_config::{
     AppName, BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
     meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, retry::RetryConfig, timeout::TimeoutConfig,
 };
-use aws_credential_types::Credentials;
+use aws_credential_types::{Credentials, provider::ProvideCredentials};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use domain::Secret;
 
-use crate::{Kms, Lambda, Ses, Sns};
+use crate::{
+    CallError, Firehose, Kms, Lambda, Logs, S3, Ses, Sns,
+    failure::{NOT_MADE, advice, chain},
+};
 
 /// The longest time until a connection stands.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -123,6 +126,28 @@ impl Connection {
         Ok(Self { config: loader.load().await, region_is_given: settings.region.is_some() })
     }
 
+    /// Looks for the credentials that requests are signed with. Where they come from a container or the machine, that is
+    /// asked.
+    ///
+    /// # Errors
+    /// Why there are none, and what to do next.
+    pub async fn credentials(&self) -> Result<(), CallError> {
+        let missing = |detail: String| CallError {
+            service: "AWS",
+            code: NOT_MADE.to_owned(),
+            status: None,
+            detail: Some(detail),
+            advice: advice(NOT_MADE),
+        };
+        let Some(provider) = self.config.credentials_provider() else {
+            return Err(missing("there are no credentials".to_owned()));
+        };
+        match provider.provide_credentials().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(missing(chain(&error))),
+        }
+    }
+
     /// Functions.
     #[must_use]
     pub fn lambda(&self) -> Lambda {
@@ -133,6 +158,24 @@ impl Connection {
     #[must_use]
     pub fn kms(&self) -> Kms {
         Kms::new(self)
+    }
+
+    /// Log groups.
+    #[must_use]
+    pub fn logs(&self) -> Logs {
+        Logs::new(self)
+    }
+
+    /// Delivery streams.
+    #[must_use]
+    pub fn firehose(&self) -> Firehose {
+        Firehose::new(self)
+    }
+
+    /// Buckets.
+    #[must_use]
+    pub fn s3(&self) -> S3 {
+        S3::new(self)
     }
 
     /// Mail.

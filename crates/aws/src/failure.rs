@@ -16,6 +16,9 @@ pub(crate) const TIMED_OUT: &str = "RequestTimeout";
 pub(crate) const UNREACHABLE: &str = "ServiceUnreachable";
 /// The code of a call for which there are no credentials, or that cannot be made.
 pub(crate) const NOT_MADE: &str = "RequestNotMade";
+/// What AWS calls a request that those credentials may not make.
+const DENIED: [&str; 5] =
+    ["AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "Forbidden"];
 /// The code of an answer that is none.
 pub(crate) const UNREADABLE: &str = "UnreadableAnswer";
 
@@ -59,13 +62,27 @@ impl CallError {
                 (code, detail)
             }
             SdkError::TimeoutError(_) => (TIMED_OUT.to_owned(), None),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => (TIMED_OUT.to_owned(), chain(error)),
-            SdkError::DispatchFailure(failure) if failure.is_io() => (UNREACHABLE.to_owned(), chain(error)),
-            SdkError::ResponseError(_) => (UNREADABLE.to_owned(), chain(error)),
-            _ => (NOT_MADE.to_owned(), chain(error)),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => (TIMED_OUT.to_owned(), Some(chain(error))),
+            SdkError::DispatchFailure(failure) if failure.is_io() => (UNREACHABLE.to_owned(), Some(chain(error))),
+            SdkError::ResponseError(_) => (UNREADABLE.to_owned(), Some(chain(error))),
+            _ => (NOT_MADE.to_owned(), Some(chain(error))),
         };
         let advice = advice(&code);
         Self { service, code, status, detail, advice }
+    }
+
+    /// Whether the same request may be taken at another time.
+    pub(crate) fn may_pass(&self) -> bool {
+        let is_busy = self.status.is_some_and(|status| status == 429 || status >= 500);
+        let by_itself = [TIMED_OUT, UNREACHABLE, NOT_MADE, UNREADABLE, "ExpiredToken", "ExpiredTokenException"];
+        let is_throttled = |code: &str| code.contains("Thrott") || code.contains("LimitExceeded") || code == "SlowDown";
+        is_busy || by_itself.contains(&self.code.as_str()) || is_throttled(&self.code)
+    }
+
+    /// Whether the request came through and was only not allowed.
+    #[must_use]
+    pub fn is_not_allowed(&self) -> bool {
+        DENIED.contains(&self.code.as_str())
     }
 
     /// The same for messages. `permanent` are the names of errors that come of the message itself.
@@ -97,18 +114,16 @@ fn code_of(status: StatusCode) -> &'static str {
     }
 }
 
-fn advice(code: &str) -> Option<&'static str> {
+pub(crate) fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
-        "AccessDeniedException" | "AccessDenied" | "AuthorizationError" | "AuthorizationErrorException" => {
-            "Allow it to the role or user whose credentials the server has"
-        }
+        _ if DENIED.contains(&code) => "Allow it to the role or user whose credentials the server has",
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
         | "SignatureDoesNotMatch"
         | "ExpiredTokenException"
         | "ExpiredToken" => "Check the AWS credentials of the server, and that its clock is right",
-        "ResourceNotFoundException" | "NotFoundException" | "NotFound" => {
+        "ResourceNotFoundException" | "NotFoundException" | "NotFound" | "NoSuchBucket" | "PermanentRedirect" => {
             "Check the ARN, the region, and the endpoint if one is configured"
         }
         "TooManyRequestsException" | "ThrottlingException" | "Throttling" | "Throttled" | "LimitExceededException" => {
@@ -124,7 +139,7 @@ fn advice(code: &str) -> Option<&'static str> {
 }
 
 /// An error and what it comes from, in one line. Answers' bodies are not in it.
-fn chain(error: &dyn Error) -> Option<String> {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -133,5 +148,5 @@ fn chain(error: &dyn Error) -> Option<String> {
         source = cause.source();
     }
     // The chain of credentials tells its parts in lines.
-    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

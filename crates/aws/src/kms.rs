@@ -57,6 +57,17 @@ impl Kms {
         Ok(DataKey { plaintext, encrypted })
     }
 
+    /// Whether the key with this ARN can be used; it is not. The server needs `kms:DescribeKey`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn is_enabled(&self, key_arn: &str) -> Result<bool, CallError> {
+        let call = self.client.describe_key().key_id(key_arn).customize();
+        let answer = call.config_override(self.region_of(key_arn)).send().await;
+        let answer = answer.map_err(|error| CallError::new("KMS", &error))?;
+        Ok(answer.key_metadata.is_some_and(|key| key.enabled))
+    }
+
     /// Decrypts a data key. The server needs `kms:Decrypt` on the key.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! What the server asks of AWS, or of what speaks its protocols: Lambda, SES, SNS and KMS.
+//! What the server asks of AWS, or of what speaks its protocols: Lambda, SES, SNS, KMS, and
+//! CloudWatch Logs, Firehose and S3 for the logs of pools.
 //!
 //! Each is a thin cover over the official crate: how it is asked, how long, and what its refusals mean for us. Requests
 //! are signed with credentials of the standard chain (environment, profile, container, machine) or with those of the
@@ -8,15 +9,23 @@
 //! A crate of its own, so that no other crate waits for the official ones to be compiled.
 
 mod connection;
+mod delivery;
 mod failure;
+mod firehose;
 mod kms;
 mod lambda;
+mod logs;
+mod s3;
 mod ses;
 mod sns;
 
 pub use connection::{AccessKey, Connection, Settings, SettingsError};
+pub use delivery::{Entry, Left};
 pub use failure::{CallError, SendError};
+pub use firehose::Firehose;
 pub use kms::Kms;
 pub use lambda::{Failure, Invocation, Lambda};
-pub use ses::{Mail, Ses};
+pub use logs::Logs;
+pub use s3::S3;
+pub use ses::{Mail, Ses, SesAccount};
 pub use sns::{Sns, TextMessage};

@@ -33,6 +33,15 @@ pub struct Mail<'a> {
     pub region: Option<&'a str>,
 }
 
+/// What SES says of the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SesAccount {
+    /// Whether it may send at all.
+    pub may_send: bool,
+    /// Whether it sends to verified addresses alone.
+    pub is_in_sandbox: bool,
+}
+
 /// Hands mails to SES.
 #[derive(Clone, Debug)]
 pub struct Ses {
@@ -67,5 +76,14 @@ impl Ses {
         let answer = call.customize().config_override(change).send().await;
         let answer = answer.map_err(|error| CallError::new("SES", &error).of_message(&PERMANENT))?;
         Ok(answer.message_id.unwrap_or_default())
+    }
+
+    /// Asks about the account, and sends nothing. The server needs `ses:GetAccount`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn look(&self) -> Result<SesAccount, CallError> {
+        let answer = self.client.get_account().send().await.map_err(|error| CallError::new("SES", &error))?;
+        Ok(SesAccount { may_send: answer.sending_enabled, is_in_sandbox: !answer.production_access_enabled })
     }
 }

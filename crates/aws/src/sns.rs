@@ -63,6 +63,16 @@ impl Sns {
         let answer = answer.map_err(|error| CallError::new("SNS", &error).of_message(&PERMANENT))?;
         Ok(answer.message_id.unwrap_or_default())
     }
+
+    /// Whether the account sends to verified numbers alone; nothing is sent. The server needs
+    /// `sns:GetSMSSandboxAccountStatus`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn is_in_sandbox(&self) -> Result<bool, CallError> {
+        let answer = self.client.get_sms_sandbox_account_status().send().await;
+        answer.map(|answer| answer.is_in_sandbox).map_err(|error| CallError::new("SNS", &error))
+    }
 }
 
 fn text(value: &str) -> Result<MessageAttributeValue, BuildError> {

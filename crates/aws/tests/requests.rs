@@ -22,6 +22,9 @@ use poolkeeper_aws::{AccessKey, CallError, Connection, Failure, Invocation, Mail
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
+#[path = "requests/records.rs"]
+mod records;
+
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:000000000000:function:pre-sign-up:live";
 const KEY: &str = "arn:aws:kms:eu-west-1:000000000000:key/11111111-2222-3333-4444-555555555555";
 
@@ -93,8 +96,13 @@ impl Server {
         connection(&self.address, region).await
     }
 
+    /// What it was asked since the last look.
+    fn all(&self) -> Vec<Received> {
+        std::mem::take(&mut *self.received.lock().unwrap())
+    }
+
     fn only(&self) -> Received {
-        let mut received = std::mem::take(&mut *self.received.lock().unwrap());
+        let mut received = self.all();
         assert_eq!(received.len(), 1, "requests");
         received.remove(0)
     }

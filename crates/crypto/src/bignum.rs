@@ -94,11 +94,17 @@ impl Residue {
     }
 
     /// The generator 2 to the power of a 256-bit big-endian exponent, from a table that is computed at the first
-    /// call (a few milliseconds, 393 kB). Three to four times faster than [`power`](Self::power).
+    /// call (a few milliseconds, 393 kB). Three to four times faster than [`power`](Self::power), which calls take that
+    /// come while the table is being computed.
     #[must_use]
     pub fn generator_power(exponent: &[u8; 32]) -> Self {
-        POWERS.set(POWERS.get() + 1);
-        fixed_base::power(group(), exponent)
+        match fixed_base::power(group(), exponent) {
+            Some(power) => {
+                POWERS.set(POWERS.get() + 1);
+                power
+            }
+            None => Self(Number::from_bytes(&[2])).power(exponent),
+        }
     }
 
     /// `self * other mod N`.

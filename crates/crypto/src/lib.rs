@@ -20,9 +20,8 @@ mod testing;
 
 use domain::Entropy;
 
-/// Prepares what the first request would otherwise wait for: the seed of the library's generator, which it gathers from
-/// the processor (some 50 milliseconds), and the table of powers for SRP (some 3). It takes that long; a server does it
-/// beside its start.
+/// Prepares what the first requests would otherwise do themselves: the seed of the library's generator, and the table of
+/// powers for SRP. It takes some 3 milliseconds; a server does it beside its start.
 pub fn warm_up(entropy: &dyn Entropy) {
     std::hint::black_box(bignum::Residue::generator_power(&random::bytes(entropy)));
 }

@@ -1,4 +1,4 @@
-//! Sealing secrets at rest and in what clients carry for us (DESIGN §4): AES-256-GCM under a ring of master keys.
+//! Sealing secrets at rest and in what clients carry for us (docs/security.md): AES-256-GCM under a ring of master keys.
 //!
 //! From each master key one AES key per [`Purpose`] is derived with HKDF-SHA256 (RFC 5869) when the ring is built, so
 //! that values of different purposes can never be exchanged or share a nonce. The authenticated data also holds the

@@ -48,10 +48,20 @@ impl fmt::Debug for Choice {
     }
 }
 
-impl CodeKeys for Choice {
-    fn encrypt(&self, key_arn: &str, pool_id: &str, plaintext: String, entropy: Arc<dyn Entropy>) -> Encrypting {
+impl Choice {
+    fn of(&self, key_arn: &str) -> &dyn CodeKeys {
         let named = self.keys.iter().find(|(pattern, _)| pattern.matches(key_arn));
-        named.map_or(&self.others, |(_, key)| key).encrypt(key_arn, pool_id, plaintext, entropy)
+        &**named.map_or(&self.others, |(_, key)| key)
+    }
+}
+
+impl CodeKeys for Choice {
+    fn knows(&self, key_arn: &str) -> bool {
+        self.of(key_arn).knows(key_arn)
+    }
+
+    fn encrypt(&self, key_arn: &str, pool_id: &str, plaintext: String, entropy: Arc<dyn Entropy>) -> Encrypting {
+        self.of(key_arn).encrypt(key_arn, pool_id, plaintext, entropy)
     }
 }
 
@@ -60,6 +70,11 @@ impl CodeKeys for Choice {
 struct AwsKeys(aws::Kms);
 
 impl CodeKeys for AwsKeys {
+    fn knows(&self, _: &str) -> bool {
+        // Only a call shows whether it is there.
+        true
+    }
+
     fn encrypt(&self, key_arn: &str, pool_id: &str, plaintext: String, entropy: Arc<dyn Entropy>) -> Encrypting {
         let (kms, key_arn, pool_id) = (self.0.clone(), key_arn.to_owned(), pool_id.to_owned());
         Box::pin(async move {
@@ -119,6 +134,12 @@ mod tests {
             assert_eq!(provider(keys, &format!("{ACCOUNT}:key/raw-1")).await.unwrap(), "shop");
             assert_eq!(provider(keys, &format!("{ACCOUNT}:key/raw-never")).await.unwrap(), "shop");
             assert_eq!(provider(keys, &format!("{ACCOUNT}:key/local")).await.unwrap(), "aws-kms");
+        }
+        for (key, in_dev, in_serve) in
+            [("raw-1", true, true), ("local", true, true), ("aws", true, true), ("other", true, false)]
+        {
+            let arn = format!("{ACCOUNT}:key/{key}");
+            assert_eq!((dev.knows(&arn), serve.knows(&arn)), (in_dev, in_serve), "{key}");
         }
         assert_eq!(provider(&*dev, &format!("{ACCOUNT}:key/other")).await.unwrap(), "aws-kms");
         let refused = provider(&*serve, &format!("{ACCOUNT}:key/other")).await.unwrap_err();

@@ -30,13 +30,13 @@ mod sms;
 mod store_location;
 
 pub use self::aws::AwsSection;
-pub use destinations::{DestinationSection, LogDestinationSection};
-pub use email::EmailSection;
+pub use destinations::{DestinationKind, DestinationSection, LogDestinationSection};
+pub use email::{EmailSection, FileChoice, SenderChoice};
 pub use functions::{FunctionSection, Surroundings};
 pub use kms_keys::{KmsKey, KmsKeySection};
 pub use quotas::QuotasSection;
 pub use server::ServerSection;
-pub use sms::SmsSection;
+pub use sms::{SmsSection, SmsSenderChoice};
 pub use store_location::StoreSection;
 
 /// Signing keys that may be kept ready; each takes a tenth of a second to make.
@@ -238,8 +238,8 @@ impl Configuration {
     ///
     /// # Errors
     /// Names the entry that cannot be used.
-    pub fn records(&self) -> anyhow::Result<service::records::Records> {
-        destinations::records(self.analytics.as_ref(), &self.log_destinations)
+    pub async fn records(&self) -> anyhow::Result<service::records::Records> {
+        destinations::records(self.analytics.as_ref(), &self.log_destinations).await
     }
 
     /// Who takes messages, none of whom is asked yet.
@@ -310,7 +310,7 @@ impl Configuration {
         self.server.listen_options()?;
         self.outbox(Mode::Serve).await?;
         self.kms_keys.iter().try_for_each(|section| section.key().map(drop))?;
-        self.records()?;
+        self.records().await?;
         if let Some(path) = &self.keys.master_key_file {
             crate::master_key::read(path)?;
         }

@@ -5,6 +5,7 @@ mod data;
 mod files;
 mod finding;
 mod postgres;
+mod receivers;
 mod server;
 
 use std::{future::Future, time::Duration};
@@ -61,8 +62,28 @@ pub async fn run(options: &RunOptions, as_json: bool) -> anyhow::Result<()> {
         Ok(options) => database(&mut report, &configuration, &options, ring.as_ref()).await?,
         Err(error) => report.add("database", Finding::of_error(&error, "Correct [store] in the configuration"))?,
     }
-    report.add("smtp", bounded(server::smtp(&configuration)).await)?;
+    receivers(&mut report, &configuration).await?;
     end(&report)
+}
+
+/// Who takes messages, events and logs, and who has keys.
+async fn receivers(report: &mut Report, configuration: &Configuration) -> anyhow::Result<()> {
+    match receivers::email(configuration).await {
+        Some((check, finding)) => report.add(check, finding)?,
+        None => report.add("smtp", bounded(server::smtp(configuration)).await)?,
+    }
+    report.add("sms", bounded(receivers::sms(configuration)).await)?;
+    if !configuration.kms_keys.is_empty() {
+        report.add("kms_keys", bounded(receivers::kms_keys(&configuration.kms_keys)).await)?;
+    }
+    if let Some(section) = &configuration.analytics {
+        report.add("analytics", bounded(receivers::destination(section)).await)?;
+    }
+    if !configuration.log_destinations.is_empty() {
+        let finding = bounded(receivers::log_destinations(&configuration.log_destinations)).await;
+        report.add("log_destinations", finding)?;
+    }
+    Ok(())
 }
 
 fn end(report: &Report) -> anyhow::Result<()> {
@@ -153,6 +174,7 @@ async fn database(
         let finding = Finding::skipped("what is sealed in the data", "Name the master key first");
         report.add("sealed_data", finding)?;
     }
+    report.add("named_by_pools", bounded(receivers::named_by_pools(&store, configuration)).await)?;
     report.add("outbox", bounded(data::outbox(&store, configuration)).await)
 }
 

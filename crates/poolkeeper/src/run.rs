@@ -45,8 +45,9 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
     let ring = Arc::new(ring);
     let code_keys = code_keys::open(mode, &configuration.kms_keys, &ring).await?;
     let app = App::new(settings, store, ring, Clock::new(system::now), Arc::new(SystemEntropy), outbox);
-    let app =
-        Arc::new(app.with_runner(functions.clone()).with_code_keys(code_keys).with_records(configuration.records()?));
+    let app = Arc::new(
+        app.with_runner(functions.clone()).with_code_keys(code_keys).with_records(configuration.records().await?),
+    );
     functions.start();
 
     let shutdown = CancellationToken::new();

@@ -4,7 +4,14 @@
 //! stand for, in Montgomery form. An entry is picked by reading all sixteen and masking, so that neither time nor
 //! the cache shows which one it was.
 
-use std::{array, hint::black_box, sync::OnceLock};
+use std::{
+    array,
+    hint::black_box,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -20,9 +27,9 @@ const WORDS: usize = BYTES / 8;
 /// An entry in words, for fast masking: the big-endian bytes in groups of eight, each as the machine stores them.
 type Entry = [u64; WORDS];
 
-/// `2^exponent mod N`.
-pub(super) fn power(group: &'static Group, exponent: &[u8; 32]) -> Residue {
-    let table = table(group);
+/// `2^exponent mod N`, unless another thread is at computing the table.
+pub(super) fn power(group: &'static Group, exponent: &[u8; 32]) -> Option<Residue> {
+    let table = table(group)?;
     let scratch = Scratch::new();
     let mut factor = Number::zero();
     let mut result: Option<Number> = None;
@@ -36,7 +43,7 @@ pub(super) fn power(group: &'static Group, exponent: &[u8; 32]) -> Residue {
             }
         }
     }
-    Residue(group.out_of_montgomery(&result.unwrap_or_else(Number::zero), &scratch))
+    Some(Residue(group.out_of_montgomery(&result.unwrap_or_else(Number::zero), &scratch)))
 }
 
 /// The windows of a big-endian exponent, the lowest first.
@@ -63,9 +70,14 @@ fn select(entries: &[Entry; ENTRIES], number: u8) -> Zeroizing<[u8; BYTES]> {
     bytes
 }
 
-fn table(group: &Group) -> &'static [[Entry; ENTRIES]] {
+/// The table, computed by whoever asks first. To wait for it would cost the others more than to do without it once.
+fn table(group: &Group) -> Option<&'static [[Entry; ENTRIES]]> {
     static TABLE: OnceLock<Vec<[Entry; ENTRIES]>> = OnceLock::new();
-    TABLE.get_or_init(|| build(group))
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    if ASKED.swap(true, Ordering::Relaxed) {
+        return TABLE.get().map(Vec::as_slice);
+    }
+    Some(TABLE.get_or_init(|| build(group)))
 }
 
 /// For window `w` and value `j`: `2^(j * 16^w)` in Montgomery form.

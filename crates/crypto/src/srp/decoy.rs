@@ -1,9 +1,9 @@
 //! Answers for users that do not exist, so that nobody learns by asking which ones do.
 //!
-//! The stand-in for a name must always be the same, since a real user's salt is, and it must take the same time as a
-//! real one. Reading a real verifier costs an AES-GCM opening, a few microseconds; deriving the stand-in costs the
-//! same order. It deliberately is no power of 2: B hides it behind a random power, and a password check against it
-//! fails whatever it is, so a second exponentiation would only make unknown users slower than known ones.
+//! The salt for a name must always be the same, since a real user's is. A verifier may serve for any number of names,
+//! because nobody sees it; to take as long as a real one it is to be kept sealed and opened, which costs less than to derive
+//! it. It deliberately is no power of 2: B hides it behind a random power, and a password check against it fails whatever
+//! it is, so a second exponentiation would only make unknown users slower than known ones.
 
 use crate::{bignum::Residue, hash::hmac_sha256_fields};
 

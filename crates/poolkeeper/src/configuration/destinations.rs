@@ -13,10 +13,11 @@ use serde::Deserialize;
 use service::records::{Destination, Matches, Records};
 
 use super::{
+    AwsSection,
     functions::{address, is_long_enough},
     secret_file,
 };
-use crate::destinations::{File, Otlp, Webhook};
+use crate::destinations::{AwsServices, File, Otlp, Webhook};
 
 /// `[analytics]`
 #[derive(Clone, Debug, Deserialize)]
@@ -49,6 +50,7 @@ pub struct LogDestinationSection {
     secret_file: Option<PathBuf>,
     authorization_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
+    aws: Option<AwsSection>,
 }
 
 /// What takes records.
@@ -61,7 +63,7 @@ pub enum DestinationKind {
     Webhook,
     /// A collector of OpenTelemetry.
     Otlp,
-    /// CloudWatch Logs, Firehose or S3 themselves.
+    /// The log groups, streams and buckets themselves that pools name.
     Aws,
 }
 
@@ -69,12 +71,15 @@ pub enum DestinationKind {
 ///
 /// # Errors
 /// Names the entry and what is wrong with it.
-pub fn records(analytics: Option<&DestinationSection>, logs: &[LogDestinationSection]) -> anyhow::Result<Records> {
+pub async fn records(
+    analytics: Option<&DestinationSection>,
+    logs: &[LogDestinationSection],
+) -> anyhow::Result<Records> {
     let analytics = analytics.map(|section| section.destination().context("[analytics]")).transpose()?;
     let mut destinations = Vec::new();
     for section in logs {
-        let destination = section.destination();
-        destinations.push(destination.with_context(|| format!("[[log_destinations]] with arn = \"{}\"", section.arn))?);
+        let destination = section.destination().await;
+        destinations.push(destination.with_context(|| section.called())?);
     }
     Ok(Records::new(analytics, destinations))
 }
@@ -83,14 +88,41 @@ impl LogDestinationSection {
     /// Paths start from where the configuration file is.
     pub fn resolve_paths(&mut self, folder: &Path) {
         resolve([&mut self.path, &mut self.secret_file, &mut self.authorization_file, &mut self.ca_file], folder);
+        self.aws.iter_mut().for_each(|aws| aws.resolve_paths(folder));
     }
 
-    fn destination(&self) -> anyhow::Result<(Matches, Arc<dyn Destination>)> {
+    /// What messages call it.
+    fn called(&self) -> String {
+        format!("[[log_destinations]] with arn = \"{}\"", self.arn)
+    }
+
+    /// How AWS is reached, when that is where the logs go.
+    ///
+    /// # Errors
+    /// When the settings contradict themselves.
+    pub fn aws(&self) -> anyhow::Result<Option<aws::Settings>> {
+        if self.kind == DestinationKind::Aws {
+            self.common().has_only("aws", &[])?;
+            return Ok(Some(self.aws.clone().unwrap_or_default().settings()?));
+        }
+        ensure!(self.aws.is_none(), "aws has no effect without kind = \"aws\": leave it out");
+        Ok(None)
+    }
+
+    async fn destination(&self) -> anyhow::Result<(Matches, Arc<dyn Destination>)> {
         ensure!(!self.arn.is_empty(), "the ARN is empty; \"*\" stands for all destinations that pools name");
-        let Self { arn, kind, path, url, secret_file, authorization_file, ca_file } = self.clone();
-        let pattern = ArnPattern::new(&arn);
-        let section = DestinationSection { kind, path, url, secret_file, authorization_file, ca_file };
-        Ok((Box::new(move |arn| pattern.matches(arn)), section.destination()?))
+        let destination: Arc<dyn Destination> = match self.aws()? {
+            Some(settings) => Arc::new(AwsServices::open(&settings).await?),
+            None => self.common().destination()?,
+        };
+        let pattern = ArnPattern::new(&self.arn);
+        Ok((Box::new(move |arn| pattern.matches(arn)), destination))
+    }
+
+    /// What it has in common with `[analytics]`.
+    pub fn common(&self) -> DestinationSection {
+        let Self { arn: _, kind, path, url, secret_file, authorization_file, ca_file, aws: _ } = self.clone();
+        DestinationSection { kind, path, url, secret_file, authorization_file, ca_file }
     }
 }
 
@@ -106,7 +138,11 @@ impl DestinationSection {
         resolve([&mut self.path, &mut self.secret_file, &mut self.authorization_file, &mut self.ca_file], folder);
     }
 
-    fn destination(&self) -> anyhow::Result<Arc<dyn Destination>> {
+    /// What takes records.
+    ///
+    /// # Errors
+    /// When the settings contradict themselves, or a file cannot be used.
+    pub fn destination(&self) -> anyhow::Result<Arc<dyn Destination>> {
         Ok(match self.kind {
             DestinationKind::File => {
                 self.has_only("file", &["path"])?;
@@ -129,9 +165,8 @@ impl DestinationSection {
                 Arc::new(Otlp::new(self.client(None)?, self.authorization()?))
             }
             DestinationKind::Aws => bail!(
-                "kind = \"aws\" is not built: CloudWatch Logs, Firehose and S3 themselves are not called. Choose \"file\", \
-                 \"webhook\" or \"otlp\", and let an agent such as Fluent Bit, Vector or the OpenTelemetry Collector hand \
-                 the records on"
+                "kind = \"aws\" is for [[log_destinations]], whose ARNs say what to call: events have none. Choose \"file\", \
+                 \"webhook\" or \"otlp\""
             ),
         })
     }
@@ -171,10 +206,10 @@ mod tests {
 
     use crate::configuration::Configuration;
 
-    fn read(folder: &std::path::Path, text: &str) -> Result<String, String> {
+    async fn read(folder: &std::path::Path, text: &str) -> Result<String, String> {
         let mut configuration = Configuration::parse(text).map_err(|(line, reason)| format!("{line}: {reason}"))?;
         configuration.resolve_paths(folder);
-        match configuration.records() {
+        match configuration.records().await {
             Ok(records) => Ok(format!(
                 "{records:?} {configuration:?} {} {}",
                 records.has_analytics(),
@@ -193,15 +228,14 @@ mod tests {
         for (destination, part) in
             [("kind = \"file\"\npath = \"a.jsonl\"\n", "a.jsonl"), (webhook, "example.com"), (otlp, "4318")]
         {
-            let found = read(folder.path(), &format!("[analytics]\n{destination}")).unwrap();
+            let found = read(folder.path(), &format!("[analytics]\n{destination}")).await.unwrap();
             assert!(found.contains(part) && found.ends_with("true false"), "{found}");
-            let found =
-                read(folder.path(), &format!("[[log_destinations]]\narn = \"arn:*:log-group:*\"\n{destination}"));
-            let found = found.unwrap();
+            let log = format!("[[log_destinations]]\narn = \"arn:*:log-group:*\"\n{destination}");
+            let found = read(folder.path(), &log).await.unwrap();
             assert!(found.contains(part) && found.ends_with("false true"), "{found}");
             assert!(!found.contains("0123456789abcdef"), "{found}");
         }
-        assert!(read(folder.path(), "").unwrap().ends_with("false false"));
+        assert!(read(folder.path(), "").await.unwrap().ends_with("false false"));
     }
 
     #[tokio::test]
@@ -225,19 +259,32 @@ mod tests {
             ("kind = \"otlp\"\nurl = \"http://h/\"\nsecret_file = \"short\"", "secret_file has no effect"),
             ("kind = \"otlp\"\nurl = \"http://h/\"\nauthorization_file = \"lines\"", "no value of a header"),
             ("kind = \"otlp\"\nurl = \"http://h/\"\nca_file = \"none\"", "none"),
-            ("kind = \"aws\"", "are not called"),
         ] {
-            let error = read(folder.path(), &format!("[analytics]\n{rest}\n")).unwrap_err();
+            let error = read(folder.path(), &format!("[analytics]\n{rest}\n")).await.unwrap_err();
             assert!(error.contains(part) && !error.contains("password@"), "{rest}: {error}");
             let log = format!("[[log_destinations]]\narn = \"*\"\n{rest}\n");
-            assert!(read(folder.path(), &log).unwrap_err().contains(part), "{rest}");
+            assert!(read(folder.path(), &log).await.unwrap_err().contains(part), "{rest}");
         }
+        let error = read(folder.path(), "[analytics]\nkind = \"aws\"\n").await.unwrap_err();
+        assert!(error.contains("is for [[log_destinations]]"), "{error}");
+        for (rest, part) in [
+            ("kind = \"file\"\npath = \"a\"\naws = {}", "aws has no effect"),
+            ("kind = \"aws\"\npath = \"a\"", "path has no effect"),
+            ("kind = \"aws\"\naws = { region = \"Ireland\" }", "Ireland"),
+            ("kind = \"aws\"\naws = { access_key_id = \"A\" }", "belong together"),
+        ] {
+            let error = read(folder.path(), &format!("[[log_destinations]]\narn = \"*\"\n{rest}\n")).await.unwrap_err();
+            assert!(error.contains(part) && error.contains("[[log_destinations]]"), "{rest}: {error}");
+        }
+        let aws = "[[log_destinations]]\narn = \"*\"\nkind = \"aws\"\naws = { endpoint = \"http://127.0.0.1:9\" }";
+        let found = read(folder.path(), aws).await.unwrap();
+        assert!(found.contains("AwsServices") && found.ends_with("false true"), "{found}");
         let file = "kind = \"file\"\npath = \"a\"\n";
-        let error = read(folder.path(), &format!("[analytics]\narn = \"*\"\n{file}")).unwrap_err();
+        let error = read(folder.path(), &format!("[analytics]\narn = \"*\"\n{file}")).await.unwrap_err();
         assert!(error.contains("`arn`"), "{error}");
-        let error = read(folder.path(), &format!("[[log_destinations]]\n{file}")).unwrap_err();
+        let error = read(folder.path(), &format!("[[log_destinations]]\n{file}")).await.unwrap_err();
         assert!(error.contains("`arn`"), "{error}");
-        let error = read(folder.path(), &format!("[[log_destinations]]\narn = \"\"\n{file}")).unwrap_err();
+        let error = read(folder.path(), &format!("[[log_destinations]]\narn = \"\"\n{file}")).await.unwrap_err();
         assert!(error.contains("ARN is empty"), "{error}");
     }
 }

@@ -31,6 +31,12 @@ const MOST_PROCESSES: usize = 1_000;
 const USUAL_QUEUE: usize = 1_000;
 /// Calls that wait at most: each keeps its event in memory.
 const LONGEST_QUEUE: usize = 100_000;
+/// Seconds that a process which is not kept ready may wait for work where nothing is said.
+const USUAL_IDLE: u64 = 300;
+/// These seconds at most: a day.
+const LONGEST_IDLE: u64 = 86_400;
+/// Megabytes of memory that a process may be limited to: with less, no runtime begins.
+const MEMORY: std::ops::RangeInclusive<u64> = 16..=1_048_576;
 /// The shortest secret of a webhook, in bytes.
 const SHORTEST_SECRET: usize = 16;
 /// What Lambda calls the handler of a function that is a program.
@@ -62,6 +68,10 @@ pub struct FunctionSection {
     pub concurrency: Option<usize>,
     /// Processes that are kept ready.
     pub warm: Option<usize>,
+    /// Seconds that other processes may wait for work before they are ended.
+    pub idle_seconds: Option<u64>,
+    /// Megabytes of memory that a process may have.
+    pub memory_megabytes: Option<u64>,
     /// Calls that may wait.
     pub queue: Option<usize>,
     /// Whether changed files start it anew.
@@ -180,7 +190,8 @@ impl FunctionSection {
         } else {
             let keys =
                 ["name", "runtime", "command", "folder", "handler", "environment", "inherit", "concurrency", "warm"];
-            self.has_only("runtime and command", &[keys.as_slice(), &["queue", "reload"]].concat())?;
+            let further = ["idle_seconds", "memory_megabytes", "queue", "reload"];
+            self.has_only("runtime and command", &[keys.as_slice(), &further].concat())?;
             Way::Process(self.process(&arn, surroundings)?)
         };
         Ok(Definition { arn, timeout: Duration::from_secs(seconds), way })
@@ -197,6 +208,8 @@ impl FunctionSection {
             ("inherit", self.inherit.is_some()),
             ("concurrency", self.concurrency.is_some()),
             ("warm", self.warm.is_some()),
+            ("idle_seconds", self.idle_seconds.is_some()),
+            ("memory_megabytes", self.memory_megabytes.is_some()),
             ("queue", self.queue.is_some()),
             ("reload", self.reload.is_some()),
             ("kind", self.kind.is_some()),
@@ -254,6 +267,13 @@ impl FunctionSection {
         ensure!((1..=MOST_PROCESSES).contains(&concurrency), "concurrency must be from 1 to {MOST_PROCESSES}");
         ensure!(warm <= concurrency, "warm is {warm}; it must not be more than concurrency, which is {concurrency}");
         ensure!((1..=LONGEST_QUEUE).contains(&queue), "queue must be from 1 to {LONGEST_QUEUE}");
+        let idle = self.idle_seconds.unwrap_or(USUAL_IDLE);
+        ensure!((1..=LONGEST_IDLE).contains(&idle), "idle_seconds must be from 1 to {LONGEST_IDLE}");
+        if let Some(memory) = self.memory_megabytes {
+            ensure!(cfg!(target_os = "linux"), "memory_megabytes works on Linux only; leave it out");
+            let (least, most) = (MEMORY.start(), MEMORY.end());
+            ensure!(MEMORY.contains(&memory), "memory_megabytes must be from {least} to {most}");
+        }
         Ok(process::Options {
             name: self.name.as_deref().or_else(|| arn.function_name()).unwrap_or("function").to_owned(),
             handler: handler.unwrap_or(PROGRAM).to_owned(),
@@ -265,6 +285,8 @@ impl FunctionSection {
             inherit: self.inherited()?,
             concurrency,
             warm,
+            idle: Duration::from_secs(idle),
+            memory_megabytes: self.memory_megabytes,
             queue,
             reload: self.reload.unwrap_or(is_dev),
         })
@@ -395,13 +417,22 @@ mod tests {
         std::fs::write(folder.path().join("node_modules/.bin/aws-lambda-ric"), "").unwrap();
         let found = read(folder.path(), Mode::Dev, &node).await.unwrap();
         let command = format!("[\"{root}/node_modules/.bin/aws-lambda-ric\", \"index.handler\"]");
-        for part in [&*command, "name: \"sign-up\"", "region: \"eu-west-1\"", "warm: 0", "reload: true", "30s"] {
+        for part in
+            [&*command, "name: \"sign-up\"", "region: \"eu-west-1\"", "warm: 0", "idle: 300s", "reload: true", "30s"]
+        {
             assert!(found.contains(part), "{part} is not in {found}");
         }
 
-        let python = entry("runtime = \"python\"\nhandler = \"main.handler\"\nconcurrency = 2");
+        let python = "runtime = \"python\"\nhandler = \"main.handler\"\nconcurrency = 2";
+        let python = entry(&format!("{python}\nidle_seconds = 60\nmemory_megabytes = 256"));
         let found = read(folder.path(), Mode::Serve, &python).await.unwrap();
-        for part in ["[\"python3\", \"-m\", \"awslambdaric\", \"main.handler\"]", "warm: 1", "reload: false"] {
+        for part in [
+            "[\"python3\", \"-m\", \"awslambdaric\", \"main.handler\"]",
+            "warm: 1",
+            "idle: 60s",
+            "Some(256)",
+            "reload: false",
+        ] {
             assert!(found.contains(part), "{part} is not in {found}");
         }
         std::fs::create_dir_all(folder.path().join(".venv/bin")).unwrap();
@@ -445,6 +476,9 @@ mod tests {
             ("command = [\"x\"]\nconcurrency = 0", "concurrency must be"),
             ("command = [\"x\"]\nconcurrency = 2\nwarm = 3", "must not be more than concurrency"),
             ("command = [\"x\"]\nqueue = 0", "queue must be"),
+            ("command = [\"x\"]\nidle_seconds = 0", "idle_seconds must be from 1 to 86400"),
+            ("command = [\"x\"]\nmemory_megabytes = 15", "memory_megabytes must be from 16"),
+            ("url = \"http://h/\"\nkind = \"emulator\"\nmemory_megabytes = 64", "no effect together with url"),
             ("command = [\"x\"]\ntimeout_seconds = 901", "from 1 to 900"),
             ("command = [\"x\"]\ninherit = [\"POOLKEEPER_MASTER_KEY\"]", "POOLKEEPER_MASTER_KEY is not handed on"),
             ("command = [\"x\"]\ninherit = [\"A=B\"]", "no name of an environment variable"),

@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn every_key_sets_its_own_number() {
-        let reference = crate::reference::SETTINGS.iter().filter(|setting| setting.section == "quotas");
+        let section = crate::reference::SECTIONS.iter().find(|section| section.name == "quotas").unwrap();
         let mut seen = Vec::new();
-        for setting in reference.filter(|setting| setting.key != "start_from") {
+        for setting in section.settings.iter().filter(|setting| setting.key != "start_from") {
             let changed = quotas(&format!("{} = 7", setting.key), Mode::Dev);
             assert_ne!(changed, Quotas::off(), "{}", setting.key);
             assert!(!seen.contains(&changed), "{}", setting.key);

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use service::records::{Destination, Record, Taking};
+use service::records::{Destination, NotTaken, Record, Taking};
 use tokio::sync::Mutex;
 
 /// A file that is opened anew for each group of records: whoever moves it away finds a new one in its place.
@@ -30,13 +30,15 @@ impl Destination for File {
         let (path, turn) = (self.path.clone(), self.turn.clone());
         Box::pin(async move {
             let turn = turn.lock_owned().await;
+            let all = records.clone();
             let written = tokio::task::spawn_blocking(move || {
                 let lines: String = records.iter().map(|record| format!("{}\n", record.body)).collect();
                 let outcome = append(&path, lines.as_bytes());
                 drop(turn);
                 outcome.map_err(|error| format!("{}: {error}", path.display()))
             });
-            written.await.unwrap_or_else(|error| Err(error.to_string()))
+            let outcome = written.await.unwrap_or_else(|error| Err(error.to_string()));
+            outcome.map_err(|reason| NotTaken::all(all, reason))
         })
     }
 }
@@ -83,7 +85,7 @@ mod tests {
     async fn a_file_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("none/events.jsonl");
-        let error = File::new(path.clone()).take(records(0..1)).await.unwrap_err();
+        let error = File::new(path.clone()).take(records(0..1)).await.unwrap_err().reason;
         assert!(error.contains(&*path.to_string_lossy()), "{error}");
         fs::create_dir_all(folder.path().join("none")).unwrap();
         File::new(path).take(records(0..1)).await.unwrap();

@@ -1,11 +1,14 @@
-//! Where events for analytics and the logs of pools go: a file, a webhook, or a collector of OpenTelemetry.
+//! Where events for analytics and the logs of pools go: a file, a webhook, a collector of OpenTelemetry, or, for logs, the
+//! services of AWS that pools name.
 
+mod aws_services;
 mod file;
 mod otlp;
 #[cfg(test)]
 pub mod testing;
 mod webhook;
 
+pub use aws_services::AwsServices;
 pub use file::{File, append};
 pub use otlp::Otlp;
 pub use webhook::Webhook;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
-use service::records::{Destination, Record, Taking};
+use service::records::{Destination, NotTaken, Record, Taking};
 use wire::LogLevel;
 
 use super::outcome;
@@ -34,7 +34,8 @@ impl Destination for Otlp {
         Box::pin(async move {
             let now = system::now();
             let body = export(&records, now.milliseconds()).to_string().into_bytes();
-            outcome(collector.post(body, now.seconds(), &headers).await)
+            let outcome = outcome(collector.post(body, now.seconds(), &headers).await);
+            outcome.map_err(|reason| NotTaken::all(records, reason))
         })
     }
 }
@@ -110,7 +111,14 @@ mod tests {
         let otlp = Otlp::new(functions::Webhook::new(url, None, None).unwrap(), headers);
         let body = json!({"a": "text", "b": 1, "c": true, "d": null, "e": [1.5, "x"], "f": {"g": "h"}});
         let moment = Timestamp(1_767_323_045_123);
-        let record = |name, level| Record { name, moment, level, body: body.clone() };
+        let record = |name, level| Record {
+            name,
+            pool_id: "us-east-1_O2c3Nifle".to_owned(),
+            arn: None,
+            moment,
+            level,
+            body: body.clone(),
+        };
         let records = [record("_userauth.sign_in", LogLevel::Info), record("userNotification", LogLevel::Error)];
         otlp.take(records.clone().into()).await.unwrap();
         let request = requests.recv().await.unwrap();
@@ -142,7 +150,7 @@ mod tests {
             assert_eq!(log["body"], members);
         }
         assert_eq!(logs.as_array().unwrap().len(), 2);
-        assert!(otlp.take(records.into()).await.unwrap_err().contains("503"));
+        assert!(otlp.take(records.into()).await.unwrap_err().reason.contains("503"));
         assert!(!format!("{otlp:?}").contains("Bearer"));
     }
 }

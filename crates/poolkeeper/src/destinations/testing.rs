@@ -14,8 +14,14 @@ use wire::{LogLevel, Timestamp};
 
 /// Records with these numbers.
 pub fn records(numbers: Range<u32>) -> Arc<[Record]> {
-    let record =
-        |number| Record { name: "test", moment: Timestamp(0), level: LogLevel::Info, body: json!({"number": number}) };
+    let record = |number| Record {
+        name: "test",
+        pool_id: "us-east-1_AbCdEfGh1".to_owned(),
+        arn: None,
+        moment: Timestamp(0),
+        level: LogLevel::Info,
+        body: json!({"number": number}),
+    };
     numbers.map(record).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use service::records::{Destination, Record, Taking};
+use service::records::{Destination, NotTaken, Record, Taking};
 
 use super::outcome;
 use crate::system;
@@ -23,8 +23,11 @@ impl Destination for Webhook {
         let webhook = self.0.clone();
         Box::pin(async move {
             let bodies: Vec<_> = records.iter().map(|record| &record.body).collect();
-            let body = serde_json::to_vec(&bodies).map_err(|error| error.to_string())?;
-            outcome(webhook.post(body, system::now().seconds(), &[]).await)
+            let outcome = match serde_json::to_vec(&bodies) {
+                Ok(body) => outcome(webhook.post(body, system::now().seconds(), &[]).await),
+                Err(error) => Err(error.to_string()),
+            };
+            outcome.map_err(|reason| NotTaken::all(records, reason))
         })
     }
 }
@@ -58,7 +61,7 @@ mod tests {
 
         webhook.take(records(2..3)).await.unwrap();
         for status in ["500", "302"] {
-            let error = webhook.take(records(3..4)).await.unwrap_err();
+            let error = webhook.take(records(3..4)).await.unwrap_err().reason;
             assert!(error.contains(status), "{error}");
         }
     }
@@ -67,6 +70,6 @@ mod tests {
     async fn nobody_there_is_said() {
         let url = "http://127.0.0.1:9/".parse().unwrap();
         let webhook = Webhook::new(functions::Webhook::new(url, None, None).unwrap());
-        assert!(webhook.take(records(0..1)).await.unwrap_err().contains("refused"));
+        assert!(webhook.take(records(0..1)).await.unwrap_err().reason.contains("refused"));
     }
 }

@@ -60,13 +60,15 @@ pub fn directory(path: &Path) -> Finding {
     Finding::ok(&format!("{shown} is writable, and nobody else can read the database"))
 }
 
+/// Whether this user may write to a file or a directory.
 #[cfg(unix)]
-fn is_writable(path: &Path) -> bool {
+pub fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
+/// Whether this user may write to a file or a directory.
 #[cfg(not(unix))]
-fn is_writable(path: &Path) -> bool {
+pub fn is_writable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.permissions().readonly())
 }
 

@@ -12,7 +12,7 @@ use std::{
 use cluster::Scratch;
 use serde_json::{Value, json};
 
-use crate::support::{Program, call, get, run};
+use crate::support::{Program, call, get, run, serve};
 
 /// What a check found: status, words, advice.
 type Checks = BTreeMap<String, (String, String, String)>;
@@ -241,6 +241,117 @@ fn the_mail_server_is_greeted_and_gets_no_mail() {
     assert!(!server.join().unwrap().contains(&"MAIL".to_owned()));
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     assert_check(&look(nobody), "smtp", "problem", "no connection to the mail server");
+}
+
+/// What SES, KMS, CloudWatch Logs and S3 say, as long as requests are signed.
+fn services_of_aws(head: &str, _: &str) -> (u16, &'static str) {
+    assert!(head.contains("AWS4-HMAC-SHA256"), "{head}");
+    if head.starts_with("GET /v2/email/account") {
+        (200, r#"{"SendingEnabled": true, "ProductionAccessEnabled": false}"#)
+    } else if head.contains("TrentService.DescribeKey") {
+        (400, r#"{"__type": "AccessDeniedException", "message": "no"}"#)
+    } else if head.contains("Logs_20140328.DescribeLogStreams") {
+        (400, r#"{"__type": "ResourceNotFoundException", "message": "There is no such group."}"#)
+    } else {
+        (200, "")
+    }
+}
+
+/// Whoever takes messages, events and logs is looked at, and gets none.
+#[test]
+fn receivers_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("poolkeeper.toml");
+    fs::write(folder.path().join("secret"), "a secret of a webhook\n").unwrap();
+    let arguments = ["--config", file.to_str().unwrap(), "--data-dir", "/no/such/directory"];
+    let nowhere = [
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ];
+    let look = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let (_, checks) = doctor(&arguments, &nowhere);
+        assert!(!format!("{checks:?}").contains("a secret"), "{checks:?}");
+        checks
+    };
+    let checks = look("");
+    assert_check(&checks, "sms", "skipped", "Set sms.sender");
+    for check in ["kms_keys", "analytics", "log_destinations", "named_by_pools"] {
+        assert!(!checks.contains_key(check), "{check}");
+    }
+
+    let port = serve(services_of_aws);
+    let aws = format!(
+        "aws = {{ region = \"eu-west-1\", endpoint = \"http://127.0.0.1:{port}\", access_key_id = \"A\", \
+         secret_access_key_file = \"secret\" }}\n"
+    );
+    let sections = format!(
+        "[email]\nsender = \"ses\"\nfrom = \"a@example.com\"\n{aws}\
+         [sms]\nsender = \"webhook\"\nurl = \"http://127.0.0.1:{port}/send\"\nsecret_file = \"secret\"\n\
+         [[kms_keys]]\narn = \"arn:aws:kms:eu-west-1:123456789012:key/a\"\nkind = \"aws\"\n{aws}\
+         [analytics]\nkind = \"file\"\npath = \"events.jsonl\"\n\
+         [[log_destinations]]\narn = \"arn:aws:logs:eu-west-1:123456789012:log-group:a\"\nkind = \"aws\"\n{aws}\
+         [[log_destinations]]\narn = \"arn:aws:s3:::users\"\nkind = \"aws\"\n{aws}"
+    );
+    let checks = look(&sections);
+    assert_check(&checks, "ses", "warning", "Ask for production access");
+    assert_check(&checks, "sms", "ok", "nothing was sent");
+    assert_check(&checks, "kms_keys", "ok", "for want of the right kms:DescribeKey");
+    assert_check(&checks, "analytics", "ok", "events.jsonl can be written to");
+    assert_check(&checks, "log_destinations", "problem", "There is no such group");
+    assert_check(&checks, "log_destinations", "problem", "arn:aws:s3:::users: AWS has it");
+
+    // Nobody there, no credentials, nowhere to write.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    fs::write(folder.path().join("events.jsonl"), "").unwrap();
+    let checks = look(&format!(
+        "[email]\nsender = \"file\"\nfrom = \"a@example.com\"\nfile = \"events.jsonl\"\n\
+         [sms]\nsender = \"sns\"\naws = {{ region = \"eu-west-1\" }}\n\
+         [analytics]\nkind = \"otlp\"\nurl = \"http://{nobody}/v1/logs\"\n\
+         [[kms_keys]]\narn = \"*\"\nkind = \"local\"\n\
+         [[log_destinations]]\narn = \"*\"\nkind = \"file\"\npath = \"none/logs.jsonl\"\n"
+    ));
+    assert_check(&checks, "email_file", "warning", "chmod 600");
+    assert_check(&checks, "sms", "problem", "Set AWS_ACCESS_KEY_ID");
+    assert_check(&checks, "analytics", "problem", "nobody can be reached at 127.0.0.1");
+    assert_check(&checks, "kms_keys", "ok", "stands in for KMS");
+    assert_check(&checks, "log_destinations", "problem", "is no folder");
+}
+
+/// In `dev` pools may name anything; `serve` needs entries in its configuration.
+#[test]
+fn what_pools_name_is_looked_for_in_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::dev(folder.path());
+    let address = program.address();
+    let key = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555";
+    let group = "arn:aws:logs:us-east-1:123456789012:log-group:users";
+    let sender = json!({"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:us-east-1:123456789012:function:send"});
+    let functions = json!({"CustomEmailSender": sender, "KMSKeyID": key});
+    let (status, made) = call(&address, "CreateUserPool", &json!({"PoolName": "p", "LambdaConfig": functions}));
+    assert_eq!(status, 200, "{made}");
+    let request = json!({"UserPoolId": made["UserPool"]["Id"], "LogConfigurations": [{
+        "EventSource": "userNotification", "LogLevel": "ERROR", "CloudWatchLogsConfiguration": {"LogGroupArn": group},
+    }]});
+    let (status, answer) = call(&address, "SetLogDeliveryConfiguration", &request);
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(program.stop(), Some(0));
+    let data = folder.path().to_str().unwrap();
+    let (_, checks) = doctor(&["--data-dir", data], &[]);
+    assert_check(&checks, "named_by_pools", "problem", &format!("that go to {group}; functions"));
+    assert_check(&checks, "named_by_pools", "problem", &format!("{key}. Add them to [[log_destinations]]"));
+    let file = folder.path().join("poolkeeper.toml");
+    fs::write(
+        &file,
+        "[[kms_keys]]\narn = \"*\"\nkind = \"local\"\n[[log_destinations]]\narn = \"arn:aws:logs:*\"\nkind = \"file\"\npath = \"a\"\n",
+    )
+    .unwrap();
+    let (_, checks) = doctor(&["--data-dir", data, "--config", file.to_str().unwrap()], &[]);
+    assert_check(&checks, "named_by_pools", "ok", "every key that a pool names");
+    assert_check(&checks, "log_destinations", "ok", "can be written to");
 }
 
 #[test]

@@ -220,3 +220,51 @@ fn a_file_takes_mails_and_a_webhook_text_messages() {
     assert_eq!(program.stop(), Some(0));
     assert!(!program.log().contains("Temporary-1") && !program.log().contains("a secret of the webhook"));
 }
+
+/// The log of a pool, in the log group that it names, as CloudWatch Logs is told.
+#[test]
+fn a_message_that_was_given_up_is_in_the_log_of_its_pool() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("aws.secret"), "hunter2").unwrap();
+    let (refusing, _) = mail_server("550 <user-1@example.com> is unknown");
+    let (sender, requests) = channel();
+    let mut answers = vec![(400, r#"{"__type": "ResourceNotFoundException"}"#)];
+    let logs = support::serve(move |head, body| {
+        let targets = head.lines().find_map(|line| line.split_once("Logs_20140328."));
+        let target = targets.map(|(_, target)| target.to_owned()).unwrap_or_default();
+        assert!(head.contains("/eu-central-1/logs/aws4_request"), "{head}");
+        sender.send((target, serde_json::from_str::<Value>(body).unwrap())).unwrap();
+        answers.pop().unwrap_or((200, "{}"))
+    });
+    let configuration = format!(
+        "{}[[log_destinations]]\narn = \"arn:aws:logs:*\"\nkind = \"aws\"\naws = {{ endpoint = \"http://127.0.0.1:{logs}\", \
+         access_key_id = \"AKIAEXAMPLE\", secret_access_key_file = \"aws.secret\" }}\n",
+        smtp(refusing)
+    );
+    let mut program = start(folder.path(), &configuration);
+    let address = program.address();
+    let pool = pool(&address);
+    let group = "arn:aws:logs:eu-central-1:123456789012:log-group:/shop/users";
+    let request = json!({"UserPoolId": pool, "LogConfigurations": [{
+        "EventSource": "userNotification", "LogLevel": "ERROR", "CloudWatchLogsConfiguration": {"LogGroupArn": group},
+    }]});
+    let (status, answer) = call(&address, "SetLogDeliveryConfiguration", &request);
+    assert_eq!(status, 200, "{answer}");
+    invite(&address, &pool, 1..2, "EMAIL");
+    let stream = json!({"logGroupName": "/shop/users", "logStreamName": pool});
+    for expected in ["PutLogEvents", "CreateLogStream", "PutLogEvents"] {
+        let (target, mut body) = requests.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(target, expected);
+        let events = body.as_object_mut().unwrap().remove("logEvents");
+        assert_eq!(body, stream);
+        let Some(events) = events else { continue };
+        let record: Value = serde_json::from_str(events[0]["message"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (&record["eventSource"], &record["logSourceId"]),
+            (&json!("USER_NOTIFICATION"), &json!({"userPoolId": pool}))
+        );
+        assert_eq!(record["eventTimestamp"], events[0]["timestamp"].to_string());
+        assert!(!record.to_string().contains("user-1@"), "{record}");
+    }
+    assert_eq!(program.stop(), Some(0));
+}

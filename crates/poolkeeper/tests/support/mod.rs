@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
@@ -180,4 +180,30 @@ pub fn call_with(address: &str, operation: &str, body: &Value, headers: &[(Strin
         body.len()
     );
     answered(&send(address, text.as_bytes()))
+}
+
+/// A server of plain HTTP on a free port: what it is sent, head and body, and what it answers, status and body. It ends
+/// with the tests.
+pub fn serve(mut answer: impl FnMut(&str, &str) -> (u16, &'static str) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {}
+            let headers = head.lines().filter_map(|line| line.split_once(": "));
+            let mut lengths = headers.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            let mut body = vec![0; lengths.next().map_or(0, |(_, length)| length.parse().unwrap())];
+            // Whoever only looks whether somebody is there sends nothing.
+            if head.is_empty() || stream.read_exact(&mut body).is_err() {
+                continue;
+            }
+            let (status, text) = answer(&head, str::from_utf8(&body).unwrap());
+            let length = text.len();
+            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}");
+            stream.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    port
 }

@@ -81,7 +81,14 @@ pub fn tell(ctx: &Ctx, pool: &Pool, client: &Client, endpoint: Option<&str>, eve
     if let Some(user) = user.filter(|_| analytics.user_data_shared == Some(true)) {
         body.insert("user".to_owned(), shared(user));
     }
-    let record = Record { name: event.name(), moment: ctx.now, level: LogLevel::Info, body: Value::Object(body) };
+    let record = Record {
+        name: event.name(),
+        pool_id: pool.id.clone(),
+        arn: None,
+        moment: ctx.now,
+        level: LogLevel::Info,
+        body: Value::Object(body),
+    };
     tell_analytics(&ctx.app, record);
 }
 

@@ -2,8 +2,8 @@
 //! triggers-security.md §17, §18).
 //!
 //! They are told on a best-effort basis, and nobody waits for them. Every destination has a queue in memory and a task
-//! of its own ([`run`]). What does not fit into the queue is dropped; what a destination does not take after three
-//! tries is dropped, too; both are counted. A destination that hangs therefore costs neither a request nor another
+//! of its own ([`run`]). What does not fit into the queue is dropped; what a destination refuses, or does not take after
+//! three tries, is dropped, too; both are counted. A destination that hangs therefore costs neither a request nor another
 //! destination anything.
 
 pub mod analytics;
@@ -34,6 +34,10 @@ pub const LONGEST_QUEUE: usize = 10_000;
 pub struct Record {
     /// What it is about, such as `_userauth.sign_in`.
     pub name: &'static str,
+    /// The pool that it is about.
+    pub pool_id: String,
+    /// Where the pool wants it: the ARN of a log group, a stream or a bucket. None for events.
+    pub arn: Option<String>,
     /// When it happened.
     pub moment: Timestamp,
     /// How bad it is.
@@ -44,13 +48,34 @@ pub struct Record {
 
 /// Where records go.
 pub trait Destination: fmt::Debug + Send + Sync {
-    /// Hands these records over, all or none of them. Dropping the future gives it up. The error says why not, for the
-    /// log, without anything secret.
+    /// Hands these records over. Dropping the future gives it up.
+    ///
+    /// # Errors
+    /// Which of them were not taken.
     fn take(&self, records: Arc<[Record]>) -> Taking;
 }
 
 /// Records on their way to a destination.
-pub type Taking = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+pub type Taking = Pin<Box<dyn Future<Output = Result<(), NotTaken>> + Send>>;
+
+/// What a destination has not taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotTaken {
+    /// Why, for the log, without anything secret.
+    pub reason: String,
+    /// Those that may be taken at another time.
+    pub again: Arc<[Record]>,
+    /// How many others were refused for good.
+    pub refused: usize,
+}
+
+impl NotTaken {
+    /// None of these was taken, and all of them may be at another time.
+    #[must_use]
+    pub const fn all(records: Arc<[Record]>, reason: String) -> Self {
+        Self { reason, again: records, refused: 0 }
+    }
+}
 
 /// Which ARNs of log groups, streams and buckets a destination stands for.
 pub type Matches = Box<dyn Fn(&str) -> bool + Send + Sync>;
@@ -130,6 +155,7 @@ fn tell_analytics(app: &App, record: Record) {
 /// Tells `record` to whoever stands for the ARN.
 fn tell_log(app: &App, arn: &str, record: Record) {
     let nowhere = "pools deliver logs to ARNs that no [[log_destinations]] stands for: these logs are dropped";
+    let record = Record { arn: Some(arn.to_owned()), ..record };
     tell(app, app.records.log(arn), LOG, record, (nowhere, &app.records.log_warned));
 }
 

@@ -22,7 +22,14 @@ pub async fn tell_undelivered(app: &App, message: &Message, now: Timestamp) {
         "message": {"details": details(message)},
         "logSourceId": {"userPoolId": pool.id},
     });
-    let record = Record { name: "userNotification", moment: now, level: LogLevel::Error, body };
+    let record = Record {
+        name: "userNotification",
+        pool_id: pool.id.clone(),
+        arn: None,
+        moment: now,
+        level: LogLevel::Error,
+        body,
+    };
     tell_log(app, arn, record);
 }
 

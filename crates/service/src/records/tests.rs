@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use wire::{LogLevel, Timestamp};
 
-use super::{Destination, LONGEST_QUEUE, Record, Records, Taking, run, tell_analytics, tell_log};
+use super::{Destination, LONGEST_QUEUE, NotTaken, Record, Records, Taking, run, tell_analytics, tell_log};
 use crate::{
     App,
     messages::{Sender, testing},
@@ -29,13 +29,56 @@ struct Failing {
 impl Destination for Failing {
     fn take(&self, records: Arc<[Record]>) -> Taking {
         let outcome = if self.tries.fetch_add(1, Ordering::SeqCst) < self.failures {
-            Err("not now".to_owned())
+            Err(NotTaken::all(records, "not now".to_owned()))
         } else {
             self.taken.lock().unwrap().extend(records.iter().map(|record| record.moment.milliseconds()));
             Ok(())
         };
         Box::pin(std::future::ready(outcome))
     }
+}
+
+/// Takes even numbers, puts those off that end in 5 once, and refuses the others.
+#[derive(Debug, Default)]
+struct Choosy {
+    taken: Mutex<Vec<i64>>,
+    tried: Mutex<Vec<i64>>,
+}
+
+impl Destination for Choosy {
+    fn take(&self, records: Arc<[Record]>) -> Taking {
+        let number = |record: &Record| record.moment.milliseconds();
+        let mut tried = self.tried.lock().unwrap();
+        let is_late = |number: i64| number % 10 == 5 && !tried.contains(&number);
+        let is_good = |number: i64| number % 2 == 0 || number % 10 == 5 && tried.contains(&number);
+        let (mut again, mut refused) = (Vec::new(), 0);
+        for record in records.iter() {
+            match number(record) {
+                late if is_late(late) => again.push(record.clone()),
+                good if is_good(good) => self.taken.lock().unwrap().push(good),
+                _ => refused += 1,
+            }
+        }
+        tried.extend(records.iter().map(number));
+        let is_all = again.is_empty() && refused == 0;
+        let left = NotTaken { reason: "odd".to_owned(), again: again.into(), refused };
+        Box::pin(std::future::ready(if is_all { Ok(()) } else { Err(left) }))
+    }
+}
+
+#[tokio::test]
+async fn only_what_was_put_off_is_tried_again() {
+    let destination = Arc::new(Choosy::default());
+    let app = app(Records::new(Some(destination.clone()), vec![])).await;
+    (0..20).for_each(|number| tell_analytics(&app, record(number)));
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(run(app.clone(), shutdown.clone()));
+    until(|| counted(&app, "delivered") + counted(&app, "failed") == 20).await;
+    assert_eq!((counted(&app, "delivered"), counted(&app, "failed")), (12, 8));
+    assert_eq!(*destination.taken.lock().unwrap(), [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 5, 15]);
+    assert_eq!(destination.tried.lock().unwrap().len(), 22);
+    shutdown.cancel();
+    running.await.unwrap();
 }
 
 /// Never answers.
@@ -54,7 +97,9 @@ async fn app(records: Records) -> Arc<App> {
 }
 
 fn record(number: i64) -> Record {
-    Record { name: "test", moment: Timestamp(number), level: LogLevel::Info, body: json!({"number": number}) }
+    let body = json!({"number": number});
+    let (pool_id, moment) = ("p".to_owned(), Timestamp(number));
+    Record { name: "test", pool_id, arn: None, moment, level: LogLevel::Info, body }
 }
 
 /// How many records of analytics came to this.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 
-use super::{Destination, Record, count};
+use super::{Destination, NotTaken, Record, count};
 use crate::App;
 
 /// Records that are handed over together.
@@ -18,6 +18,8 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long what waits at the end of the server may take.
 const LAST: Duration = Duration::from_secs(5);
+/// Why what waits at the end is not tried again.
+const ENDS: &str = "the server ends";
 
 /// Hands records over until `shutdown`; what waits then is handed over once more, which takes at most five seconds.
 /// Whatever has run before it for the same [`App`] goes on, so run it once per process.
@@ -55,26 +57,32 @@ impl Task {
         while waiting.recv_many(&mut records, BATCH).await > 0 {
             let batch: Arc<[Record]> = std::mem::take(&mut records).into();
             let outcome = time::timeout_at(end, self.destination.take(batch.clone())).await;
-            self.noted(batch.len(), outcome.unwrap_or_else(|_elapsed| Err("the server ends".to_owned())));
+            let outcome = outcome.unwrap_or_else(|_elapsed| Err(NotTaken::all(batch.clone(), ENDS.to_owned())));
+            if let Some(left) = self.noted(batch.len(), outcome) {
+                self.dropped(left.again.len(), &left.reason);
+            }
         }
     }
 
-    /// Tries until these are taken, or have been tried often enough.
+    /// Tries until these are taken or refused, or have been tried often enough.
     async fn hand_over(&self, batch: &Arc<[Record]>, shutdown: &CancellationToken) {
+        let mut batch = batch.clone();
         let mut pause = PAUSE;
         for attempt in 1..=TRIES {
             let taking = time::timeout(LONGEST, self.destination.take(batch.clone()));
+            let not_taken = |reason| Err(NotTaken::all(batch.clone(), reason));
             let outcome = tokio::select! {
-                outcome = taking => outcome.unwrap_or_else(|_elapsed| Err(format!("no answer in {LONGEST:?}"))),
+                outcome = taking => outcome.unwrap_or_else(|_elapsed| not_taken(format!("no answer in {LONGEST:?}"))),
                 // At the end of the server there is less time.
-                () = ends(shutdown) => Err("the server ends".to_owned()),
+                () = ends(shutdown) => not_taken(ENDS.to_owned()),
             };
-            match outcome {
-                Err(reason) if attempt < TRIES && !shutdown.is_cancelled() => {
-                    tracing::debug!(kind = self.kind, attempt, reason, "records not taken; trying again");
-                }
-                outcome => return self.noted(batch.len(), outcome),
+            let Some(left) = self.noted(batch.len(), outcome) else { return };
+            let reason = left.reason;
+            batch = left.again;
+            if attempt == TRIES || shutdown.is_cancelled() {
+                return self.dropped(batch.len(), &reason);
             }
+            tracing::debug!(kind = self.kind, attempt, reason, "records not taken; trying again");
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = time::sleep(pause) => {}
@@ -83,15 +91,25 @@ impl Task {
         }
     }
 
-    fn noted(&self, number: usize, outcome: Result<(), String>) {
-        let outcome = match outcome {
-            Ok(()) => "delivered",
-            Err(reason) => {
-                tracing::warn!(kind = self.kind, records = number, reason, "records not taken and dropped");
-                "failed"
-            }
+    /// Counts what has come of so many records, and answers what may be tried again.
+    fn noted(&self, number: usize, outcome: Result<(), NotTaken>) -> Option<NotTaken> {
+        let Err(left) = outcome else {
+            count(&self.app, self.kind, "delivered", number);
+            return None;
         };
-        count(&self.app, self.kind, outcome, number);
+        let delivered = number.saturating_sub(left.again.len() + left.refused);
+        if delivered > 0 {
+            count(&self.app, self.kind, "delivered", delivered);
+        }
+        if left.refused > 0 {
+            self.dropped(left.refused, &left.reason);
+        }
+        (!left.again.is_empty()).then_some(left)
+    }
+
+    fn dropped(&self, records: usize, reason: &str) {
+        tracing::warn!(kind = self.kind, records, reason, "records not taken and dropped");
+        count(&self.app, self.kind, "failed", records);
     }
 }
 

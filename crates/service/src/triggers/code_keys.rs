@@ -14,6 +14,9 @@ const POOL: &str = "userpool-id";
 
 /// Encrypts codes with the keys that pools name (`KMSKeyID`), as the operator has configured it.
 pub trait CodeKeys: fmt::Debug + Send + Sync {
+    /// Whether the configuration says where this key is. Whether it is really there, only [`CodeKeys::encrypt`] shows.
+    fn knows(&self, key_arn: &str) -> bool;
+
     /// Encrypts a text for a function of the pool `pool_id` with the key `key_arn`: a message in the format of the AWS
     /// Encryption SDK, in base64, whose encryption context names the pool.
     ///
@@ -30,6 +33,10 @@ pub type Encrypting = Pin<Box<dyn Future<Output = Result<String, String>> + Send
 pub struct NoCodeKeys;
 
 impl CodeKeys for NoCodeKeys {
+    fn knows(&self, _: &str) -> bool {
+        false
+    }
+
     fn encrypt(&self, key_arn: &str, _: &str, _: String, _: Arc<dyn Entropy>) -> Encrypting {
         let reason = format!("no key is configured for {key_arn}; add it to [[kms_keys]] in the configuration file");
         Box::pin(ready(Err(reason)))
@@ -42,6 +49,10 @@ impl CodeKeys for NoCodeKeys {
 pub struct LocalKeys(pub Arc<KeyRing>);
 
 impl CodeKeys for LocalKeys {
+    fn knows(&self, _: &str) -> bool {
+        true
+    }
+
     fn encrypt(&self, key_arn: &str, pool_id: &str, plaintext: String, entropy: Arc<dyn Entropy>) -> Encrypting {
         let encrypt = || {
             let draft = draft(pool_id)?;
@@ -57,6 +68,10 @@ impl CodeKeys for LocalKeys {
 pub struct RawKey(pub RawAesKey);
 
 impl CodeKeys for RawKey {
+    fn knows(&self, _: &str) -> bool {
+        true
+    }
+
     fn encrypt(&self, _: &str, pool_id: &str, plaintext: String, entropy: Arc<dyn Entropy>) -> Encrypting {
         let encrypt = || {
             let draft = draft(pool_id)?;
@@ -129,6 +144,7 @@ mod tests {
     async fn without_keys_nothing_is_told() {
         let encrypting = NoCodeKeys.encrypt(ARN, "p", "123456".to_owned(), Arc::new(SystemEntropy));
         let reason = encrypting.await.unwrap_err();
+        assert!(!NoCodeKeys.knows(ARN));
         assert!(reason.contains(ARN) && reason.contains("[[kms_keys]]") && !reason.contains("123456"), "{reason}");
     }
 }

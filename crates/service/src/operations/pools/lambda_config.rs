@@ -15,8 +15,8 @@ use crate::{
 ///
 /// # Errors
 /// `InvalidParameterException` when the two forms of PreTokenGeneration name different functions, and for a custom sender
-/// without a key.
-pub fn configuration(given: Option<&LambdaConfigType>) -> Result<Option<LambdaConfigType>, ApiError> {
+/// without a key, or with one that the configuration does not know.
+pub fn configuration(ctx: &Ctx, given: Option<&LambdaConfigType>) -> Result<Option<LambdaConfigType>, ApiError> {
     let Some(mut functions) = given.filter(|given| **given != LambdaConfigType::default()).cloned() else {
         return Ok(None);
     };
@@ -28,14 +28,28 @@ pub fn configuration(given: Option<&LambdaConfigType>) -> Result<Option<LambdaCo
         }
         functions.pre_token_generation = Some(versioned.lambda_arn.clone());
     }
-    let sends = functions.custom_email_sender.is_some() || functions.custom_sms_sender.is_some();
-    if sends && functions.kms_key_id.is_none() {
-        // Decision: the service's words are not recorded.
+    if functions.custom_email_sender.is_some() || functions.custom_sms_sender.is_some() {
+        check_key(ctx, functions.kms_key_id.as_deref())?;
+    }
+    Ok(Some(functions))
+}
+
+/// Whether codes can be encrypted for functions that send messages.
+///
+/// Decision: the service's words are not recorded. It makes a grant on the key for itself when a pool names it, so it
+/// refuses one that is not there; here that is a key which no entry of `[[kms_keys]]` stands for, since no code could be
+/// told to the function.
+fn check_key(ctx: &Ctx, key_arn: Option<&str>) -> Result<(), ApiError> {
+    let Some(key_arn) = key_arn else {
         return Err(ApiError::invalid_parameter(
             "KMSKeyID is required when CustomEmailSender or CustomSMSSender is set.",
         ));
+    };
+    if !ctx.app.code_keys.knows(key_arn) {
+        tracing::warn!(key = key_arn, "a pool names a key that no [[kms_keys]] stands for, which is refused");
+        return Err(ApiError::invalid_parameter(format!("KMSKeyID is not a key that can be used: {key_arn}")));
     }
-    Ok(Some(functions))
+    Ok(())
 }
 
 /// Tells the operator of functions that nobody runs: whatever calls one of them fails.

@@ -125,7 +125,7 @@ pub fn apply(ctx: &Ctx, pool: &mut Pool, settings: &Settings) -> Result<(), ApiE
             "SMS configuration is required when phone_number is selected for auto verification",
         ));
     }
-    let triggers = lambda_config::configuration(settings.lambda_config.as_ref())?;
+    let triggers = lambda_config::configuration(ctx, settings.lambda_config.as_ref())?;
     let levels = levels::names(settings)?;
     let tags = settings.user_pool_tags.clone().unwrap_or_default();
     if let Some(message) = tags::fault(&tags) {
