@@ -213,6 +213,8 @@ class Suite:
     directory: Path
     own_servers: bool = False
     seconds: int = 180
+    # Starts its own servers on the database in POOLKEEPER_STORE, when there is one.
+    own_database: bool = False
 
 
 SUITES = [
@@ -234,6 +236,9 @@ SUITES = [
         seconds=300,
     ),
     Suite("crash", install_python, pytest_command("test_crash.py"), PYTHON, own_servers=True),
+    Suite(
+        "outage", install_python, pytest_command("test_mail_outage.py"), PYTHON, own_servers=True, own_database=True
+    ),
 ]
 
 
@@ -249,15 +254,23 @@ def run_suite(suite: Suite, binary: str, count: Count, postgres: str | None) -> 
     suite.install()
     before = count.passed + count.skipped + len(count.failed)
     environment = {"POOLKEEPER_BINARY": binary, "POOLKEEPER_CHROMIUM": shutil.which("chromium") or ""}
-    # The settings of the crash test are the caller's to choose.
-    environment.update({name: value for name, value in os.environ.items() if name.startswith("POOLKEEPER_CRASH_")})
+    # The settings of the fault tests are the caller's to choose.
+    chosen = ("POOLKEEPER_CRASH_", "POOLKEEPER_OUTAGE_")
+    environment.update({name: value for name, value in os.environ.items() if name.startswith(chosen)})
     limit = suite.seconds + 30 * int(os.environ.get("POOLKEEPER_CRASH_ROUNDS", "0")) * (suite.name == "crash")
+    minutes = float(os.environ.get("POOLKEEPER_OUTAGE_MINUTES") or 0) * (suite.name == "outage")
+    # In a long run the last messages wait for their next try for up to ten minutes.
+    limit += int(60 * minutes) + 1_500 * (minutes > 0)
     with tempfile.TemporaryDirectory(prefix="poolkeeper-e2e-") as scratch:
         server = None
+        store = {}
+        if postgres is not None and (suite.own_database or not suite.own_servers):
+            store = {"POOLKEEPER_STORE": new_database(postgres, suite)}
         if not suite.own_servers:
-            store = {} if postgres is None else {"POOLKEEPER_STORE": new_database(postgres, suite)}
             server = Server(binary, Path(scratch) / "data", environment=store).start()
             environment["POOLKEEPER_ENDPOINT"] = server.endpoint
+        elif suite.own_database:
+            environment.update(store)
         failed_before = len(count.failed)
         try:
             code = run_tests(suite, clean_environment({**environment, "TMPDIR": scratch}), limit, count)

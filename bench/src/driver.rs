@@ -49,6 +49,20 @@ impl Connection {
         Ok((status, response.into_body().collect().await?.to_bytes()))
     }
 
+    /// A request to the test controls, which must succeed.
+    pub async fn control(&mut self, path: &str, body: Value) -> anyhow::Result<()> {
+        let request = Request::post(path)
+            .header("host", self.address.to_string())
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body.to_string())))?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        let answer = response.into_body().collect().await?.to_bytes();
+        anyhow::ensure!(status.is_success(), "{path} answered {status}: {}", String::from_utf8_lossy(&answer));
+        Ok(())
+    }
+
     /// An API call that must succeed, its answer parsed.
     pub async fn json(&mut self, operation: &str, body: Value) -> anyhow::Result<Value> {
         let (status, answer) = self.call(operation, body.to_string()).await?;

@@ -16,6 +16,7 @@ mod cold_start;
 mod custom_message;
 mod driver;
 mod import;
+mod known_unknown;
 mod listing;
 mod outbox;
 mod populate;
@@ -59,8 +60,11 @@ struct Arguments {
     /// Users that the scenario import brings in
     #[arg(long, default_value_t = 100_000)]
     import: usize,
+    /// Requests of each group of users in the scenario known-unknown
+    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(10..))]
+    samples: u64,
     /// Only these scenarios: those of the table by their names there; import, cold-start, outbox and custom-message,
-    /// which stand below it
+    /// which stand below it; known-unknown, which runs only when it is named here
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -76,7 +80,7 @@ enum Inner {
 }
 
 /// Scenarios that stand below the table.
-const OTHERS: [&str; 4] = [import::NAME, cold_start::NAME, outbox::NAME, custom_message::NAME];
+const OTHERS: [&str; 5] = [import::NAME, cold_start::NAME, outbox::NAME, custom_message::NAME, known_unknown::NAME];
 
 impl Arguments {
     fn wants(&self, name: &str) -> bool {
@@ -186,6 +190,10 @@ async fn measure(
     }
     if arguments.wants(custom_message::NAME) {
         custom_message::run(&mut scene, time, connections).await?;
+    }
+    // Takes minutes, and ends in an error where time tells something: only for those who ask for it.
+    if arguments.only.iter().any(|only| only == known_unknown::NAME) {
+        known_unknown::run(&mut scene, usize::try_from(arguments.samples)?).await?;
     }
     // Last, because the pool has more users then.
     if arguments.wants(import::NAME) {

@@ -135,18 +135,25 @@ async fn converse(stream: TcpStream, arrived: &Mutex<Arrived>) -> std::io::Resul
     stream.set_nodelay(true)?;
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read);
-    write.write_all(b"220 sink\r\n").await?;
+    let mut answers = b"220 sink\r\n".to_vec();
     let mut line = Vec::new();
     loop {
+        // As mail servers do: what was asked at once is answered at once.
+        if lines.buffer().is_empty() {
+            write.write_all(&answers).await?;
+            answers.clear();
+        }
         line.clear();
         if lines.read_until(b'\n', &mut line).await? == 0 {
             return Ok(());
         }
         let command = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         let answer: &[u8] = match command.as_slice() {
-            b"EHLO" => b"250-sink\r\n250 8BITMIME\r\n",
+            b"EHLO" => b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
             b"DATA" => {
-                write.write_all(b"354 go on\r\n").await?;
+                answers.extend(b"354 go on\r\n");
+                write.write_all(&answers).await?;
+                answers.clear();
                 let Some(id) = take_mail(&mut lines).await? else { return Ok(()) };
                 let mut arrived = arrived.lock().unwrap_or_else(PoisonError::into_inner);
                 let is_new = arrived.ids.insert(id);
@@ -156,7 +163,7 @@ async fn converse(stream: TcpStream, arrived: &Mutex<Arrived>) -> std::io::Resul
             b"QUIT" => return write.write_all(b"221 bye\r\n").await,
             _ => b"250 ok\r\n",
         };
-        write.write_all(answer).await?;
+        answers.extend(answer);
     }
 }
 

@@ -287,19 +287,9 @@ fn batch(ring: &KeyRing, pool: &str, now: Timestamp, users: Range<usize>) -> Cha
             });
         }
         changes.claim(pool, &name, NameKind::Username, &sub);
-        let user = User {
-            pool_id: pool.to_owned(),
-            sub,
-            username: name,
-            status: UserStatusType::Confirmed,
-            enabled: true,
-            attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            created_at: now,
-            modified_at: now,
-            tokens_not_before: None,
-            identities: Vec::new(),
-            mfa,
-        };
+        let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut user = User::new(pool, &sub, &name, UserStatusType::Confirmed, attributes, now);
+        user.mfa = mfa;
         for key in search::keys(&user) {
             changes.search(pool, key, &user.sub, true);
         }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AdminCreateUserCommand, GetUserCommand } from "@aws-sdk/client-cognito-identity-provider";
+import { Amplify } from "aws-amplify";
 import {
   autoSignIn,
   confirmSignIn,
@@ -26,6 +27,7 @@ import { claims, configuredPool, next, register, step } from "./amplify.mjs";
 import {
   authenticator,
   confirmedUser,
+  endpoint,
   freshName,
   newPassword,
   nextCode,
@@ -216,6 +218,52 @@ test("a confirmed sign-up without a password goes on into the sign-in", async ()
   const challengeResponse = await nextCode(pool, username, "Authentication", codeDigits);
   assert.equal(await step(confirmSignIn({ challengeResponse })), "DONE");
   await signOut();
+});
+
+/** What the next request is answered. */
+function nextAnswer() {
+  const original = globalThis.fetch;
+  return new Promise((resolve, reject) => {
+    globalThis.fetch = async (...given) => {
+      globalThis.fetch = original;
+      const answer = await original(...given);
+      answer.clone().json().then(resolve, reject);
+      return answer;
+    };
+  });
+}
+
+test("a sign-up that somebody confirms by a link goes on into the sign-in", async () => {
+  const byLink = { VerificationMessageTemplate: { DefaultEmailOption: "CONFIRM_WITH_LINK" } };
+  const pool = await configuredPool(userAuth, { ...withCodes, ...byLink });
+  const { Cognito } = Amplify.getConfig().Auth;
+  Amplify.configure({ Auth: { Cognito: { ...Cognito, signUpVerificationMethod: "link" } } });
+  const steps = { PASSWORD: "DONE", EMAIL_OTP: "CONFIRM_SIGN_IN_WITH_EMAIL_CODE" };
+  for (const [preferredChallenge, reached] of Object.entries(steps)) {
+    const username = freshName("link");
+    const onward = { authFlowType: "USER_AUTH", preferredChallenge };
+    const options = { userAttributes: { email: `${username}@example.com` }, autoSignIn: onward };
+    const made = await signUp({ username, password, options });
+    assert.equal(made.nextStep.signUpStep, "COMPLETE_AUTO_SIGN_IN");
+    const code = await nextCode(pool, username, "SignUp");
+    const link = new URLSearchParams({ client_id: pool.clientId, user_name: username, confirmation_code: code });
+    const follow = async () => assert.equal((await fetch(`${endpoint}/confirmUser/?${link}`)).status, 200);
+    if (preferredChallenge === "EMAIL_OTP") await follow();
+    // Amplify asks every five seconds, and goes on asking for as long as the user is not confirmed.
+    const asked = nextAnswer();
+    const signingIn = signInAfterSignUp();
+    if (preferredChallenge === "PASSWORD") {
+      assert.equal((await asked).__type, "UserNotConfirmedException");
+      await follow();
+    }
+    assert.equal(await signingIn, reached);
+    if (reached !== "DONE") {
+      const challengeResponse = await nextCode(pool, username, "Authentication", codeDigits);
+      assert.equal(await step(confirmSignIn({ challengeResponse })), "DONE");
+    }
+    assert.equal((await claims()).username, username);
+    await signOut();
+  }
 });
 
 test("sets an authenticator app up and signs in with it", async () => {

@@ -84,7 +84,8 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         run_command(root, "python3", &arguments, &[])?;
         if postgres.is_some() {
             step("real clients again, on PostgreSQL");
-            arguments.extend(["--postgres".as_ref(), url.as_os_str(), "boto3".as_ref(), "javascript".as_ref()]);
+            arguments.extend(["--postgres".as_ref(), url.as_os_str()]);
+            arguments.extend(["boto3", "javascript", "outage"].map(OsStr::new));
             run_command(root, "python3", &arguments, &[])?;
         }
     }

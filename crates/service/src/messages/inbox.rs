@@ -1,4 +1,4 @@
-//! The inbox: messages that were handed over, for people who develop and for tests (DESIGN: test controls).
+//! The inbox: messages that were handed over, for people who develop and for tests (docs/test-controls.md).
 
 use std::sync::Arc;
 
@@ -123,7 +123,8 @@ fn rfc3339(moment: Timestamp) -> String {
 
 /// Whether more messages are kept than there should be.
 pub fn is_full(outbox: &Outbox) -> bool {
-    outbox.book().finished.len() >= MOST
+    let book = outbox.book();
+    book.finished.len().max(book.nobodys.len()) >= MOST
 }
 
 /// Walks all messages and corrects what is known about them. Needed after a start, and when there seem to be too many.
@@ -137,23 +138,37 @@ pub async fn count(app: &App) -> Result<(), store::Error> {
             match message.state {
                 MessageState::Pending => found.pending += 1,
                 MessageState::Sent | MessageState::Dead => found.finished.push(message.created_at.milliseconds()),
+                MessageState::Nobodys => found.nobodys.push(message.created_at.milliseconds()),
             }
         }
     }
     let mut book = app.outbox.book();
     book.pending = book.pending.saturating_add(found.pending);
     book.finished.append(&mut found.finished);
+    book.nobodys.append(&mut found.nobodys);
     Ok(())
 }
 
 /// Removes the older messages when there are too many; never one that is still on its way. Reads no more than what is
 /// as old as what it removes.
 pub async fn trim(app: &Arc<App>) -> Result<(), store::Error> {
-    let Some(oldest_kept) = forget_older(&mut app.outbox.book()) else { return Ok(()) };
-    let mut pages = Pages::before(Some(Timestamp(oldest_kept)));
+    let oldest_finished = forget_older(&mut app.outbox.book().finished);
+    remove(app, oldest_finished, |state| matches!(state, MessageState::Sent | MessageState::Dead)).await?;
+    let oldest_nobodys = forget_older(&mut app.outbox.book().nobodys);
+    remove(app, oldest_nobodys, |state| state == MessageState::Nobodys).await
+}
+
+/// Removes the messages of these states that were written before a moment; none without one.
+async fn remove(
+    app: &Arc<App>,
+    before: Option<i64>,
+    is_meant: impl Fn(MessageState) -> bool,
+) -> Result<(), store::Error> {
+    let Some(before) = before else { return Ok(()) };
+    let mut pages = Pages::before(Some(Timestamp(before)));
     while let Some(page) = pages.next(&app.store).await? {
         let mut changes = Changes::new();
-        for message in page.into_iter().filter(|message| message.state != MessageState::Pending) {
+        for message in page.into_iter().filter(|message| is_meant(message.state)) {
             changes.delete(Key::Message { id: message.value.id }, message.version);
         }
         if changes.as_slice().is_empty() {
@@ -169,11 +184,11 @@ pub async fn trim(app: &Arc<App>) -> Result<(), store::Error> {
 }
 
 /// Strikes all but the newest messages out when there are too many, and says when the oldest of those was written.
-fn forget_older(book: &mut Book) -> Option<i64> {
-    if book.finished.len() < MOST {
+fn forget_older(written: &mut Vec<i64>) -> Option<i64> {
+    if written.len() < MOST {
         return None;
     }
-    book.finished.sort_unstable();
-    book.finished.drain(..book.finished.len().saturating_sub(LEFT));
-    book.finished.first().copied()
+    written.sort_unstable();
+    written.drain(..written.len().saturating_sub(LEFT));
+    written.first().copied()
 }

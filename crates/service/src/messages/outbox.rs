@@ -64,6 +64,9 @@ pub(super) struct Book {
     pub pending: usize,
     /// When the messages that are no longer on their way were written, in milliseconds, in no order.
     pub finished: Vec<i64>,
+    /// The same of messages for nobody. They are counted apart: whoever asks for users who do not exist must not push
+    /// out what others were sent.
+    pub nobodys: Vec<i64>,
 }
 
 /// Messages on their way. The rows themselves are in the store.
@@ -178,6 +181,7 @@ impl Outbox {
         match state {
             MessageState::Pending => book.pending = book.pending.saturating_add(1),
             MessageState::Sent | MessageState::Dead => book.finished.push(moment),
+            MessageState::Nobodys => book.nobodys.push(moment),
         }
         Timestamp(moment)
     }

@@ -1,4 +1,13 @@
-//! The mail server that takes mails.
+//! The mail server that takes mails: its settings, and the connections to it that are kept from mail to mail.
+//!
+//! Of what a mail comes to, only two things are beyond us. When a connection ends after the whole mail was given and
+//! before the server has answered, nobody knows whether it has the mail, so that the next try may be a second copy
+//! (RFC 5321 §4.5.4.1, RFC 1047). And so may the one after a server that took longer to answer than a try may. A
+//! connection that ends any earlier costs nothing: the same try goes on with a new one.
+
+mod connection;
+#[cfg(test)]
+mod tests;
 
 use std::{
     path::PathBuf,
@@ -11,13 +20,14 @@ use lettre::{
     address::Envelope,
     transport::smtp::{
         Error,
-        authentication::{Credentials, DEFAULT_MECHANISMS},
-        client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters},
+        authentication::Credentials,
+        client::{Certificate, CertificateStore, TlsParameters},
         extension::ClientId,
     },
 };
 use tokio::time::Instant;
 
+use self::connection::{Address, Connection, Problem, Protection, Refusal};
 use super::{
     Failure, MailBuilder, Outgoing, Transport,
     mail::SenderAddressError,
@@ -97,25 +107,15 @@ pub enum SmtpError {
 pub struct SmtpSender(Arc<Server>);
 
 struct Server {
-    host: String,
-    port: u16,
-    protection: Protection,
-    credentials: Option<Credentials>,
-    hello: ClientId,
+    address: Address,
     mails: MailBuilder,
     timeout: Duration,
     idle: Mutex<Vec<Idle>>,
 }
 
-enum Protection {
-    None,
-    StartTls(TlsParameters),
-    Tls(TlsParameters),
-}
-
 /// A connection that waits for the next mail.
 struct Idle {
-    connection: AsyncSmtpConnection,
+    connection: Connection,
     mails: u32,
     since: Instant,
 }
@@ -133,12 +133,9 @@ impl SmtpSender {
             (None, None) => None,
             _ => return Err(SmtpError::HalfCredentials),
         };
+        let (host, port, hello) = (settings.host.clone(), settings.port, ClientId::default());
         Ok(Self(Arc::new(Server {
-            host: settings.host.clone(),
-            port: settings.port,
-            protection,
-            credentials,
-            hello: ClientId::default(),
+            address: Address { host, port, protection, credentials, hello },
             mails,
             timeout: settings.timeout.min(LONGEST_TRY),
             idle: Mutex::default(),
@@ -151,25 +148,24 @@ impl SmtpSender {
     /// What stands in the way, in words for the operator.
     pub async fn greet(&self) -> Result<(), String> {
         let greeting = async {
-            let mut connection = self.0.connect().await?;
-            let is_connected = connection.test_connected().await;
-            connection.abort().await;
-            Ok::<bool, Error>(is_connected)
+            let mut connection = Connection::open(&self.0.address).await?;
+            let is_alive = connection.is_alive().await;
+            connection.close().await;
+            Ok::<bool, Problem>(is_alive)
         };
         match tokio::time::timeout(self.0.timeout, greeting).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err("the mail server took the greeting and nothing else".to_owned()),
-            Ok(Err(error)) => Err(judge(&error).reason),
+            Ok(Err(problem)) => Err(judge(&problem).reason),
             Err(_) => Err("the mail server did not answer in time".to_owned()),
         }
     }
 
     async fn hand_over(&self, outgoing: Outgoing<'_>) -> Result<(), Failure> {
         let mail = self.0.mails.mail(outgoing)?;
-        let bytes = mail.formatted();
-        match tokio::time::timeout(self.0.timeout, self.0.send(mail.envelope(), &bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(judge(&error)),
+        let text = String::from_utf8_lossy(&mail.formatted()).into_owned();
+        match tokio::time::timeout(self.0.timeout, self.0.send(mail.envelope(), &text)).await {
+            Ok(outcome) => outcome,
             Err(_) => Err(Failure { is_permanent: false, reason: "the mail server did not answer in time".to_owned() }),
         }
     }
@@ -183,60 +179,41 @@ impl Transport for SmtpSender {
     fn rest(&self) {
         let old: Vec<Idle> = self.0.idle().extract_if(.., |idle| idle.since.elapsed() >= IDLE).collect();
         if !old.is_empty() {
-            tokio::spawn(async move {
-                for mut idle in old {
-                    // A server that does not answer has been left all the same.
-                    _ = tokio::time::timeout(GOODBYE, idle.connection.abort()).await;
-                }
-            });
+            leave(old);
         }
     }
 }
 
 impl Server {
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
-        let from_the_start = match &self.protection {
-            Protection::Tls(parameters) => Some(parameters.clone()),
-            Protection::None | Protection::StartTls(_) => None,
-        };
-        let server = (self.host.as_str(), self.port);
-        let connecting =
-            AsyncSmtpConnection::connect_tokio1(server, Some(self.timeout), &self.hello, from_the_start, None);
-        let mut connection = connecting.await?;
-        if let Protection::StartTls(parameters) = &self.protection {
-            connection.starttls(parameters.clone(), &self.hello).await?;
-        }
-        if let Some(credentials) = &self.credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
-        }
-        Ok(connection)
-    }
-
     /// Sends a mail.
-    async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), Error> {
+    async fn send(&self, envelope: &Envelope, mail: &str) -> Result<(), Failure> {
         if let Some(idle) = self.kept().await {
             match self.send_through(idle, envelope, mail).await {
                 // The server wants no more through this connection, or had closed it.
-                Err(error) if error.status().is_none_or(|code| u16::from(code) == 421) => {}
-                outcome => return outcome,
+                Err(Refusal::Over(_)) => {}
+                outcome => return outcome.map_err(|refusal| judge(&refusal.into())),
             }
         }
-        let new = Idle { connection: self.connect().await?, mails: 0, since: Instant::now() };
-        self.send_through(new, envelope, mail).await
+        let opened = Connection::open_for_mails(&self.address).await;
+        // Whatever the server said, it was not about the mail, of which it knows nothing yet (554 as a greeting).
+        let connection = opened.map_err(|problem| Failure { is_permanent: false, ..judge(&problem) })?;
+        let new = Idle { connection, mails: 0, since: Instant::now() };
+        self.send_through(new, envelope, mail).await.map_err(|refusal| judge(&refusal.into()))
     }
 
-    /// Sends a mail, and keeps the connection for the next one if that went well.
-    async fn send_through(&self, idle: Idle, envelope: &Envelope, mail: &[u8]) -> Result<(), Error> {
-        let Idle { mut connection, mails, .. } = idle;
-        connection.send(envelope, mail).await?;
-        let mails = mails + 1;
-        if mails < MOST_MAILS {
-            self.idle().push(Idle { connection, mails, since: Instant::now() });
-        } else {
-            // The mail has been taken, whatever becomes of the goodbye.
-            _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
+    /// Sends a mail, and keeps the connection for the next one if it can take one.
+    async fn send_through(&self, mut idle: Idle, envelope: &Envelope, mail: &str) -> Result<(), Refusal> {
+        let outcome = idle.connection.send(envelope, mail).await;
+        idle.mails += 1;
+        idle.since = Instant::now();
+        if matches!(outcome, Ok(()) | Err(Refusal::Unwanted { is_usable: true, .. })) {
+            if idle.mails < MOST_MAILS {
+                self.idle().push(idle);
+            } else {
+                leave(vec![idle]);
+            }
         }
-        Ok(())
+        outcome
     }
 
     /// A connection that still stands.
@@ -244,7 +221,7 @@ impl Server {
         loop {
             let mut idle = self.idle().pop()?;
             let age = idle.since.elapsed();
-            if age < FRESH || (age < IDLE && idle.connection.test_connected().await) {
+            if age < FRESH || (age < IDLE && idle.connection.is_alive().await) {
                 return Some(idle);
             }
         }
@@ -253,6 +230,16 @@ impl Server {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says goodbye on these connections, while nobody waits for it.
+fn leave(connections: Vec<Idle>) {
+    tokio::spawn(async move {
+        for idle in connections {
+            // A server that does not answer has been left all the same.
+            _ = tokio::time::timeout(GOODBYE, idle.connection.close()).await;
+        }
+    });
 }
 
 fn protection(settings: &SmtpSettings) -> Result<Protection, SmtpError> {
@@ -275,21 +262,30 @@ fn protection(settings: &SmtpSettings) -> Result<Protection, SmtpError> {
 
 /// Only answers about the message itself are final. Codes 500 to 504 and 53x complain about how we talk or who we
 /// are: settings that an operator can mend while the message waits.
-fn judge(error: &Error) -> Failure {
+fn judge(problem: &Problem) -> Failure {
+    let passing = |reason: String| Failure { is_permanent: false, reason };
+    let error = match problem {
+        Problem::Smtp(error) => error,
+        Problem::Unreachable(cause) => return passing(format!("no connection to the mail server: {cause}")),
+        Problem::Lacks(what) => return passing(format!("the mail server lacks something: it does not take {what}")),
+        Problem::Unanswered => {
+            let what = "the connection to the mail server ended before it said whether it has the mail";
+            return passing(what.to_owned());
+        }
+    };
     if let Some(code) = error.status() {
         let code = u16::from(code);
         let is_permanent = error.is_permanent() && !matches!(code, 500..=504 | 530..=539);
         let advice = if matches!(code, 530..=539) { "; check username, password and encryption" } else { "" };
         return Failure { is_permanent, reason: format!("the mail server answered {code}{advice}") };
     }
-    let what = match error {
+    passing(match error {
         error if error.is_timeout() => "the mail server did not answer in time".to_owned(),
         error if error.is_tls() => format!("no encrypted connection to the mail server: {}", root_cause(error)),
         error if error.is_response() => "the mail server's answer makes no sense".to_owned(),
         error if error.is_client() => format!("the mail server lacks something: {}", root_cause(error)),
         error => format!("no connection to the mail server: {}", root_cause(error)),
-    };
-    Failure { is_permanent: false, reason: what }
+    })
 }
 
 fn root_cause(error: &Error) -> String {
@@ -298,57 +294,4 @@ fn root_cause(error: &Error) -> String {
         cause = deeper;
     }
     cause.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use domain::Secret;
-
-    use super::{Encryption, SmtpSender, SmtpSettings};
-
-    fn settings() -> SmtpSettings {
-        SmtpSettings {
-            host: "mail.example".to_owned(),
-            port: 587,
-            encryption: Encryption::StartTls,
-            username: Some("poolkeeper".to_owned()),
-            password: Some(Secret::new("hunter2".to_owned())),
-            from: "Poolkeeper <no-reply@mail.example>".to_owned(),
-            ca_file: None,
-            timeout: Duration::from_secs(10),
-        }
-    }
-
-    fn refusal(settings: &SmtpSettings) -> String {
-        SmtpSender::new(settings).err().unwrap().to_string()
-    }
-
-    #[test]
-    fn settings_that_make_sense_are_taken() {
-        for encryption in [Encryption::None, Encryption::StartTls, Encryption::Tls] {
-            assert!(SmtpSender::new(&SmtpSettings { encryption, ..settings() }).is_ok());
-        }
-    }
-
-    #[test]
-    fn contradicting_settings_are_refused_with_advice() {
-        let file = std::env::temp_dir().join("poolkeeper-no-such-file.pem");
-        insta::assert_snapshot!(refusal(&SmtpSettings { from: "nobody".to_owned(), ..settings() }),
-            @"the sender \"nobody\" is not a mail address: write `address` or `Name <address>`");
-        insta::assert_snapshot!(refusal(&SmtpSettings { password: None, ..settings() }),
-            @"username and password of the mail server belong together: set both or neither");
-        let useless = SmtpSettings { encryption: Encryption::None, ca_file: Some(file.clone()), ..settings() };
-        insta::assert_snapshot!(refusal(&useless),
-            @"a ca_file has no effect without encryption: set encryption to starttls or tls, or leave it out");
-        assert!(refusal(&SmtpSettings { ca_file: Some(file), ..settings() }).contains("cannot be read: No such file"));
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into();
-        assert!(refusal(&SmtpSettings { ca_file: Some(manifest), ..settings() }).contains("holds no certificates"));
-    }
-
-    #[test]
-    fn the_password_is_never_printed() {
-        assert!(!format!("{:?}", settings()).contains("hunter2"));
-    }
 }

@@ -65,19 +65,9 @@ pub fn pool() -> Pool {
 
 /// A user of it with these attributes.
 pub fn user(username: &str, attributes: &[(&str, &str)]) -> User {
-    User {
-        pool_id: pool().id,
-        sub: "34c84488-e0e1-40ae-92ee-991ad1a898c8".to_owned(),
-        username: username.to_owned(),
-        status: wire::UserStatusType::Confirmed,
-        enabled: true,
-        attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        created_at: START,
-        modified_at: START,
-        tokens_not_before: None,
-        identities: Vec::new(),
-        mfa: Default::default(),
-    }
+    let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let sub = "34c84488-e0e1-40ae-92ee-991ad1a898c8";
+    User::new(&pool().id, sub, username, wire::UserStatusType::Confirmed, attributes, START)
 }
 
 /// An app in memory whose clock stands at [`START`].

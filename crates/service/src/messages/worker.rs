@@ -1,4 +1,4 @@
-//! The worker that hands messages over and keeps the outbox from growing (DESIGN: effects are jobs under a lease).
+//! The worker that hands messages over and keeps the outbox from growing.
 //!
 //! Take under a lease → hand over → settle. Every step is a commit that names the version it was decided on, so that
 //! any number of nodes can work on one outbox. When a process dies, its lease runs out and another one tries again.
@@ -26,6 +26,8 @@ use crate::{App, records::notifications, triggers::custom_sender};
 const AT_ONCE: usize = 16;
 /// Messages taken at once: one commit takes all of them.
 const BATCH: usize = 128;
+/// When so few of them are left, the next ones are taken.
+const REFILL: usize = BATCH / 2;
 /// How often messages are taken together before they are taken one by one, when other nodes are as fast.
 const TAKING_TRIES: u32 = 3;
 /// How long nobody else may take a message that was taken, in milliseconds.
@@ -54,9 +56,20 @@ struct Tried {
     outcome: Result<(), Failure>,
 }
 
+/// A batch of due messages that were taken.
+#[derive(Default)]
+struct Batch {
+    /// Those that may go now.
+    admitted: Vec<Stored<Message>>,
+    /// Whether more may be due.
+    may_be_more: bool,
+}
+
 /// What the worker holds.
 #[derive(Default)]
 struct Hands {
+    /// Being taken: at most one batch at a time.
+    taking: JoinSet<Batch>,
     /// Taken, and waiting for its turn, with when it was taken.
     waiting: VecDeque<(Stored<Message>, Instant)>,
     /// In the senders' hands.
@@ -70,45 +83,61 @@ struct Hands {
 /// Hands messages over until `shutdown`; what is in the senders' hands then is finished first, which takes at most
 /// 45 seconds. Run it once per process.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
-    let mut hands = Hands::default();
-    let mut last_count: Option<Instant> = None;
-    let mut may_be_more = true;
+    // Apart: removing thousands of old messages must not hold up those that are on their way.
+    tokio::join!(hand_over_all(&app, &shutdown), tend(&app, &shutdown));
+}
+
+/// Keeps the outbox from growing until `shutdown`.
+async fn tend(app: &Arc<App>, shutdown: &CancellationToken) {
+    let mut last_count = None;
     while !shutdown.is_cancelled() {
-        if may_be_more && hands.waiting.len() < AT_ONCE {
-            match take(&app, BATCH).await {
-                Ok(taken) => {
-                    may_be_more = !taken.is_empty();
-                    hands.waiting.extend(admitted(&app, taken).await.into_iter().map(|one| (one, Instant::now())));
-                }
-                Err(error) => {
-                    may_be_more = false;
-                    tracing::warn!(%error, "messages cannot be taken from the outbox; trying again");
-                }
-            }
-        }
-        hands.go_on(&app).await;
-        if let Err(error) = look_after(&app, &mut last_count).await {
+        if let Err(error) = look_after(app, &mut last_count).await {
             tracing::warn!(%error, "the outbox cannot be trimmed; trying again");
             last_count = None;
         }
+        app.outbox.rest();
         tokio::select! {
             () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}
+
+async fn hand_over_all(app: &Arc<App>, shutdown: &CancellationToken) {
+    let mut hands = Hands::default();
+    let mut may_be_more = true;
+    while !shutdown.is_cancelled() {
+        // The next batch is taken while the one before it is handed over.
+        if may_be_more && hands.taking.is_empty() && hands.waiting.len() < REFILL {
+            may_be_more = false;
+            let app = app.clone();
+            hands.taking.spawn(async move { take_batch(&app).await });
+        }
+        hands.go_on(app).await;
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            Some(taken) = hands.taking.join_next(), if !hands.taking.is_empty() => {
+                // Of what a task that panicked has taken, the leases run out.
+                let batch = taken.unwrap_or_default();
+                may_be_more |= batch.may_be_more;
+                hands.put_in_line(batch);
+            }
             Some(ended) = hands.trying.join_next(), if !hands.trying.is_empty() => hands.take_back(ended),
             Some(_) = hands.settling.join_next(), if !hands.settling.is_empty() => {}
             () = app.outbox.wake.notified() => may_be_more = true,
-            () = tokio::time::sleep(POLL) => {
-                may_be_more = true;
-                app.outbox.rest();
-            }
+            () = tokio::time::sleep(POLL) => may_be_more = true,
         }
     }
+    while let Some(taken) = hands.taking.join_next().await {
+        hands.put_in_line(taken.unwrap_or_default());
+    }
     let waiting = hands.waiting.drain(..).map(|(message, _)| message).collect();
-    give_back(&app, waiting, |_| 0).await;
-    settle_all(&app, std::mem::take(&mut hands.tried)).await;
+    give_back(app, waiting, |_| 0).await;
+    settle_all(app, std::mem::take(&mut hands.tried)).await;
     while let Some(ended) = hands.trying.join_next().await {
         hands.take_back(ended);
         // Each at once: the process may not live until the last one is through.
-        settle_all(&app, std::mem::take(&mut hands.tried)).await;
+        settle_all(app, std::mem::take(&mut hands.tried)).await;
     }
     while hands.settling.join_next().await.is_some() {}
 }
@@ -134,12 +163,28 @@ impl Hands {
         }
     }
 
+    fn put_in_line(&mut self, batch: Batch) {
+        let now = Instant::now();
+        self.waiting.extend(batch.admitted.into_iter().map(|message| (message, now)));
+    }
+
     /// Takes back what has been tried, and whatever else has.
     fn take_back(&mut self, ended: Result<Tried, JoinError>) {
         // Of a try that panicked, the lease runs out.
         self.tried.extend(ended);
         while let Some(ended) = self.trying.try_join_next() {
             self.tried.extend(ended);
+        }
+    }
+}
+
+/// Takes a batch of due messages, and puts those off again that may not go now.
+async fn take_batch(app: &App) -> Batch {
+    match take(app, BATCH).await {
+        Ok(taken) => Batch { may_be_more: !taken.is_empty(), admitted: admitted(app, taken).await },
+        Err(error) => {
+            tracing::warn!(%error, "messages cannot be taken from the outbox; trying again");
+            Batch::default()
         }
     }
 }

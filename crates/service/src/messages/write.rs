@@ -75,7 +75,8 @@ impl<'a> Functions<'a> {
 pub async fn write(ctx: &Ctx, letter: &Letter<'_>, functions: &Functions<'_>) -> Result<Message, ApiError> {
     let Some(custom_sender) = custom_sender::of(ctx, letter, functions.to_sender) else {
         let words = functions.words(ctx, letter).await?;
-        return sealed(ctx, letter, &content(ctx, letter, words)?);
+        let state = ctx.app.outbox.initial_state(letter.medium);
+        return sealed(ctx, letter, &content(ctx, letter, words)?, state);
     };
     let content = MessageContent {
         destination: letter.destination.to_owned(),
@@ -84,15 +85,17 @@ pub async fn write(ctx: &Ctx, letter: &Letter<'_>, functions: &Functions<'_>) ->
         custom_sender: Some(custom_sender),
         ..MessageContent::default()
     };
-    sealed(ctx, letter, &content)
+    // A function has to be called, also where the inbox takes everything else.
+    sealed(ctx, letter, &content, MessageState::Pending)
 }
 
-/// Does the work of [`write`] for a user that does not exist, and throws it away. No function is called.
+/// The message that takes the place of that of [`write`] where there is no such user: kept like one, and never handed
+/// over. No function is called.
 ///
 /// # Errors
 /// `InternalErrorException` when the content cannot be sealed.
-pub fn write_for_nobody(ctx: &Ctx, letter: &Letter<'_>) -> Result<(), ApiError> {
-    sealed(ctx, letter, &content(ctx, letter, &Words::default())?).map(drop)
+pub fn write_for_nobody(ctx: &Ctx, letter: &Letter<'_>) -> Result<Message, ApiError> {
+    sealed(ctx, letter, &content(ctx, letter, &Words::default())?, MessageState::Nobodys)
 }
 
 fn content(ctx: &Ctx, letter: &Letter<'_>, words: &Words) -> Result<MessageContent, ApiError> {
@@ -129,11 +132,8 @@ fn of_pool(pool: &Pool, content: MessageContent) -> MessageContent {
     }
 }
 
-fn sealed(ctx: &Ctx, letter: &Letter<'_>, content: &MessageContent) -> Result<Message, ApiError> {
+fn sealed(ctx: &Ctx, letter: &Letter<'_>, content: &MessageContent, state: MessageState) -> Result<Message, ApiError> {
     let Letter { pool, user, purpose, medium, .. } = *letter;
-    let outbox = &ctx.app.outbox;
-    // A function has to be called; what the inbox takes has arrived.
-    let state = if content.custom_sender.is_some() { MessageState::Pending } else { outbox.initial_state(medium) };
     let id = ctx.uuid();
     let plaintext = serde_json::to_vec(content)?;
     Ok(Message {
@@ -144,7 +144,7 @@ fn sealed(ctx: &Ctx, letter: &Letter<'_>, content: &MessageContent) -> Result<Me
         username: user.username.clone(),
         purpose,
         medium,
-        created_at: outbox.moment(ctx.now, state),
+        created_at: ctx.app.outbox.moment(ctx.now, state),
         state,
         due_at: ctx.now,
         tries: 0,
