@@ -37,11 +37,13 @@ pub enum AttemptPurpose {
     SignInCode = 13,
     /// Codes that were sent to an address during sign-ins, whoever's it is.
     SignInCodeTo = 14,
+    /// Passwords of users whom nobody knows that a function which brings users along was asked about in vain.
+    Migration = 15,
 }
 
 impl AttemptPurpose {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SignIn,
         Self::ResetRequest,
         Self::ResetCode,
@@ -56,6 +58,7 @@ impl AttemptPurpose {
         Self::VerifySoftwareToken,
         Self::SignInCode,
         Self::SignInCodeTo,
+        Self::Migration,
     ];
 
     /// Wrong codes for the address of this medium.

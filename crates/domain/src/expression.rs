@@ -167,19 +167,8 @@ mod tests {
     }
 
     fn user(attributes: &[(&str, &str)]) -> User {
-        User {
-            pool_id: "eu-west-1_Pool".to_owned(),
-            sub: "s".to_owned(),
-            username: "alice".to_owned(),
-            status: UserStatusType::Confirmed,
-            enabled: true,
-            attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            created_at: Timestamp(0),
-            modified_at: Timestamp(0),
-            tokens_not_before: None,
-            identities: Vec::new(),
-            mfa: crate::MfaPreference::default(),
-        }
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        User::new("eu-west-1_Pool", "s", "alice", UserStatusType::Confirmed, attributes, Timestamp(0))
     }
 
     fn holds(text: &str, user: &User) -> bool {

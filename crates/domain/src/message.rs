@@ -108,6 +108,9 @@ pub enum MessageState {
     Sent,
     /// Given up after the last try.
     Dead,
+    /// Written for a user who does not exist, so that the work is that for one who does. It is never handed over and
+    /// never shown.
+    Nobodys,
 }
 
 impl MessageState {
@@ -118,6 +121,7 @@ impl MessageState {
             Self::Pending => 0,
             Self::Sent => 1,
             Self::Dead => 2,
+            Self::Nobodys => 3,
         }
     }
 }

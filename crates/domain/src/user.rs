@@ -37,6 +37,31 @@ pub struct User {
 }
 
 impl User {
+    /// A new user: enabled, without other identities, second factors and sign-outs.
+    #[must_use]
+    pub fn new(
+        pool_id: &str,
+        sub: &str,
+        username: &str,
+        status: UserStatusType,
+        attributes: BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            pool_id: pool_id.to_owned(),
+            sub: sub.to_owned(),
+            username: username.to_owned(),
+            status,
+            enabled: true,
+            attributes,
+            created_at: now,
+            modified_at: now,
+            tokens_not_before: None,
+            identities: Vec::new(),
+            mfa: MfaPreference::default(),
+        }
+    }
+
     /// An attribute's value; `sub` included.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
@@ -91,19 +116,7 @@ mod tests {
     use super::{Timestamp, User, UserStatusType};
 
     fn user() -> User {
-        User {
-            pool_id: String::new(),
-            sub: String::new(),
-            username: String::new(),
-            status: UserStatusType::Confirmed,
-            enabled: true,
-            attributes: [].into(),
-            created_at: Timestamp(0),
-            modified_at: Timestamp(0),
-            tokens_not_before: None,
-            identities: Vec::new(),
-            mfa: Default::default(),
-        }
+        User::new("", "", "", UserStatusType::Confirmed, [].into(), Timestamp(0))
     }
 
     #[test]

@@ -134,15 +134,15 @@ impl Functions {
 
     /// Starts the processes that are to be ready before the first call. They get ready in the background.
     pub fn start(&self) {
-        self.processes().for_each(Processes::start);
+        self.groups().for_each(|(_, processes)| processes.start());
     }
 
     /// Ends all processes and waits until they have ended, ten seconds at most. Calls fail from now on.
     pub async fn stop(&self) {
         // All are told first, so that they take their time together.
-        self.processes().for_each(|processes| processes.leave());
+        self.groups().for_each(|(_, processes)| processes.leave());
         let stopped = async {
-            for processes in self.processes() {
+            for (_, processes) in self.groups() {
                 processes.stopped().await;
             }
         };
@@ -151,9 +151,9 @@ impl Functions {
         }
     }
 
-    fn processes(&self) -> impl Iterator<Item = &Arc<Processes>> {
+    fn groups(&self) -> impl Iterator<Item = (&ArnPattern, &Arc<Processes>)> {
         self.routes.iter().filter_map(|route| match &route.runner {
-            Runner::Processes(processes) => Some(processes),
+            Runner::Processes(processes) => Some((&route.arn, processes)),
             Runner::Endpoint(_) | Runner::Source(_) | Runner::Other(_) => None,
         })
     }
@@ -169,6 +169,14 @@ impl RunFunctions for Functions {
             Some(Runner::Other(runner)) => runner.knows(arn),
             found => found.is_some(),
         }
+    }
+
+    fn entry<'a>(&'a self, arn: &'a str) -> Option<&'a str> {
+        self.route(arn).map(|route| route.arn.as_str())
+    }
+
+    fn processes(&self) -> Vec<(String, usize)> {
+        self.groups().map(|(arn, processes)| (arn.as_str().to_owned(), processes.running())).collect()
     }
 
     fn run(&self, arn: &str, event: Value, invocation: Invocation, request_id: &str) -> Running {

@@ -13,6 +13,12 @@ impl ArnPattern {
         Self(text.to_owned())
     }
 
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether it is for this ARN.
     #[must_use]
     pub fn matches(&self, arn: &str) -> bool {
@@ -44,7 +50,7 @@ impl ArnPattern {
 
 impl fmt::Display for ArnPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

@@ -3,7 +3,8 @@
 //! [`Processes`] is a queue of calls and the processes that take from it: whichever is free takes the oldest call. A
 //! process does one call at a time. One that is needed and not there is started, up to `concurrency`; one whose call
 //! was given up is killed, because nobody knows what it is doing. What ends before it has done anything is started again
-//! only after a while, and calls fail at once meanwhile.
+//! only after a while, and calls fail at once meanwhile. Of several that wait, the one that has waited for the shortest
+//! time gets the next call, so that those which are not needed any more wait for long, and are ended.
 
 mod child;
 mod environment;
@@ -24,7 +25,7 @@ use domain::Secret;
 use service::triggers::Failure;
 use tokio::{
     sync::{Notify, oneshot, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 use wire::Timestamp;
 
@@ -64,6 +65,10 @@ pub struct Options {
     pub concurrency: usize,
     /// Processes that are kept ready.
     pub warm: usize,
+    /// How long a process beyond those may wait for work before it is ended.
+    pub idle: Duration,
+    /// Megabytes (2^20 bytes) of memory for data that each process may have; any number where there is none. Linux only.
+    pub memory_megabytes: Option<u64>,
     /// Calls that may wait for a process; more are turned away.
     pub queue: usize,
     /// Whether processes are replaced when a file in the folder changes.
@@ -163,8 +168,10 @@ impl Trouble {
 /// What becomes of a process that asks for work.
 enum Asked {
     Work(Call),
-    /// There is none yet.
-    Wait,
+    /// There is none yet, and after this moment it has waited for too long.
+    Wait {
+        until: Instant,
+    },
     /// There will be none: it is to end.
     Never,
     /// It has not answered the last call.
@@ -179,6 +186,11 @@ impl Processes {
     /// Starts those that are kept ready.
     pub(crate) fn start(self: &Arc<Self>) {
         self.tend(&mut self.lock());
+    }
+
+    /// Processes that there are, whatever they do.
+    pub(crate) fn running(&self) -> usize {
+        self.lock().processes.len()
     }
 
     /// Does a call. Dropping the future gives it up.
@@ -198,7 +210,7 @@ impl Processes {
             self.tend(&mut state);
             GiveUp { processes: self, number }
         };
-        self.work.notify_one();
+        self.work.notify_last();
         let outcome = answered.await;
         given_up.not_needed();
         outcome.unwrap_or_else(|_dropped| Err(Failure::NotCalled("ServiceException".to_owned())))
@@ -229,7 +241,6 @@ impl Processes {
     fn tend(self: &Arc<Self>, state: &mut State) {
         let now = Instant::now();
         let mut busy = 0;
-        let mut present = 0;
         for process in state.processes.values_mut() {
             let longest = match process.phase {
                 Phase::Starting => LONGEST_START,
@@ -240,11 +251,7 @@ impl Processes {
                 tracing::warn!(function = self.options.name, "a process has not asked for work in time and is killed");
                 process.leave(Order::Die);
             }
-            match process.phase {
-                Phase::Leaving => {}
-                Phase::Busy(_) => (busy, present) = (busy + 1, present + 1),
-                Phase::Starting | Phase::Idle | Phase::Returning => present += 1,
-            }
+            busy += usize::from(matches!(process.phase, Phase::Busy(_)));
         }
         if state.is_stopping {
             return;
@@ -254,7 +261,7 @@ impl Processes {
             return;
         }
         let wanted = (busy + state.queue.len()).max(self.options.warm).min(self.options.concurrency);
-        for _ in present..wanted {
+        for _ in state.present()..wanted {
             let number = state.number();
             let (order, orders) = watch::channel(Order::Stay);
             let label = output::Label::default();
@@ -302,9 +309,17 @@ impl Processes {
             match self.ask(process) {
                 Asked::Work(call) => return Some(call),
                 Asked::Busy => return None,
-                Asked::Wait => woken.as_mut().await,
-                // Its end is on the way.
-                Asked::Never => std::future::pending().await,
+                Asked::Wait { until } => {
+                    if timeout_at(until, woken.as_mut()).await.is_err() {
+                        self.retire(process);
+                    }
+                }
+                // Its end is on the way. What it may have been woken for is for another to do.
+                Asked::Never => {
+                    woken.set(self.work.notified());
+                    self.work.notify_last();
+                    std::future::pending().await
+                }
             }
             woken.set(self.work.notified());
         }
@@ -330,7 +345,9 @@ impl Processes {
             let milliseconds = now.duration_since(process.since).as_millis();
             tracing::info!(function = self.options.name, milliseconds, "a process is ready");
         }
-        process.since = now;
+        if !matches!(process.phase, Phase::Idle) {
+            process.since = now;
+        }
         while let Some(work) = queue.pop_front() {
             if !work.answer.is_closed() {
                 let call = work.call.clone();
@@ -340,7 +357,23 @@ impl Processes {
             }
         }
         process.phase = Phase::Idle;
-        Asked::Wait
+        Asked::Wait { until: process.since + self.options.idle }
+    }
+
+    /// Ends a process that has waited for too long, unless it is one of those that are kept ready.
+    fn retire(&self, process: u64) {
+        let mut state = self.lock();
+        let is_needed = !state.queue.is_empty() || state.present() <= self.options.warm;
+        let Some(found) = state.processes.get_mut(&process) else { return };
+        if !matches!(found.phase, Phase::Idle) {
+            return;
+        }
+        if is_needed {
+            found.since = Instant::now();
+        } else {
+            tracing::info!(function = self.options.name, "a process has not been needed for a while and is ended");
+            found.leave(Order::Leave);
+        }
     }
 
     /// A process answers a call. False when that is not the call that it has.
@@ -424,6 +457,11 @@ impl State {
     fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
+    }
+
+    /// Processes that have not been told to end.
+    fn present(&self) -> usize {
+        self.processes.values().filter(|process| !matches!(process.phase, Phase::Leaving)).count()
     }
 
     /// During a pause, calls that no process will ever take fail.

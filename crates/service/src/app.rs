@@ -23,6 +23,7 @@ use crate::{
     messages::Outbox,
     quotas::Throttle,
     records::Records,
+    stand_in::StandIn,
     tokens::Tokens,
     triggers::{CodeKeys, NoCodeKeys, NoFunctions, RunFunctions},
 };
@@ -66,6 +67,8 @@ pub struct App {
     pub code_key: [u8; 32],
     /// Key from which stand-ins for unknown users are derived.
     pub decoy_key: [u8; 32],
+    /// What is read in the place of users who do not exist.
+    pub(crate) stand_in: StandIn,
     /// What everybody has asked for lately.
     pub(crate) throttle: Throttle,
     /// Whether what is in memory counts.
@@ -92,6 +95,7 @@ impl App {
         let (code_key, decoy_key) = (ring.subkey("one-time codes"), ring.subkey("stand-ins for unknown users"));
         Self {
             tokens: Tokens::new(settings.key_stock),
+            stand_in: StandIn::new(&ring, &decoy_key),
             throttle: Throttle::new(),
             freshness: Freshness::new(store.is_shared()),
             settings,

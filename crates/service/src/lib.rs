@@ -33,6 +33,7 @@ pub mod search_index;
 pub mod secret_hash;
 pub mod settings;
 pub mod sign_in;
+pub(crate) mod stand_in;
 pub mod tiers;
 pub mod tokens;
 pub mod tracking;

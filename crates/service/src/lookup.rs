@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use domain::{Client, Pool, User};
-use store::Stored;
+use domain::{Client, Password, Pool, User};
+use store::{SignInSnapshot, Stored};
 use tokio::sync::MutexGuard;
 
 use crate::{ApiError, Ctx};
@@ -84,12 +84,46 @@ fn no_such_client(id: &str) -> ApiError {
     ApiError::not_found(format!("User pool client {id} does not exist."))
 }
 
-/// A user by username, alias or sub.
+/// A user by username, alias or sub. Somebody who is not there takes as long as somebody who is; so it is with the three
+/// functions below.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn user(ctx: &Ctx, pool: &Pool, username: &str) -> Result<Option<Stored<User>>, ApiError> {
-    Ok(ctx.app.store.user_by_name(&pool.id, &pool.fold(username)).await?)
+    let user = ctx.app.store.user_by_name(&pool.id, &pool.fold(username)).await?;
+    ctx.app.stand_in.read_user_unless(user.is_some())?;
+    Ok(user)
+}
+
+/// The user, or the stand-in, `sub`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn user_of(ctx: &Ctx, pool: &Pool, sub: &str) -> Result<Option<Stored<User>>, ApiError> {
+    let user = ctx.app.store.user(&pool.id, sub).await?;
+    ctx.app.stand_in.read_user_unless(user.is_some())?;
+    Ok(user)
+}
+
+/// The password of the user, or the stand-in, `sub`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn password(ctx: &Ctx, pool: &Pool, sub: &str) -> Result<Option<Stored<Password>>, ApiError> {
+    let password = ctx.app.store.password(&pool.id, sub).await?;
+    ctx.app.stand_in.read_password_unless(password.is_some())?;
+    Ok(password)
+}
+
+/// What a sign-in has to know about the user, or the stand-in, `sub`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn sign_in_snapshot(ctx: &Ctx, pool: &Pool, sub: &str) -> Result<SignInSnapshot, ApiError> {
+    let snapshot = ctx.app.store.sign_in_snapshot(&pool.id, sub).await?;
+    ctx.app.stand_in.read_user_unless(snapshot.user.is_some())?;
+    ctx.app.stand_in.read_password_unless(snapshot.password.is_some())?;
+    Ok(snapshot)
 }
 
 /// A user whom an administrator names.

@@ -46,6 +46,22 @@ pub struct RecordLabels {
     pub outcome: &'static str,
 }
 
+/// Labels of how long calls of functions take.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FunctionLabels {
+    /// The entry of the configuration that says how it is run, or `unknown`.
+    pub function: String,
+}
+
+/// Labels of a call of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FunctionOutcomeLabels {
+    /// As in [`FunctionLabels`].
+    pub function: String,
+    /// `ok`, `threw`, `invalid_response`, `not_called`, `timed_out` or `abandoned`.
+    pub outcome: &'static str,
+}
+
 /// Upper bounds of the histogram's buckets, in seconds: from a read in memory to the longest that a request may take.
 const SECONDS: [f64; 17] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -66,6 +82,10 @@ pub struct Metrics {
     pub messages_failed: Counter,
     /// What left the server for analytics and logs, and what was dropped.
     pub records: Family<RecordLabels, Counter>,
+    /// Calls of functions.
+    pub function_calls: Family<FunctionOutcomeLabels, Counter>,
+    /// Seconds per call of a function.
+    pub function_seconds: Family<FunctionLabels, Histogram>,
     /// 1 for the jobs that this server does now, 0 for those that another one does.
     pub leases: Family<LeaseLabels, Gauge>,
     /// Looks for changes of other servers that failed.
@@ -87,6 +107,8 @@ impl Metrics {
             messages_sent: Counter::default(),
             messages_failed: Counter::default(),
             records: Family::default(),
+            function_calls: Family::default(),
+            function_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             leases: Family::default(),
             epoch_looks_failed: Counter::default(),
             queues: Queues::default(),
@@ -102,6 +124,10 @@ impl Metrics {
         registry.register("messages_failed", "Failed tries to hand a message over", metrics.messages_failed.clone());
         let help = "Events for analytics and logs of pools, by outcome";
         registry.register("records", help, metrics.records.clone());
+        let help = "Calls of the functions that pools name, by entry of the configuration and outcome";
+        registry.register("function_calls", help, metrics.function_calls.clone());
+        let help = "Seconds per call of a function, by entry of the configuration";
+        registry.register("function_seconds", help, metrics.function_seconds.clone());
         let help = "1 for each job that this server does now, 0 for those that are another one's";
         registry.register("lease_held", help, metrics.leases.clone());
         let help = "Looks for what other servers have changed that failed";
@@ -129,6 +155,7 @@ pub async fn scrape(app: &App) -> String {
     let observed = Observed {
         store: app.store.statistics(),
         queues: app.metrics.queues.read(&app.store).await,
+        functions: app.runner.processes(),
         process: Process::read(app.started_at),
     };
     let [of_poolkeeper, of_the_process] = observed.registries(now);
@@ -153,8 +180,8 @@ mod tests {
     use wire::Timestamp;
 
     use super::{
-        LeaseLabels, Metrics, OperationLabels, RecordLabels, RequestLabels, encoded, observed::Observed,
-        process::Process, queues::Waiting,
+        FunctionLabels, FunctionOutcomeLabels, LeaseLabels, Metrics, OperationLabels, RecordLabels, RequestLabels,
+        encoded, observed::Observed, process::Process, queues::Waiting,
     };
 
     /// A text with every metric in it.
@@ -164,10 +191,14 @@ mod tests {
         metrics.seconds.get_or_create(&OperationLabels { operation: "GetUser" }).observe(0.1);
         metrics.leases.get_or_create(&LeaseLabels { lease: "sweep".to_owned() }).set(1);
         metrics.records.get_or_create(&RecordLabels { kind: "log", outcome: "full" }).inc();
+        let function = || "arn:aws:lambda:*".to_owned();
+        metrics.function_calls.get_or_create(&FunctionOutcomeLabels { function: function(), outcome: "threw" }).inc();
+        metrics.function_seconds.get_or_create(&FunctionLabels { function: function() }).observe(0.1);
         let queue = Queue { messages: 3, oldest: Some(Timestamp(1_000)) };
         let observed = Observed {
             store: Statistics { pool, ..Statistics::default() },
             queues: Some(Waiting { pending: queue, dead: queue }),
+            functions: vec![(function(), 2)],
             process: Process {
                 started_at: Timestamp(0),
                 resident_bytes: Some(1),
@@ -248,6 +279,8 @@ mod tests {
             "poolkeeper_store_connections_limit 16\n",
             "poolkeeper_store_connection_waiters 7\n",
             "poolkeeper_lease_held{lease=\"sweep\"} 1\n",
+            "poolkeeper_function_calls_total{function=\"arn:aws:lambda:*\",outcome=\"threw\"} 1\n",
+            "poolkeeper_function_processes{function=\"arn:aws:lambda:*\"} 2\n",
             "process_start_time_seconds 0",
         ] {
             assert!(text.contains(line), "{line} in {text}");

@@ -76,19 +76,8 @@ pub async fn bring(ctx: &Ctx, pool: &Pool, newcomer: &Newcomer<'_>) -> Result<Op
     let stored = for_new_user(pool, Writer::Administrator, &given, identity)
         .map_err(|refusal| nonsense(&attributes::refused(refusal, Wording::NewUser).message))?;
     let is_confirmed = response.final_user_status.as_deref() == Some(UserStatusType::Confirmed.as_str());
-    let mut user = User {
-        pool_id: pool.id.clone(),
-        sub: name.sub,
-        username: name.username,
-        status: if is_confirmed { UserStatusType::Confirmed } else { UserStatusType::ResetRequired },
-        enabled: true,
-        attributes: stored,
-        created_at: ctx.now,
-        modified_at: ctx.now,
-        tokens_not_before: None,
-        identities: Vec::new(),
-        mfa: Default::default(),
-    };
+    let status = if is_confirmed { UserStatusType::Confirmed } else { UserStatusType::ResetRequired };
+    let mut user = User::new(&pool.id, &name.sub, &name.username, status, stored, ctx.now);
     if response.enable_sms_mfa == Some(true) {
         let has_mfa = pool.factors.mfa.is_some_and(|mfa| mfa != UserPoolMfaType::Off);
         let is_possible = has_mfa && user.address(Medium::Sms).is_some();

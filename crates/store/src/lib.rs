@@ -5,10 +5,10 @@
 //! names the version that it was decided on. A row that moved gives [`CommitError::Conflict`]: reload and decide
 //! again. A name or mark that somebody else has gives [`CommitError::Taken`].
 //!
-//! Inside: `changes` (what may be asked) → `compile` (steps: SQL, values, expected rows) → an engine that runs steps;
-//! `sql` holds every statement; `read` says what rows mean; `migrations` is the schema; `sweep` clears away what
-//! has expired or belonged to deleted pools; `archive` moves everything into a file, from one, or into another database;
-//! `probe` finds out whether a database takes changes now.
+//! Inside: `changes` (what may be asked, of which `rows`) → `compile` (steps: SQL, values, expected rows) → an engine
+//! that runs steps; `sql` holds every statement; `read` says what rows mean; `migrations` is the schema; `sweep` clears
+//! away what has expired or belonged to deleted pools; `archive` moves everything into a file, from one, or into
+//! another database; `probe` finds out whether a database takes changes now.
 
 pub mod archive;
 mod changes;
@@ -20,13 +20,14 @@ mod options;
 mod postgres;
 mod probe;
 mod read;
+mod rows;
 mod sql;
 mod sqlite;
 mod statistics;
 mod store;
 mod sweep;
 
-pub use changes::{Change, Changes, Key, PartRow, PurgeKind, Row, UserPartRow};
+pub use changes::{Change, Changes, Key, PurgeKind};
 pub use error::{CommitError, Error, Taken};
 pub use lease::Lease;
 pub use migrations::PlannedMigration;
@@ -36,6 +37,7 @@ pub use read::{
     PartDocument, Queue, RecoverySnapshot, ResetRequestSnapshot, SignInSnapshot, Stored, TokenSnapshot,
     UserPartDocument,
 };
+pub use rows::{PartRow, Row, UserPartRow};
 pub use sqlite::SqliteStore;
 pub use statistics::{PoolUse, Retries, Statistics};
 pub use store::Store;

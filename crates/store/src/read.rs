@@ -394,6 +394,8 @@ pub struct ResetRequestSnapshot {
     pub code: Option<Stored<Code>>,
     /// The user's requests for reset codes.
     pub requests: Option<Stored<Attempts>>,
+    /// The stand-in's outstanding reset code.
+    pub stand_in_code: Option<Stored<Code>>,
     /// The stand-in's requests for reset codes.
     pub stand_in_requests: Option<Stored<Attempts>>,
 }

@@ -526,12 +526,19 @@ impl Store {
             CodePurpose::Reset.number().into(),
             AttemptPurpose::ResetRequest.number().into(),
         ];
-        let mut snapshot = ResetRequestSnapshot { user: None, code: None, requests: None, stand_in_requests: None };
+        let mut snapshot = ResetRequestSnapshot {
+            user: None,
+            code: None,
+            requests: None,
+            stand_in_code: None,
+            stand_in_requests: None,
+        };
         let mut found = self.all(&read::RESET_REQUESTS, &params).await?;
         // The stand-in has the highest number, and whoever is meant the lowest.
         found.sort_by_key(|found| std::cmp::Reverse(found.order));
         for found in found {
             if found.order == read::STAND_IN {
+                snapshot.stand_in_code = found.code;
                 snapshot.stand_in_requests = found.requests;
             } else if found.user.is_some() {
                 let read::ResetRequest { user, code, requests, .. } = found;

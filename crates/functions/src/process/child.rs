@@ -87,6 +87,10 @@ impl Running {
         let mut child = command.spawn()?;
         let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let group = id.ok_or_else(|| std::io::Error::other("it has no process id"))?;
+        if let Some(megabytes) = options.memory_megabytes {
+            limit_memory(group, megabytes)
+                .map_err(|error| std::io::Error::other(format!("memory_megabytes: {error}")))?;
+        }
         let mut logs = JoinSet::new();
         if let Some(stream) = child.stdout.take() {
             let (name, label) = (options.name.clone(), label.clone());
@@ -147,6 +151,22 @@ impl Running {
         // Its leader is there until its end is taken note of.
         _ = kill_process_group(self.group, signal);
     }
+}
+
+/// Limits the memory for data of a process, and of each that it starts from now on. Address space is not limited: some
+/// runtimes, Node.js among them, reserve far more of it than they ever use.
+#[cfg(target_os = "linux")]
+fn limit_memory(process: Pid, megabytes: u64) -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, prlimit};
+
+    let bytes = Some(megabytes.saturating_mul(1 << 20));
+    prlimit(Some(process), Resource::Data, Rlimit { current: bytes, maximum: bytes })?;
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_memory(_: Pid, _: u64) -> std::io::Result<()> {
+    Err(std::io::Error::other("this system can limit the memory of no other process; leave it out"))
 }
 
 /// Waits until a child has ended, without taking note of it; answers how, in Lambda's words.

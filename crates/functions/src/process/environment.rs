@@ -12,6 +12,9 @@ use super::Options;
 /// Handed on from our own environment.
 const HANDED_ON: [&str; 3] = ["PATH", "HOME", "LANG"];
 
+/// What functions are told of their memory in megabytes where nothing limits it: what Lambda gives without a word.
+const USUAL_MEMORY: u64 = 128;
+
 /// All variables of a process. `number` is no other process's.
 pub(super) fn variables(
     options: &Options,
@@ -21,10 +24,11 @@ pub(super) fn variables(
 ) -> BTreeMap<String, OsString> {
     let day = jiff::Timestamp::from_second(now.seconds()).unwrap_or_default().strftime("%Y/%m/%d");
     let folder = options.folder.as_os_str().to_owned();
+    let memory = options.memory_megabytes.unwrap_or(USUAL_MEMORY).to_string();
     let mut variables: BTreeMap<String, OsString> = [
         ("AWS_DEFAULT_REGION", options.region.clone()),
         ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", options.runtime)),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory),
         ("AWS_LAMBDA_FUNCTION_NAME", options.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),

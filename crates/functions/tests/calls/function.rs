@@ -58,6 +58,10 @@ fn handle(api: &mut Api, headers: &BTreeMap<String, String>, mut event: Value) {
         "environment" => said = std::env::vars().map(|(name, value)| (name, Value::from(value))).collect::<Value>(),
         "late" => sleep(Duration::from_millis(number.unsigned_abs())),
         "hang" => sleep(FOREVER),
+        "take megabytes" => {
+            let taken = vec![1_u8; usize::try_from(number).unwrap() << 20];
+            said = json!({"pid": std::process::id(), "taken": taken.len() >> 20});
+        }
         "exit" => std::process::exit(number.try_into().unwrap()),
         "abort" => std::process::abort(),
         "throw" => {

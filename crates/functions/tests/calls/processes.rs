@@ -302,6 +302,74 @@ async fn processes_that_are_kept_ready_are_there_before_the_first_call() {
 }
 
 #[tokio::test]
+async fn processes_that_are_not_needed_are_ended() {
+    let idle = Duration::from_millis(300);
+    for warm in [0, 1] {
+        let functions = of(process::Options { concurrency: 3, warm, idle, ..options(Path::new("/")) });
+        let calls = (0..12).map(|_| response(&functions, json!({"act": "late", "number": 50})));
+        let processes: BTreeSet<u64> = join_all(calls).await.iter().map(pid).collect();
+        assert_eq!(processes.len(), 3);
+        let running = || processes.iter().filter(|process| is_running(**process)).count();
+        until(&format!("{warm} are left"), || running() == warm).await;
+        // One that is kept ready has waited for longer than that, too.
+        tokio::time::sleep(3 * idle).await;
+        assert_eq!(running(), warm);
+        let next = pid(&response(&functions, json!({})).await);
+        assert_eq!(processes.contains(&next), warm == 1);
+        functions.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn calls_one_after_the_other_keep_one_process_busy() {
+    let idle = Duration::from_millis(200);
+    let functions = of(process::Options { concurrency: 2, idle, ..options(Path::new("/")) });
+    let calls = (0..2).map(|_| response(&functions, json!({"act": "late", "number": 200})));
+    let processes: BTreeSet<u64> = join_all(calls).await.iter().map(pid).collect();
+    assert_eq!(processes.len(), 2);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while processes.iter().all(|process| is_running(*process)) {
+        assert!(Instant::now() < deadline, "calls are shared out, so that none of the two is ever idle");
+        response(&functions, json!({})).await;
+        // Until the process has asked for more.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    functions.stop().await;
+}
+
+#[tokio::test]
+async fn no_call_is_left_to_a_process_that_is_about_to_end() {
+    let idle = Duration::from_millis(20);
+    let functions = of(process::Options { concurrency: 4, warm: 1, idle, ..options(Path::new("/")) });
+    for round in 0..40 {
+        let calls = (0..1 + round % 4).map(|_| response(&functions, json!({"act": "late", "number": round % 3})));
+        let answered = timeout(Duration::from_secs(10), join_all(calls)).await;
+        assert!(answered.is_ok(), "a call waits in round {round}");
+        tokio::time::sleep(Duration::from_millis(10 + round)).await;
+    }
+    functions.stop().await;
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_process_has_no_more_memory_than_it_may() {
+    let functions = of(process::Options { memory_megabytes: Some(64), ..options(Path::new("/")) });
+    let take = |megabytes: u64| json!({"act": "take megabytes", "number": megabytes});
+    let first = response(&functions, take(16)).await;
+    assert_eq!(first["taken"], 16);
+    let message = without_ids(&thrown(&functions, take(128)).await);
+    assert_eq!(message, "RequestId: <id> Error: Runtime exited with error: signal: aborted");
+    let second = response(&functions, take(16)).await;
+    assert_ne!(pid(&second), pid(&first));
+    let seen = response(&functions, json!({"act": "environment"})).await;
+    assert_eq!(seen["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"], "64");
+    functions.stop().await;
+    let functions = plain();
+    assert_eq!(response(&functions, take(128)).await["taken"], 128, "where nothing is said there is no limit");
+    functions.stop().await;
+}
+
+#[tokio::test]
 async fn changed_files_start_the_function_anew() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("index.js"), "1").unwrap();

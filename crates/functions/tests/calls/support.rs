@@ -38,6 +38,8 @@ pub fn options(folder: &Path) -> process::Options {
         inherit: Vec::new(),
         concurrency: 1,
         warm: 0,
+        idle: Duration::from_secs(300),
+        memory_megabytes: None,
         queue: 100,
         reload: false,
     }

@@ -53,19 +53,8 @@ impl Plan {
         let attributes = for_new_user(pool, Writer::Administrator, &record.attributes, identity)
             .map_err(|refusal| for_log(attributes::refused(refusal, Wording::NewUser)))?;
         let has_password = record.password_hash.is_some();
-        let mut user = User {
-            pool_id: pool.id.clone(),
-            sub: name.sub,
-            username: name.username,
-            status: if has_password { UserStatusType::Confirmed } else { UserStatusType::ResetRequired },
-            enabled: true,
-            attributes,
-            created_at: ctx.now,
-            modified_at: ctx.now,
-            tokens_not_before: None,
-            identities: Vec::new(),
-            mfa: Default::default(),
-        };
+        let status = if has_password { UserStatusType::Confirmed } else { UserStatusType::ResetRequired };
+        let mut user = User::new(&pool.id, &name.sub, &name.username, status, attributes, ctx.now);
         csv::check_verified(pool, &user).map_err(|fault| fault.to_string())?;
         user.mfa = csv::second_factors(pool, &user, record.mfa_enabled).map_err(|fault| fault.to_string())?;
         let password = match &record.password_hash {

@@ -11,7 +11,7 @@ use prometheus_client::{
 use store::Statistics;
 use wire::Timestamp;
 
-use super::{process::Process, queues::Waiting};
+use super::{FunctionLabels, process::Process, queues::Waiting};
 
 /// What is read at the moment when somebody looks.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Observed {
     pub store: Statistics,
     /// The outbox; `None` when it could not be read.
     pub queues: Option<Waiting>,
+    /// Processes of functions, by entry of the configuration.
+    pub functions: Vec<(String, usize)>,
     /// The process.
     pub process: Process,
 }
@@ -34,6 +36,7 @@ impl Observed {
         self.changesets(&mut own);
         self.network(&mut own);
         self.outbox(&mut own, now);
+        self.functions(&mut own);
         let mut process = Registry::default();
         self.process.register(&mut process);
         [own, process]
@@ -81,6 +84,14 @@ impl Observed {
             [("kept", self.store.settled_kept), ("lost", self.store.settled_lost), ("unknown", self.store.unsettled)];
         let help = "PostgreSQL: COMMITs without an answer, by what was found to have come of them";
         counters(registry, "store_settled_commits", help, "outcome", &settled);
+    }
+
+    fn functions(&self, registry: &mut Registry) {
+        let processes = Family::<FunctionLabels, Gauge>::default();
+        for (function, number) in &self.functions {
+            processes.get_or_create(&FunctionLabels { function: function.clone() }).inc_by(count(*number));
+        }
+        registry.register("function_processes", "Processes of functions, by entry of the configuration", processes);
     }
 
     fn outbox(&self, registry: &mut Registry, now: Timestamp) {

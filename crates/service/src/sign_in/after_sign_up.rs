@@ -4,18 +4,23 @@
 //! Decision: ConfirmSignUp answers its session whether it was given one or not. Amplify for JavaScript sends none, puts
 //! what it is answered in the place of the session of SignUp, and only completes `autoSignIn` when it is answered one. The
 //! session proves no more than the code does, which has to be right either way.
+//!
+//! Decision: USER_AUTH with the session of SignUp itself is told that the user is not confirmed as long as that is so,
+//! and from then on begins as it does without one. Clients whose users are confirmed by a link have no other session,
+//! and ask with it until somebody has followed the link. It cannot stand for a proof: that the address is the owner's
+//! was proven elsewhere, not by whoever signed up with it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto::seal::Purpose;
 use domain::{Client, Code, Factor, Medium, Pool, Spent, session::SignIn, session::SignUpSession};
-use store::{Changes, CommitError, Key, Taken};
+use store::{Changes, Key};
 use wire::{AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, UserStatusType};
 
 use super::{
     Proven, Request, session,
     user_auth::{self, Subject},
 };
-use crate::{ApiError, Ctx};
+use crate::{ApiError, Ctx, tokens::access::not_confirmed};
 
 /// Which of the two sessions it is: neither passes for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,22 +72,42 @@ pub(crate) fn issue(
 /// # Errors
 /// Those of auth-flows.md §7.
 pub(crate) fn check(ctx: &Ctx, client: &Client, sub: &str, text: &str) -> Result<(), ApiError> {
-    let session = open(ctx, client, text, Stage::SignedUp)?;
-    if session.sub != sub {
+    match open(ctx, client, text)? {
+        (Stage::SignedUp, session) if session.sub == sub => Ok(()),
+        _ => Err(session::invalid()),
+    }
+}
+
+/// What the session of a USER_AUTH that begins proves: that of ConfirmSignUp the first factor, that of SignUp nothing.
+///
+/// # Errors
+/// Those of the session (auth-flows.md §7), `NotAuthorizedException`, and `UserNotConfirmedException` for the session of
+/// a sign-up that nobody has confirmed.
+pub(super) async fn proof(ctx: &Ctx, request: &Request) -> Result<Option<Proven>, ApiError> {
+    match open(ctx, &request.client, request.required_session()?)? {
+        (Stage::Confirmed, session) => verify(ctx, request, session).await.map(Some),
+        (Stage::SignedUp, session) => check_confirmed(ctx, request, &session).await.map(|()| None),
+    }
+}
+
+async fn check_confirmed(ctx: &Ctx, request: &Request, session: &SignUpSession) -> Result<(), ApiError> {
+    let username = request.required("USERNAME")?;
+    request.check_secret_hash(ctx, username)?;
+    if !request.names(ctx, username, &session.sub).await? {
         return Err(session::invalid());
     }
-    Ok(())
+    match ctx.app.store.user(&request.pool.id, &session.sub).await? {
+        None => Err(session::invalid()),
+        Some(user) if user.status == UserStatusType::Unconfirmed => Err(not_confirmed()),
+        Some(_) => Ok(()),
+    }
 }
 
 /// Takes the session that ConfirmSignUp answered for the first factor. Whom it is for it says itself: AuthParameters
 /// are not looked at, but for SECRET_HASH where the client has a secret.
 ///
 /// Decision: the secret is asked for although §4 calls all parameters ignored; a client that has one always sends it.
-///
-/// # Errors
-/// Those of the session (auth-flows.md §7) and `NotAuthorizedException`.
-pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
-    let session = open(ctx, &request.client, request.required_session()?, Stage::Confirmed)?;
+async fn verify(ctx: &Ctx, request: &Request, session: SignUpSession) -> Result<Proven, ApiError> {
     let user = ctx.app.store.user(&request.pool.id, &session.sub).await?.ok_or_else(session::invalid)?;
     request.check_secret_hash(ctx, request.parameter("USERNAME").unwrap_or(&user.username))?;
     if ctx.app.store.spent(&session.id).await?.is_some() {
@@ -108,10 +133,7 @@ pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiEr
     let mut changes = Changes::new();
     changes.insert(Spent { id: session.id, expires_at: session.expires_at });
     changes.assert(Key::User { pool_id: user.pool_id.clone(), sub: user.sub.clone() }, user.version);
-    match ctx.app.commit(changes).await {
-        Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
-        outcome => outcome?,
-    }
+    session::commit(ctx, changes).await?;
     Ok(Proven { user, password_version: None, sign_in: sign_in.with(factor) })
 }
 
@@ -121,16 +143,21 @@ fn seal(ctx: &Ctx, session: &SignUpSession, stage: Stage) -> Result<String, ApiE
     Ok(URL_SAFE_NO_PAD.encode(ctx.app.ring.seal_bytes(ctx.entropy(), Purpose::SignInSession, &identity, &payload)))
 }
 
-fn open(ctx: &Ctx, client: &Client, text: &str, stage: Stage) -> Result<SignUpSession, ApiError> {
+/// Which of the two sessions it is, and what is in it.
+fn open(ctx: &Ctx, client: &Client, text: &str) -> Result<(Stage, SignUpSession), ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| session::invalid())?;
-    let identity = identity(&client.id, stage);
-    let opened = ctx.app.ring.open_bytes(Purpose::SignInSession, &identity, &bytes).map_err(|_| session::invalid())?;
+    let opened = [Stage::Confirmed, Stage::SignedUp].into_iter().find_map(|stage| {
+        let identity = identity(&client.id, stage);
+        let opened = ctx.app.ring.open_bytes(Purpose::SignInSession, &identity, &bytes).ok()?;
+        Some((stage, opened))
+    });
+    let (stage, opened) = opened.ok_or_else(session::invalid)?;
     let session: SignUpSession = serde_json::from_slice(&opened).map_err(|_| session::invalid())?;
     if session.client_id != client.id || session.pool_id != client.pool_id {
         return Err(session::invalid());
     }
     session::check_age(ctx, session.expires_at)?;
-    Ok(session)
+    Ok((stage, session))
 }
 
 /// What a session is sealed for. No challenge is called so.

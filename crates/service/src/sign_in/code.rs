@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    AttemptPurpose, Medium, MessagePurpose, Pool, Spent,
+    AttemptPurpose, Medium, Message, MessagePurpose, Pool, Spent,
     session::{Entrance, SignInSession, Waiting},
 };
-use store::{Changes, CommitError, Row, Taken};
+use store::Changes;
 use wire::{ChallengeNameType, ErrorKind};
 
 use super::{Outcome, Proven, Request, session};
@@ -109,7 +109,7 @@ pub(super) async fn commit(
     ctx: &Ctx,
     request: &Request,
     (sub, address): (&str, &str),
-    message: impl Into<Row> + Clone,
+    message: Message,
     spends: Option<Spent>,
 ) -> Result<(), ApiError> {
     retry::on_conflict(ctx, || async {
@@ -118,15 +118,12 @@ pub(super) async fn commit(
         if let Some(spent) = spends.clone() {
             changes.insert(spent);
         }
-        match ctx.app.commit(changes).await {
-            Err(CommitError::Taken(Taken::Spent { .. })) => Err(session::used()),
-            outcome => Ok(outcome?),
-        }
+        session::commit(ctx, changes).await
     })
     .await
 }
 
-/// Refuses to begin with something that would end in a code which may not be sent; what it begins with stays usable.
+/// Refuses to begin with something that would end in one code too many; what it begins with stays usable.
 ///
 /// # Errors
 /// `TooManyRequestsException`.

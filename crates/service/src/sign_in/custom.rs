@@ -13,14 +13,14 @@ mod functions;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto::srp::ClientPublic;
 use domain::{
-    Factor, Spent, User,
+    Factor, User,
     session::{Answered, SignIn, SignInSession, Waiting},
 };
-use store::{Changes, CommitError, Stored, Taken};
+use store::Stored;
 use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
 use self::functions::Metadata;
-use super::{Outcome, Proven, Request, device, first_factor, next, session, srp};
+use super::{Outcome, Proven, Request, device, first_factor, guard, next, session, srp};
 use crate::{
     ApiError, Ctx, lookup,
     tokens::access::{not_confirmed, password_reset_required},
@@ -58,11 +58,10 @@ pub(super) async fn begin(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiEr
     request.check_secret_hash(ctx, username)?;
     let client_public = srp_a.map(srp::client_public).transpose()?;
     let pool = &request.pool;
-    // Users of other providers have no other way in than through those; here they are as good as unknown.
-    let is_ours = |user: &Stored<User>| user.status != UserStatusType::ExternalProvider;
-    let user = lookup::user(ctx, pool, username).await?.filter(is_ours);
-    check_before(request, user.as_deref(), ApiError::no_such_user)?;
+    let user = lookup::user(ctx, pool, username).await?;
     let sub = lookup::subject(ctx, pool, username, user.as_deref());
+    let user = user.filter(is_ours);
+    check_before(request, user.as_deref(), ApiError::no_such_user)?;
     let device_key = device::named(ctx, request, &sub).await?;
     let mut sign_in = SignIn { device_key, ..SignIn::new(AuthFlowType::CustomAuth) };
     if let Some(client_public) = client_public {
@@ -98,17 +97,10 @@ fn srp_a<'a>(ctx: &Ctx, request: &'a Request) -> Result<Option<&'a str>, ApiErro
 pub(super) async fn answer(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiError> {
     let username = request.required("USERNAME")?;
     let given = request.required("ANSWER")?;
-    request.required_session()?;
-    request.check_secret_hash(ctx, username)?;
-    let mut waiting = session::resume(ctx, request, ChallengeNameType::CustomChallenge).await?;
-    if !request.names(ctx, username, &waiting.sub).await? {
-        return Err(session::invalid());
-    }
-    if let Some(key) = device::named(ctx, request, &waiting.sub).await? {
-        waiting.sign_in.device_key = Some(key);
-    }
+    let waiting = guard::resume(ctx, request, ChallengeNameType::CustomChallenge).await?;
     let subject = resume(ctx, request, username, &waiting).await?;
-    spend(ctx, &waiting).await?;
+    // Of answers that come at the same time, functions see one.
+    session::spend(ctx, session::mark(&waiting)).await?;
     let outcome = go_on(ctx, request, subject, &waiting, given).await;
     if outcome.is_err() {
         session::kill(ctx, &waiting).await?;
@@ -118,7 +110,8 @@ pub(super) async fn answer(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiE
 
 /// The subject of a session, as stored now.
 async fn resume(ctx: &Ctx, request: &Request, username: &str, waiting: &SignInSession) -> Result<Subject, ApiError> {
-    let snapshot = ctx.app.store.sign_in_snapshot(&request.pool.id, &waiting.sub).await?;
+    let mut snapshot = ctx.app.store.sign_in_snapshot(&request.pool.id, &waiting.sub).await?;
+    snapshot.user = snapshot.user.filter(is_ours);
     check_before(request, snapshot.user.as_deref(), session::invalid)?;
     if waiting.password_version.is_some()
         && snapshot.password.map(|password| password.version) != waiting.password_version
@@ -132,16 +125,6 @@ async fn resume(ctx: &Ctx, request: &Request, username: &str, waiting: &SignInSe
         password_version: waiting.password_version,
         sign_in: waiting.sign_in.clone(),
     })
-}
-
-/// Marks a session as used: of answers that come at the same time, functions see one.
-async fn spend(ctx: &Ctx, waiting: &SignInSession) -> Result<(), ApiError> {
-    let mut changes = Changes::new();
-    changes.insert(Spent { id: waiting.id.clone(), expires_at: waiting.expires_at });
-    match ctx.app.commit(changes).await {
-        Err(CommitError::Taken(Taken::Spent { .. })) => Err(session::used()),
-        outcome => Ok(outcome?),
-    }
 }
 
 async fn go_on(
@@ -291,7 +274,7 @@ async fn finish(ctx: &Ctx, request: &Request, subject: Subject) -> Result<Outcom
 /// The user for whom tokens are due, as stored now: the functions took their time.
 async fn accept(ctx: &Ctx, request: &Request, subject: Subject) -> Result<Proven, ApiError> {
     let snapshot = ctx.app.store.sign_in_snapshot(&request.pool.id, &subject.sub).await?;
-    let Some(user) = snapshot.user else {
+    let Some(user) = snapshot.user.filter(is_ours) else {
         // Whatever the functions say, nobody is signed in who does not exist.
         let hides = request.client.hides_unknown_users();
         return Err(if hides { ApiError::wrong_credentials() } else { session::invalid() });
@@ -327,6 +310,11 @@ fn check_before(request: &Request, user: Option<&User>, unknown: fn() -> ApiErro
         }
         Some(user) => first_factor::check_before(user, hides),
     }
+}
+
+/// Users of other providers have no other way in than through those; here they are as good as unknown.
+fn is_ours(user: &Stored<User>) -> bool {
+    user.status != UserStatusType::ExternalProvider
 }
 
 /// `userName` of events. A stand-in is called what a user would be of whom that name was given.

@@ -1,7 +1,10 @@
 //! Devices in a sign-in (auth-flows.md §12): which one the client names, whether it has to prove itself
 //! ([`super::device_srp`] checks the proof), and which one the tokens belong to.
 
-use domain::{Device, Factor, session::Waiting};
+use domain::{
+    Device, Factor,
+    session::{SignIn, Waiting},
+};
 use store::{Changes, Stored};
 use wire::{ChallengeNameType, NewDeviceMetadataType};
 
@@ -27,13 +30,8 @@ pub(super) async fn named(ctx: &Ctx, request: &Request, sub: &str) -> Result<Opt
 /// When the store fails.
 pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Result<Option<Outcome>, ApiError> {
     let sign_in = &proven.sign_in;
-    let Some(key) = &sign_in.device_key else { return Ok(None) };
-    if !devices::are_challenged(&request.pool) || sign_in.factors.contains(&Factor::Device) {
-        return Ok(None);
-    }
     retry::on_conflict(ctx, || async {
-        let device = devices::find(ctx, &request.pool, &proven.user.sub, key).await?;
-        let Some(device) = device.filter(|device| device.is_remembered) else { return Ok(None) };
+        let Some(device) = asked(ctx, request, &proven.user.sub, sign_in).await? else { return Ok(None) };
         let (name, sub) = (ChallengeNameType::DeviceSrpAuth, &proven.user.sub);
         let mut waiting = session::new(ctx, request, sub, sign_in.clone(), name, Waiting::Nothing);
         waiting.password_version = proven.password_version;
@@ -46,6 +44,24 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Resul
         Ok(Some(Outcome::Challenge { name, session, parameters, available: None }))
     })
     .await
+}
+
+/// The remembered device that has to prove itself next; none when none has to.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn asked(
+    ctx: &Ctx,
+    request: &Request,
+    sub: &str,
+    sign_in: &SignIn,
+) -> Result<Option<Stored<Device>>, ApiError> {
+    let Some(key) = &sign_in.device_key else { return Ok(None) };
+    if !devices::are_challenged(&request.pool) || sign_in.factors.contains(&Factor::Device) {
+        return Ok(None);
+    }
+    let device = devices::find(ctx, &request.pool, sub, key).await?;
+    Ok(device.filter(|device| device.is_remembered))
 }
 
 /// The device that tokens are for, where the pool keeps track of devices.

@@ -8,7 +8,7 @@ use domain::{
     session::{SignInSession, Waiting},
     time,
 };
-use store::{Changes, CommitError, Key, Stored, Taken};
+use store::{Changes, Stored};
 use wire::{ChallengeNameType, ErrorKind, UserStatusType};
 
 use super::{
@@ -18,9 +18,9 @@ use super::{
     user_auth::{self, Subject},
 };
 use crate::{
-    ApiError, Ctx, codes,
-    operations::recovery::{render_for_nobody, simulated_address},
-    retry, users,
+    ApiError, Ctx, lookup,
+    operations::recovery::{message_for_nobody, simulated_address},
+    retry,
 };
 
 /// Digits of a code.
@@ -55,8 +55,7 @@ pub(super) async fn send(
     }
 }
 
-/// Makes a code and its message and commits something as [`code::send`] does; a mark that expires takes the place of
-/// the message, which is thrown away.
+/// Makes a code and its message and commits as [`code::send`] does; the message is handed to nobody.
 async fn pretend_to_send(
     ctx: &Ctx,
     request: &Request,
@@ -67,12 +66,13 @@ async fn pretend_to_send(
     code::can_deliver(ctx, pool, medium)?;
     let destination = match subject.user.as_deref().and_then(|user| user.address(medium)) {
         Some(address) => address.to_owned(),
-        None => simulated_address(ctx, pool, subject.username, medium),
+        None => simulated_address(subject.username, &subject.sub, medium),
     };
     let code = crypto::random::digits(ctx.entropy(), digits);
     // As long as that of a code that is sent: a sealed session shows how much is in it.
     let hash = crypto::hash::code_hash(&ctx.app.code_key, &pool.id, &subject.sub, NOBODY, &code);
-    render_for_nobody(ctx, &request.client, pool, &subject.sub, MessagePurpose::Authentication, medium)?;
+    let purpose = MessagePurpose::Authentication;
+    let message = message_for_nobody(ctx, &request.client, pool, &subject.sub, purpose, medium, &code)?;
     let parameters = code::delivery(medium, &medium.mask(&destination));
     // Names that are no addresses share those that are made up for them.
     let is_made_up = subject.user.is_none() && destination != subject.username;
@@ -80,8 +80,7 @@ async fn pretend_to_send(
     let waiting = Waiting::Code { hash, medium, destination };
     let session = session::new(ctx, request, &subject.sub, subject.sign_in.clone(), challenge, waiting);
     let session = Some(session::seal(ctx, request, &session)?);
-    let mark = Spent { id: ctx.uuid(), expires_at: session::end(ctx, request) };
-    code::commit(ctx, request, (&subject.sub, &counted_to), mark, spends).await?;
+    code::commit(ctx, request, (&subject.sub, &counted_to), message, spends).await?;
     Ok(Outcome::Challenge { name: challenge, session, parameters, available: None })
 }
 
@@ -112,7 +111,7 @@ async fn attempt(
 ) -> Result<Proven, ApiError> {
     let (pool, sub) = (&request.pool, &waiting.sub);
     let guess = guard::guess(ctx, request)?;
-    let user = ctx.app.store.user(&pool.id, sub).await?;
+    let user = lookup::user_of(ctx, pool, sub).await?;
     let attempts = ctx.app.store.attempts(&pool.id, sub, AttemptPurpose::FirstCode).await?;
     if attempts.as_ref().is_some_and(|attempts| attempts.count_since(ctx.now, time::HOUR) >= MOST_WRONG) {
         return Err(guard::locked());
@@ -176,38 +175,14 @@ async fn accept(
     after: Option<User>,
     attempts: Option<Stored<Attempts>>,
 ) -> Result<Proven, ApiError> {
-    let pool = &request.pool;
     let mut changes = Changes::new();
-    changes.insert(user_auth::mark(waiting));
-    // A right code has to get past the same count as a wrong one: otherwise guesses that are made at the same time
-    // would not count for each other.
-    match &attempts {
-        Some(attempts) => codes::forget(&mut changes, attempts),
-        None => {
-            changes.assert_no_attempts(&pool.id, &user.sub, AttemptPurpose::FirstCode);
-        }
-    }
-    let user = match after {
-        Some(after) => {
-            users::replace(&mut changes, pool, &user, after.clone());
-            Stored { value: after, version: user.version + 1 }
-        }
-        None => {
-            changes.assert(Key::User { pool_id: pool.id.clone(), sub: user.sub.clone() }, user.version);
-            user
-        }
-    };
-    match ctx.app.commit(changes).await {
-        Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
-        // Somebody has verified the same address at this moment: decide again.
-        Err(CommitError::Taken(Taken::Name { .. })) => return Err(CommitError::Conflict.into()),
-        outcome => outcome?,
-    }
+    guard::start_over(&mut changes, &user, AttemptPurpose::FirstCode, attempts.as_ref());
+    let proven = guard::use_up(ctx, request, waiting, user, after, changes).await?;
     let factor = match medium(waiting.challenge) {
         Medium::Email => Factor::Email,
         Medium::Sms => Factor::Sms,
     };
-    Ok(Proven { user, password_version: None, sign_in: waiting.sign_in.clone().with(factor) })
+    Ok(Proven { sign_in: proven.sign_in.with(factor), ..proven })
 }
 
 /// How the code of a challenge travels.

@@ -10,12 +10,12 @@
 //! hides nothing, is told; the same holds for disabled users through a client that hides unknown ones.
 
 use domain::{AttemptPurpose, Attempts, Factor, Password, Spent, User, session::SignIn};
-use store::{Changes, CommitError, Key, SignInSnapshot, Stored, Taken};
+use store::{Changes, Key, SignInSnapshot, Stored};
 use wire::UserStatusType;
 
-use super::{Proven, Request, guard, session};
+use super::{Proven, Request, guard, next, session};
 use crate::{
-    ApiError, Ctx, codes, passwords, retry,
+    ApiError, Ctx, lookup, passwords, retry,
     tokens::access::{not_confirmed, password_reset_required},
 };
 
@@ -47,7 +47,7 @@ pub(super) async fn prove(
     let guess = &guard::guess(ctx, request)?;
     let _turn = ctx.app.one_at_a_time(&pool.id, sub).await?;
     retry::on_conflict(ctx, || async {
-        let snapshot = ctx.app.store.sign_in_snapshot(&pool.id, sub).await?;
+        let snapshot = lookup::sign_in_snapshot(ctx, pool, sub).await?;
         let hides = request.client.hides_unknown_users();
         match &snapshot.user {
             None if !hides => return Err(ApiError::no_such_user()),
@@ -120,8 +120,7 @@ async fn count_failure(
 }
 
 /// Commits what a success changes: the count of failures starts over, a hash of an outdated form is replaced, and
-/// what proves only once is spent. Mostly that is
-/// nothing.
+/// what proves only once is spent. Mostly that is nothing.
 async fn accept(
     ctx: &Ctx,
     request: &Request,
@@ -132,12 +131,16 @@ async fn accept(
     sign_in: &SignIn,
 ) -> Result<Proven, ApiError> {
     let pool = &request.pool;
+    let sign_in = sign_in.clone().with(Factor::Password);
+    if proof.spends().is_some() {
+        next::check(ctx, request, user, &sign_in).await?;
+    }
     let mut changes = Changes::new();
     let mut password_version = password.version;
-    let is_clean = attempts.is_none();
-    if let Some(attempts) = attempts {
-        codes::forget(&mut changes, &attempts);
-    }
+    // What the decision rests on must still hold: otherwise a guess that another request is counting, here or on
+    // another server, would not count for this one, and a password that was replaced meanwhile would do. Where nothing
+    // else is to be changed this only reads.
+    guard::start_over(&mut changes, user, AttemptPurpose::SignIn, attempts.as_ref());
     if let Some(clear) = proof.password()
         && passwords::is_outdated(ctx, pool, &password.current)
     {
@@ -149,20 +152,10 @@ async fn accept(
     if let Some(spent) = proof.spends() {
         changes.insert(spent);
     }
-    // What the decision rests on must still hold: otherwise a guess that another request is counting, here or on
-    // another server, would not count for this one, and a password that was replaced meanwhile would do. Where nothing
-    // else is to be changed this only reads.
     let sub = || user.sub.clone();
     changes.assert(Key::User { pool_id: pool.id.clone(), sub: sub() }, user.version);
     changes.assert(Key::Password { pool_id: pool.id.clone(), sub: sub() }, password_version);
-    if is_clean {
-        changes.assert_no_attempts(&pool.id, &user.sub, AttemptPurpose::SignIn);
-    }
-    match ctx.app.commit(changes).await {
-        Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
-        outcome => outcome?,
-    }
-    let sign_in = sign_in.clone().with(Factor::Password);
+    session::commit(ctx, changes).await?;
     Ok(Proven { user: user.clone(), password_version: Some(password_version), sign_in })
 }
 

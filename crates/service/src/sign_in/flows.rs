@@ -25,6 +25,14 @@ pub(super) fn check(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<
     {
         return Err(ApiError::invalid_parameter("Only custom auth (lambda driven) is enabled for this client."));
     }
+    if matches!(flow, AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken) && client.rotates_refresh_tokens() {
+        // Decision: the service's words are not recorded. The flow has no place for the token that replaces the one
+        // that is sent, so that no list of flows allows it, the one that is left out neither.
+        return Err(ApiError::invalid_parameter(
+            "REFRESH_TOKEN_AUTH is not enabled for the client, because its refresh tokens are rotated. \
+             Use GetTokensFromRefreshToken.",
+        ));
+    }
     // Where SRP is switched off there are no verifiers to sign in with: as if no client allowed it.
     let switched_off = flow == AuthFlowType::UserSrpAuth && ctx.app.settings.srp_off.applies_to(&request.pool.id);
     if allows(client, flow) && !switched_off {

@@ -5,14 +5,14 @@
 //! the answer. Wrong answers are counted per user, whatever the factor, as failed passwords are: five lock.
 
 use domain::{
-    AttemptPurpose, Attempts, Factor, Spent, User,
+    AttemptPurpose, Attempts, Factor, User,
     attempts::Lock,
     session::{Entrance, SignInSession},
 };
-use store::{Changes, CommitError, Key, Stored, Taken};
+use store::{Changes, Key, Stored};
 use wire::{ChallengeNameType, UserStatusType};
 
-use super::{Proven, Request, device, session};
+use super::{Proven, Request, device, next, session};
 use crate::{
     ApiError, Ctx, codes,
     quotas::{self, Guess},
@@ -149,14 +149,12 @@ impl Standing {
         after: Option<User>,
         mut changes: Changes,
     ) -> Result<Proven, ApiError> {
-        // A right answer has to get past the same count as a wrong one: otherwise guesses that are made at the same
-        // time, here or on another server, would not count for each other.
-        match &self.attempts {
-            Some(attempts) => codes::forget(&mut changes, attempts),
-            None => {
-                changes.assert_no_attempts(&self.user.pool_id, &self.user.sub, AttemptPurpose::SecondFactor);
-            }
+        if waiting.sign_in.step_up.is_some() {
+            // On the way to a level another code may follow; otherwise one second factor is enough.
+            let user = after.as_ref().unwrap_or(&self.user);
+            next::check(ctx, request, user, &waiting.sign_in.clone().with(factor)).await?;
         }
+        start_over(&mut changes, &self.user, AttemptPurpose::SecondFactor, self.attempts.as_ref());
         let mut proven = self.go_on(ctx, request, waiting, after, changes).await?;
         proven.sign_in = proven.sign_in.with(factor);
         Ok(proven)
@@ -172,36 +170,66 @@ impl Standing {
         request: &Request,
         waiting: &SignInSession,
         after: Option<User>,
-        mut changes: Changes,
+        changes: Changes,
     ) -> Result<Proven, ApiError> {
-        let Stored { value: before, version } = &self.user;
-        let (pool_id, sub) = (before.pool_id.clone(), before.sub.clone());
-        changes.insert(Spent { id: waiting.id.clone(), expires_at: waiting.expires_at });
-        if let Some(password_version) = waiting.password_version {
-            changes.assert(Key::Password { pool_id: pool_id.clone(), sub: sub.clone() }, password_version);
-        }
-        let user = match after {
-            Some(after) => {
-                users::replace(&mut changes, &request.pool, &self.user, after.clone());
-                Stored { value: after, version: version + 1 }
-            }
-            None => {
-                changes.assert(Key::User { pool_id, sub }, *version);
-                self.user
-            }
-        };
-        match ctx.app.commit(changes).await {
-            Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
-            // Somebody has verified the same address at this moment: decide again.
-            Err(CommitError::Taken(Taken::Name { .. })) => return Err(CommitError::Conflict.into()),
-            outcome => outcome?,
-        }
-        Ok(Proven { user, password_version: waiting.password_version, sign_in: waiting.sign_in.clone() })
+        use_up(ctx, request, waiting, self.user, after, changes).await
     }
+}
+
+/// Has the count of wrong answers start over, with a right one.
+///
+/// A right answer has to get past the same count as a wrong one: otherwise guesses that are made at the same time, here
+/// or on another server, would not count for each other.
+pub(super) fn start_over(
+    changes: &mut Changes,
+    user: &User,
+    purpose: AttemptPurpose,
+    attempts: Option<&Stored<Attempts>>,
+) {
+    match attempts {
+        Some(attempts) => codes::forget(changes, attempts),
+        None => {
+            changes.assert_no_attempts(&user.pool_id, &user.sub, purpose);
+        }
+    }
+}
+
+/// Commits `changes` and what an answer that leads on changes always: its session is used up, and the user becomes
+/// `after`. The user and the password that the session has proven must still be as they were.
+///
+/// # Errors
+/// `NotAuthorizedException` when the session was used meanwhile; conflicts.
+pub(super) async fn use_up(
+    ctx: &Ctx,
+    request: &Request,
+    waiting: &SignInSession,
+    user: Stored<User>,
+    after: Option<User>,
+    mut changes: Changes,
+) -> Result<Proven, ApiError> {
+    let (pool_id, sub) = (user.pool_id.clone(), user.sub.clone());
+    changes.insert(session::mark(waiting));
+    if let Some(password_version) = waiting.password_version {
+        changes.assert(Key::Password { pool_id: pool_id.clone(), sub: sub.clone() }, password_version);
+    }
+    let user = match after {
+        Some(after) => {
+            users::replace(&mut changes, &request.pool, &user, after.clone());
+            Stored { value: after, version: user.version + 1 }
+        }
+        None => {
+            changes.assert(Key::User { pool_id, sub }, user.version);
+            user
+        }
+    };
+    session::commit(ctx, changes).await?;
+    Ok(Proven { user, password_version: waiting.password_version, sign_in: waiting.sign_in.clone() })
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::{Password, PasswordHash};
+
     use super::{super::testing, *};
     use crate::messages::{
         Sender,
@@ -236,6 +264,40 @@ mod tests {
             app.store.commit(changes).await.unwrap();
             let accepted = standing.accept(&ctx, &request, &waiting, Factor::Sms, None, Changes::new()).await;
             assert!(accepted.err().unwrap().is_conflict, "{failed_before}");
+        }
+    }
+
+    /// What another server changes, while a right answer is looked at here.
+    #[tokio::test]
+    async fn what_changes_meanwhile_counts_for_a_right_answer() {
+        for changed in ["user", "password", "session"] {
+            let app = app(Sender::Inbox, true).await;
+            let ctx = ctx(&app);
+            let alice = user("alice", &[]);
+            let (pool_id, sub) = (alice.pool_id.clone(), alice.sub.clone());
+            let current = PasswordHash::Argon2id { phc: String::new() };
+            let password = Password { pool_id, sub, current, expires_at: None, history: Vec::new() };
+            let request = testing::request(&password.pool_id);
+            let mut waiting = testing::waiting(&ctx, &request, &password.sub, ChallengeNameType::SmsMfa);
+            waiting.password_version = Some(1);
+            let mut changes = Changes::new();
+            changes.insert(alice).insert(password.clone());
+            app.store.commit(changes).await.unwrap();
+            let standing = standing(&ctx, &request, &waiting).await.unwrap();
+            let mut changes = Changes::new();
+            match changed {
+                "user" => changes.replace(&standing.user, User { enabled: false, ..standing.user.value.clone() }),
+                "password" => changes.save(password, Some(1)),
+                _ => changes.insert(session::mark(&waiting)),
+            };
+            app.store.commit(changes).await.unwrap();
+            let accepted = standing.accept(&ctx, &request, &waiting, Factor::Sms, None, Changes::new()).await;
+            let refused = accepted.err().unwrap();
+            if changed == "session" {
+                assert_eq!(refused.to_string(), session::used().to_string());
+            } else {
+                assert!(refused.is_conflict, "{changed}");
+            }
         }
     }
 }

@@ -33,6 +33,7 @@ mod flows;
 mod guard;
 mod mfa_code;
 mod mfa_setup;
+mod migration;
 mod new_password;
 mod next;
 mod passkey;

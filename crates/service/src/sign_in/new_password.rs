@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Client, Pool, Spent, User,
+    Client, Pool, User,
     attributes::{self, Writer, is_readable},
     password::LONGEST_PASSWORD,
     session::SignInSession,
@@ -16,7 +16,7 @@ use wire::{
     schema::{Kind, Member, Pattern, Shape},
 };
 
-use super::{Proven, Request, device, session};
+use super::{Proven, Request, guard, next, session};
 use crate::{
     ApiError, Ctx,
     attributes::{Wording, committed, name_exists, new_claims, other_owner, refused},
@@ -69,18 +69,10 @@ pub(super) fn parameters(pool: &Pool, client: &Client, user: &User) -> Result<BT
 /// `InvalidParameterException` for what cannot be a password, those of the session, `InvalidPasswordException`, `PasswordHistoryPolicyViolationException`, and for attributes
 /// `InvalidParameterException`, `NotAuthorizedException` and `AliasExistsException`.
 pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
-    let username = request.required("USERNAME")?;
+    request.required("USERNAME")?;
     let new_password = request.required("NEW_PASSWORD")?;
     check_form(new_password)?;
-    request.required_session()?;
-    request.check_secret_hash(ctx, username)?;
-    let mut waiting = session::resume(ctx, request, ChallengeNameType::NewPasswordRequired).await?;
-    if !request.names(ctx, username, &waiting.sub).await? {
-        return Err(session::invalid());
-    }
-    if let Some(key) = device::named(ctx, request, &waiting.sub).await? {
-        waiting.sign_in.device_key = Some(key);
-    }
+    let waiting = guard::resume(ctx, request, ChallengeNameType::NewPasswordRequired).await?;
     retry::on_conflict(ctx, || replace(ctx, request, &waiting, new_password)).await
 }
 
@@ -125,6 +117,7 @@ async fn replace(
     }
     passwords::check_policy(pool, new_password, passwords::Wording::DoesNotConform)?;
     passwords::check_history(ctx, pool, &user, before.as_deref(), new_password).await?;
+    next::check(ctx, request, &after, &waiting.sign_in).await?;
     let password = passwords::row(ctx, pool, &after, before.as_deref(), new_password, false).await?;
 
     let version = before.map(|password| password.version);
@@ -132,7 +125,7 @@ async fn replace(
     users::replace(&mut changes, pool, &user, after.clone());
     changes.save(password, version);
     passwords::end_reset_code(ctx, &mut changes, pool, &user.sub).await?;
-    changes.insert(Spent { id: waiting.id.clone(), expires_at: waiting.expires_at });
+    changes.insert(session::mark(waiting));
     match ctx.app.commit(changes).await {
         Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
         outcome => committed(outcome, exists)?,

@@ -5,7 +5,10 @@
 //! it; then the pool's functions say what comes, and the device is asked last. PostAuthentication is told before there
 //! are tokens.
 
-use domain::{Factor, session::Waiting};
+use domain::{
+    Factor, User,
+    session::{SignIn, Waiting},
+};
 use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
 use super::{
@@ -16,6 +19,25 @@ use crate::{
     records::analytics::{self, Event},
     tokens::{self, Grant, Occasion},
 };
+
+/// Refuses what [`step`] would refuse though everything is proven, because the code that comes next may not be sent at
+/// the moment. Whoever is about to use up what a client has sent asks this before: clients repeat by themselves what
+/// came too often, and what they repeat must still be good then.
+///
+/// Codes that others ask for between this and [`step`] can still use up the last one of the hour.
+///
+/// # Errors
+/// Those of [`second_factor::check_ask`].
+pub(super) async fn check(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn) -> Result<(), ApiError> {
+    if user.status == UserStatusType::ForceChangePassword || sign_in.factors.contains(&Factor::Custom) {
+        return Ok(());
+    }
+    let is_custom = sign_in.flow == AuthFlowType::CustomAuth;
+    if !is_custom && device::asked(ctx, request, &user.sub, sign_in).await?.is_some() {
+        return Ok(());
+    }
+    second_factor::check_step(ctx, request, user, sign_in).await
+}
 
 /// The next challenge, or tokens.
 ///

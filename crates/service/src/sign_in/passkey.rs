@@ -3,15 +3,15 @@
 //! Wrong answers are not counted, since nobody guesses signatures.
 
 use domain::{
-    Passkey, Spent, User,
+    Passkey, User,
     passkey::Ceremony,
     session::{SignIn, SignInSession, Waiting},
 };
-use store::{Changes, CommitError, Key, Stored, Taken};
+use store::{Changes, Stored};
 use wire::{ChallengeNameType, ErrorKind, UserStatusType};
 
 use super::{
-    Outcome, Proven, Request, device, session,
+    Outcome, Proven, Request, guard, session,
     user_auth::{self, Subject},
 };
 use crate::{
@@ -58,18 +58,10 @@ pub(super) async fn begin(
 /// `InvalidParameterException` for what is no answer, those of the session (auth-flows.md §7),
 /// `NotAuthorizedException` for a wrong answer, and what the user's status says to whoever gave a right one.
 pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
-    let username = request.required("USERNAME")?;
+    request.required("USERNAME")?;
     let credential = request.required("CREDENTIAL")?;
-    request.required_session()?;
-    request.check_secret_hash(ctx, username)?;
+    let waiting = guard::resume(ctx, request, ChallengeNameType::WebAuthn).await?;
     let answer = Answer::parse(credential).ok_or_else(unreadable)?;
-    let mut waiting = session::resume(ctx, request, ChallengeNameType::WebAuthn).await?;
-    if !request.names(ctx, username, &waiting.sub).await? {
-        return Err(session::invalid());
-    }
-    if let Some(key) = device::named(ctx, request, &waiting.sub).await? {
-        waiting.sign_in.device_key = Some(key);
-    }
     let Waiting::Passkey(state) = &waiting.waiting else { return Err(session::invalid()) };
     let ceremony: Ceremony = serde_json::from_str(state)?;
     retry::on_conflict(ctx, || accept(ctx, request, &waiting, &ceremony, &answer)).await
@@ -99,30 +91,22 @@ async fn accept(
     check_status(&user)?;
     check_choice(ctx, request, waiting, ceremony, &user).await?;
 
-    let mut changes = Changes::new();
-    let owner = || user.sub.clone();
-    changes.assert(Key::User { pool_id: pool.id.clone(), sub: owner() }, user.version);
     if let Some(version) = waiting.password_version {
         // A password that was proven before must still be the user's.
         let password = ctx.app.store.password(&pool.id, sub).await?;
         if password.map(|password| password.version) != Some(version) {
             return Err(session::invalid());
         }
-        changes.assert(Key::Password { pool_id: pool.id.clone(), sub: owner() }, version);
     }
+    let mut changes = Changes::new();
     let factor = passkey.factor();
     if verifier == passkey.verifier {
         changes.assert_user_part(&passkey);
     } else {
         changes.put_user_part(Some(&passkey), Passkey { verifier, ..passkey.value.clone() });
     }
-    changes.insert(Spent { id: waiting.id.clone(), expires_at: waiting.expires_at });
-    match ctx.app.commit(changes).await {
-        Err(CommitError::Taken(Taken::Spent { .. })) => return Err(session::used()),
-        outcome => outcome?,
-    }
-    let sign_in = waiting.sign_in.clone().with(factor);
-    Ok(Proven { user, password_version: waiting.password_version, sign_in })
+    let proven = guard::use_up(ctx, request, waiting, user, None, changes).await?;
+    Ok(Proven { sign_in: proven.sign_in.with(factor), ..proven })
 }
 
 /// What only whoever has proven a passkey is told.

@@ -11,18 +11,17 @@ use domain::User;
 use serde_json::{Map, Value, json};
 use wire::AuthFlowType;
 
-use super::Request;
+use super::{Request, migration};
 use crate::{
     ApiError, Ctx, lookup,
     triggers::{self, Event, Trigger},
-    user_migration::{self, Newcomer},
 };
 
 /// Asks the pool's functions, if it has them.
 ///
 /// # Errors
 /// `InvalidParameterException` and `NotAuthorizedException` for what the flow itself would refuse first; see
-/// [`triggers::call`] and [`user_migration::bring`].
+/// [`triggers::call`] and [`migration::bring`].
 pub(super) async fn ask(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<(), ApiError> {
     let needs: &[&str] = match flow {
         AuthFlowType::UserPasswordAuth | AuthFlowType::AdminUserPasswordAuth | AuthFlowType::AdminNoSrpAuth => {
@@ -47,14 +46,7 @@ pub(super) async fn ask(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Res
         && flow != AuthFlowType::UserSrpAuth
         && let Some(password) = request.parameter("PASSWORD")
     {
-        let newcomer = Newcomer {
-            client: &request.client,
-            username,
-            password: Some(password),
-            validation_data: request.validation_data.as_ref(),
-            metadata: None,
-        };
-        user = user_migration::bring(ctx, pool, &newcomer).await?;
+        user = migration::bring(ctx, request, username, password).await?;
     }
     match pre_authentication {
         Some(arn) if user.is_some() || request.client.hides_unknown_users() => {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use domain::{
     AttemptPurpose, Medium, MfaMethod, SoftwareToken, User,
     second_factor::{self, Due},
-    session::{Entrance, SignInSession, Waiting},
+    session::{Entrance, SignIn, SignInSession, Waiting},
 };
 use store::Stored;
 use wire::{ChallengeNameType, ErrorKind, UserPoolMfaType};
@@ -26,17 +26,7 @@ pub(super) const DIGITS: usize = 6;
 /// # Errors
 /// `MFAMethodNotFoundException` when one is demanded that the user can neither answer nor set up, and those of [`ask`].
 pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Result<Option<Outcome>, ApiError> {
-    let target = proven.sign_in.step_up.as_ref().map(|step_up| step_up.target);
-    if request.pool.mfa() == UserPoolMfaType::Off && target.is_none() {
-        return Ok(None);
-    }
-    let token = token(ctx, request, &proven.user.sub).await?;
-    let (pool, user, factors) = (&request.pool, &proven.user, &proven.sign_in.factors);
-    let due = match target {
-        Some(target) => second_factor::due_toward(target, pool, user, token.is_some(), factors),
-        None => second_factor::due(pool, user, token.is_some(), factors),
-    };
-    let (challenge, list, methods) = match due {
+    let (challenge, list, methods) = match due(ctx, request, &proven.user, &proven.sign_in).await? {
         Due::Nothing => return Ok(None),
         Due::Ask(method) => return ask(ctx, request, proven, method).await.map(Some),
         Due::Choose(methods) => (ChallengeNameType::SelectMfaType, "MFAS_CAN_CHOOSE", methods),
@@ -50,15 +40,55 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Resul
     Ok(Some(Outcome::Challenge { name: challenge, session: Some(session), parameters, available: None }))
 }
 
+/// Which second factor is due now.
+async fn due(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn) -> Result<Due, ApiError> {
+    let target = sign_in.step_up.as_ref().map(|step_up| step_up.target);
+    if request.pool.mfa() == UserPoolMfaType::Off && target.is_none() {
+        return Ok(Due::Nothing);
+    }
+    let has_token = token(ctx, request, &user.sub).await?.is_some();
+    Ok(match target {
+        Some(target) => second_factor::due_toward(target, &request.pool, user, has_token, &sign_in.factors),
+        None => second_factor::due(&request.pool, user, has_token, &sign_in.factors),
+    })
+}
+
+/// Refuses what [`step`] would refuse to ask for, though it is due.
+///
+/// # Errors
+/// Those of [`check_ask`].
+pub(super) async fn check_step(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn) -> Result<(), ApiError> {
+    match due(ctx, request, user, sign_in).await? {
+        Due::Ask(method) => check_ask(ctx, request, user, method).await,
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what [`ask`] would refuse: to ask a user who is locked, and to send a code that may not be sent.
+///
+/// # Errors
+/// `NotAuthorizedException` while the user is locked; those of [`code::check_room`].
+pub(super) async fn check_ask(ctx: &Ctx, request: &Request, user: &User, method: MfaMethod) -> Result<(), ApiError> {
+    check_lock(ctx, request, user).await?;
+    match second_factor::medium_of(method).and_then(|medium| user.address(medium)) {
+        Some(address) => code::check_room(ctx, request, &user.sub, address).await,
+        None => Ok(()),
+    }
+}
+
+async fn check_lock(ctx: &Ctx, request: &Request, user: &User) -> Result<(), ApiError> {
+    let attempts = ctx.app.store.attempts(&request.pool.id, &user.sub, AttemptPurpose::SecondFactor).await?;
+    guard::check_lock(ctx, attempts.as_ref())
+}
+
 /// The challenge that asks for this method.
 ///
 /// # Errors
 /// `NotAuthorizedException` while the user is locked: no code is sent that could not be used.
 /// `MFAMethodNotFoundException` when the user has lost the method; those of [`code::send`].
 pub(super) async fn ask(ctx: &Ctx, request: &Request, proven: &Proven, method: MfaMethod) -> Result<Outcome, ApiError> {
-    let (pool, user) = (&request.pool, &proven.user);
-    let attempts = ctx.app.store.attempts(&pool.id, &user.sub, AttemptPurpose::SecondFactor).await?;
-    guard::check_lock(ctx, attempts.as_ref())?;
+    let user = &proven.user;
+    check_lock(ctx, request, user).await?;
     let challenge = method.challenge();
     if let Some(medium) = second_factor::medium_of(method) {
         if user.address(medium).is_none() {
@@ -116,11 +146,8 @@ fn parameters(proven: &Proven) -> BTreeMap<String, String> {
 /// Nothing that the user could answer with.
 fn no_method(request: &Request) -> ApiError {
     let message = "User has no MFA method that can be used to sign in. Ask an administrator to set one up.";
-    // Decision: the service's words are not known. The model of InitiateAuth alone does not know the error; there
-    // this comes with a password as text, whose answer needs no session.
-    let is_initiate_auth = request.entrance == Entrance::Public
-        && request.session.is_none()
-        && request.parameter("PASSWORD_CLAIM_SIGNATURE").is_none();
+    // Decision: the service's words are not known. The model of InitiateAuth alone does not know the error.
+    let is_initiate_auth = request.entrance == Entrance::Public && request.challenge.is_none();
     let kind = if is_initiate_auth { ErrorKind::NotAuthorized } else { ErrorKind::MFAMethodNotFound };
     ApiError::new(kind, message)
 }

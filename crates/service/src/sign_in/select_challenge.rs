@@ -3,7 +3,7 @@
 
 use wire::ChallengeNameType;
 
-use super::{Outcome, Request, user_auth};
+use super::{Outcome, Request, session, user_auth};
 use crate::{ApiError, Ctx};
 
 /// Takes the ANSWER to SELECT_CHALLENGE, with the password or SRP_A if it brings one along.
@@ -21,7 +21,7 @@ pub(super) async fn select(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiE
         .into_iter()
         .find(|choice| choice.as_str() == answer)
         .ok_or_else(|| ApiError::invalid_parameter("Selected challenge is not available"))?;
-    user_auth::take(ctx, request, &subject, choice, Some(user_auth::mark(&waiting))).await
+    user_auth::take(ctx, request, &subject, choice, Some(session::mark(&waiting))).await
 }
 
 /// Checks the answer to PASSWORD.
@@ -32,7 +32,7 @@ pub(super) async fn password(ctx: &Ctx, request: &Request) -> Result<Outcome, Ap
     request.required("USERNAME")?;
     request.required("PASSWORD")?;
     let (subject, waiting) = user_auth::resume(ctx, request, ChallengeNameType::Password).await?;
-    user_auth::prove_password(ctx, request, &subject, Some(user_auth::mark(&waiting))).await
+    user_auth::prove_password(ctx, request, &subject, Some(session::mark(&waiting))).await
 }
 
 /// Takes the SRP_A that answers PASSWORD_SRP.
@@ -43,5 +43,5 @@ pub(super) async fn password_srp(ctx: &Ctx, request: &Request) -> Result<Outcome
     request.required("USERNAME")?;
     request.required("SRP_A")?;
     let (subject, waiting) = user_auth::resume(ctx, request, ChallengeNameType::PasswordSrp).await?;
-    user_auth::begin_srp(ctx, request, &subject, Some(user_auth::mark(&waiting))).await
+    user_auth::begin_srp(ctx, request, &subject, Some(session::mark(&waiting))).await
 }

@@ -7,7 +7,7 @@ use domain::{
     Spent,
     session::{SignIn, SignInSession, Waiting},
 };
-use store::Changes;
+use store::{Changes, CommitError, Taken};
 use wire::{ChallengeNameType, Timestamp};
 
 use super::{Proven, Request};
@@ -118,6 +118,34 @@ async fn check_unused(ctx: &Ctx, session: &SignInSession) -> Result<(), ApiError
         return Err(if is_dead { invalid() } else { used() });
     }
     Ok(())
+}
+
+/// What marks a session as used.
+pub(super) fn mark(session: &SignInSession) -> Spent {
+    Spent { id: session.id.clone(), expires_at: session.expires_at }
+}
+
+/// Commits changes that use something up.
+///
+/// # Errors
+/// `NotAuthorizedException` when it was used meanwhile; conflicts.
+pub(super) async fn commit(ctx: &Ctx, changes: Changes) -> Result<(), ApiError> {
+    match ctx.app.commit(changes).await {
+        Err(CommitError::Taken(Taken::Spent { .. })) => Err(used()),
+        // Somebody has verified the same address at this moment: decide again.
+        Err(CommitError::Taken(Taken::Name { .. })) => Err(CommitError::Conflict.into()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Uses up nothing but a session.
+///
+/// # Errors
+/// `NotAuthorizedException` when it was used meanwhile.
+pub(super) async fn spend(ctx: &Ctx, spent: Spent) -> Result<(), ApiError> {
+    let mut changes = Changes::new();
+    changes.insert(spent);
+    commit(ctx, changes).await
 }
 
 /// Marks a session that was used as one that has led to nothing: from now on it is no session at all.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use domain::{
-    MfaMethod, Pool, Spent, User,
+    MfaMethod, Pool, User,
     session::{SignInSession, Waiting},
 };
 use store::{Changes, Key, Stored};
@@ -88,7 +88,7 @@ impl SetUp {
         if let Some(version) = self.session.password_version {
             changes.assert(Key::Password { pool_id, sub }, version);
         }
-        changes.insert(Spent { id: self.session.id.clone(), expires_at: self.session.expires_at });
+        changes.insert(session::mark(&self.session));
     }
 
     /// The session that comes after this one: a new one with the time of a new step.

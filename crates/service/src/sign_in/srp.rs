@@ -72,12 +72,21 @@ pub(super) async fn parameters(
     session_id: Option<String>,
 ) -> Result<BTreeMap<String, String>, ApiError> {
     let pool = &request.pool;
-    let password = ctx.app.store.password(&pool.id, sub).await?;
+    let password = lookup::password(ctx, pool, sub).await?;
     let verifier = match (user, &password) {
         (Some(user), Some(password)) => passwords::verifier(ctx, pool, user, &password.current)?,
         _ => None,
     };
-    let verifier = verifier.unwrap_or_else(|| decoy(ctx, request, sub));
+    // Made up for everybody, so that it tells nobody. Always the same for the same name, since a real user's is too.
+    let salt = srp::decoy_salt(&ctx.app.decoy_key, &pool.id, sub);
+    let verifier = match verifier {
+        Some(verifier) => verifier,
+        None => {
+            let mut verifier = ctx.app.stand_in.verifier(&ctx.app.ring)?;
+            verifier.salt = salt;
+            verifier
+        }
+    };
     let user_id = user.map_or(sub, |user| &user.username);
     let whose = Whose { identity: &request.client.id, sub, user_id, session_id };
     let mut parameters = challenge(ctx, request, &verifier, client_public, whose)?;
@@ -176,7 +185,8 @@ async fn belonging(ctx: &Ctx, request: &Request, exchange: &SrpExchange) -> Resu
     if session.id != *session_id || session.sub != exchange.sub {
         return Err(session::invalid());
     }
-    Ok((session.sign_in, Spent { id: session.id, expires_at: session.expires_at }))
+    let mark = session::mark(&session);
+    Ok((session.sign_in, mark))
 }
 
 /// A signature over what both sides know.
@@ -219,7 +229,7 @@ impl Proof for PasswordClaim<'_> {
             _ => None,
         };
         let is_real = verifier.is_some();
-        let verifier = verifier.unwrap_or_else(|| decoy(ctx, request, &self.claim.exchange.sub));
+        let verifier = verifier.map_or_else(|| ctx.app.stand_in.verifier(&ctx.app.ring), Ok)?;
         Ok(self.claim.is_signed(request.pool.short_name(), &verifier)? && is_real)
     }
 
@@ -230,11 +240,6 @@ impl Proof for PasswordClaim<'_> {
     fn spends(&self) -> Option<Spent> {
         Some(self.spent.clone())
     }
-}
-
-/// Salt and verifier for somebody who has none, always the same for the same name, since a real user's are too.
-fn decoy(ctx: &Ctx, request: &Request, sub: &str) -> Verifier {
-    srp::decoy_verifier(&ctx.app.decoy_key, &request.pool.id, sub)
 }
 
 /// The bytes and the contents of a secret block that this pool's client was given, sealed for `identity`.

@@ -8,7 +8,7 @@ use domain::{
     second_factor::{Due, due},
     session::{SignIn, SignInSession, Waiting},
 };
-use store::{Changes, CommitError, Stored, Taken};
+use store::Stored;
 use wire::{AuthFactorType, AuthFlowType, ChallengeNameType, UserStatusType, WebAuthnFactorConfigurationType};
 
 use super::{
@@ -42,8 +42,9 @@ pub(super) async fn begin(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiEr
                 "TARGET_ACR_VALUES cannot be used with the Session of a sign-up. Sign in without it.",
             ));
         }
-        let proven = after_sign_up::verify(ctx, request).await?;
-        return next::step(ctx, request, proven).await;
+        if let Some(proven) = after_sign_up::proof(ctx, request).await? {
+            return next::step(ctx, request, proven).await;
+        }
     }
     let username = request.required("USERNAME")?;
     request.check_secret_hash(ctx, username)?;
@@ -135,6 +136,7 @@ async fn follow_up(
         return Err(ApiError::user_disabled());
     }
     let proven = Proven { user, password_version: None, sign_in: subject.sign_in.clone() };
+    second_factor::check_ask(ctx, request, &proven.user, method).await?;
     spend(ctx, spends).await?;
     second_factor::ask(ctx, request, &proven, method).await
 }
@@ -185,18 +187,13 @@ pub(super) async fn resume<'a>(
 ) -> Result<(Subject<'a>, SignInSession), ApiError> {
     let username = request.required("USERNAME")?;
     let waiting = guard::resume(ctx, request, challenge).await?;
-    let user = ctx.app.store.user(&request.pool.id, &waiting.sub).await?;
+    let user = lookup::user_of(ctx, &request.pool, &waiting.sub).await?;
     if user.is_none() && !request.client.hides_unknown_users() {
         return Err(session::invalid());
     }
     check_enabled(request, user.as_deref())?;
     let (sub, sign_in) = (waiting.sub.clone(), waiting.sign_in.clone());
     Ok((Subject { username, user, sub, sign_in }, waiting))
-}
-
-/// What marks a session as used.
-pub(super) fn mark(session: &SignInSession) -> Spent {
-    Spent { id: session.id.clone(), expires_at: session.expires_at }
 }
 
 /// What the sign-in can go on with: [`choices`], or, where it aims at a level, what leads there.
@@ -222,7 +219,7 @@ pub(super) async fn choices(
     subject: &Subject<'_>,
 ) -> Result<Vec<ChallengeNameType>, ApiError> {
     let pool = &request.pool;
-    let has_password = ctx.app.store.password(&pool.id, &subject.sub).await?.is_some();
+    let has_password = lookup::password(ctx, pool, &subject.sub).await?.is_some();
     let has_passkey = allows_passkeys(pool) && !web_authn::usable(ctx, pool, &subject.sub).await?.is_empty();
     let mut choices = match subject.user.as_deref() {
         Some(user) => usable(pool, user, has_password, has_passkey),
@@ -307,13 +304,10 @@ fn wait(
     Ok(Outcome::Challenge { name, session, parameters: [].into(), available: None })
 }
 
-/// Uses a session up.
+/// Uses a session up, if there is one.
 async fn spend(ctx: &Ctx, spends: Option<Spent>) -> Result<(), ApiError> {
-    let Some(spent) = spends else { return Ok(()) };
-    let mut changes = Changes::new();
-    changes.insert(spent);
-    match ctx.app.commit(changes).await {
-        Err(CommitError::Taken(Taken::Spent { .. })) => Err(session::used()),
-        outcome => Ok(outcome?),
+    match spends {
+        Some(spent) => session::spend(ctx, spent).await,
+        None => Ok(()),
     }
 }

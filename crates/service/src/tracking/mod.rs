@@ -245,3 +245,41 @@ fn no_such_session() -> ApiError {
     // Decision: the service's words are not recorded.
     ApiError::not_found("Session does not exist.")
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::session::SignIn;
+    use serde_json::json;
+    use wire::AuthFlowType;
+
+    use super::*;
+    use crate::messages::{
+        Sender,
+        testing::{app, ctx, pool, user},
+    };
+
+    /// Between the last proof and the session, another server may have done anything.
+    #[tokio::test]
+    async fn nobody_who_is_shut_out_meanwhile_begins_a_session() {
+        let app = app(Sender::Inbox, true).await;
+        let ctx = ctx(&app);
+        let alice = user("alice", &[]);
+        let mut pool = pool();
+        pool.sign_in.tracked_sessions = Some(3);
+        let client: Client = serde_json::from_value(json!({
+            "id": "client", "pool_id": pool.id, "name": "c", "created_at": 0.0, "modified_at": 0.0, "secrets": [],
+            "refresh_token_validity": 30, "explicit_auth_flows": [], "enable_token_revocation": true,
+            "auth_session_validity": 3,
+        }))
+        .unwrap();
+        let grant = Grant::new(&ctx, &alice, &SignIn::new(AuthFlowType::UserPasswordAuth));
+        let begun = async || follow(&ctx, &pool, &client, &alice, &grant).await.map_err(|error| error.to_string());
+        assert_eq!(begun().await, Err("UserNotFoundException: User does not exist.".to_owned()));
+        let mut changes = Changes::new();
+        changes.insert(User { enabled: false, ..alice.clone() });
+        app.store.commit(changes).await.unwrap();
+        assert_eq!(begun().await, Err("NotAuthorizedException: User is disabled.".to_owned()));
+        let kept = app.store.current_user_parts::<TrackedSession>(&pool.id, &alice.sub, 10).await.unwrap();
+        assert!(kept.is_empty());
+    }
+}

@@ -11,7 +11,7 @@ use domain::{
 };
 use serde_json::{Value, json};
 
-use super::{Event, Failure, Invocation, Metadata, NO_CLIENT, Trigger, function, user_attributes};
+use super::{Counted, Event, Failure, Invocation, Metadata, NO_CLIENT, Trigger, function, user_attributes};
 use crate::{App, Ctx, messages::Letter};
 
 /// How long a function may take to send a message. It ends before the lease on the message does.
@@ -86,11 +86,18 @@ pub(crate) async fn deliver(
             *place = Value::from(encrypted);
         }
     }
+    let counted = Counted::begin(app, &sender.function);
     let running = app.runner.run(&sender.function, event, Invocation::Event, &message.id);
-    match tokio::time::timeout(LONGEST, running).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(Failure::Threw(reason))) => Err(format!("{} failed with error {reason}", sender.function)),
-        Ok(Err(Failure::NotCalled(reason))) => Err(format!("{} cannot be called: {reason}", sender.function)),
-        Err(_elapsed) => Err(format!("{} took longer than {} seconds", sender.function, LONGEST.as_secs())),
-    }
+    let (ended, outcome) = match tokio::time::timeout(LONGEST, running).await {
+        Ok(Ok(_)) => ("ok", Ok(())),
+        Ok(Err(Failure::Threw(reason))) => ("threw", Err(format!("{} failed with error {reason}", sender.function))),
+        Ok(Err(Failure::NotCalled(reason))) => {
+            ("not_called", Err(format!("{} cannot be called: {reason}", sender.function)))
+        }
+        Err(_elapsed) => {
+            ("timed_out", Err(format!("{} took longer than {} seconds", sender.function, LONGEST.as_secs())))
+        }
+    };
+    counted.end(ended);
+    outcome
 }

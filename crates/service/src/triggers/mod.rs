@@ -8,6 +8,7 @@
 //! decides anew after a conflict ([`crate::retry::on_conflict`]) keeps what the function said in a [`Once`].
 
 pub mod code_keys;
+mod counted;
 pub mod custom_message;
 pub(crate) mod custom_sender;
 mod event;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use wire::ErrorKind;
 
+use self::counted::Counted;
 pub use self::{
     code_keys::{CodeKeys, Encrypting, LocalKeys, NoCodeKeys, RawKey},
     event::{Event, user_attributes},
@@ -70,17 +72,22 @@ pub async fn call<R: DeserializeOwned>(ctx: &Ctx, pool: &Pool, arn: &str, event:
             "the configuration does not say how this function is run; add it to [[functions]]"
         );
     }
+    let counted = Counted::begin(&ctx.app, arn);
     let running = ctx.app.runner.run(arn, event.envelope(ctx, pool), Invocation::RequestResponse, &ctx.request_id);
-    let outcome = match tokio::time::timeout(LONGEST, running).await {
-        Ok(Ok(output)) => response(&output),
-        Ok(Err(Failure::Threw(message))) => Err(ApiError::new(
-            ErrorKind::UserLambdaValidation,
+    let (ended, outcome) = match tokio::time::timeout(LONGEST, running).await {
+        Ok(Ok(output)) => match response(&output) {
+            Ok(response) => ("ok", Ok(response)),
+            Err(error) => ("invalid_response", Err(error)),
+        },
+        Ok(Err(Failure::Threw(message))) => {
             // A full stop follows whatever the message ends with.
-            format!("{} failed with error {message}.", trigger.as_str()),
-        )),
-        Ok(Err(Failure::NotCalled(reason))) => Err(not_called(trigger, &reason)),
-        Err(_elapsed) => Err(not_called(trigger, "Socket timeout while invoking Lambda function")),
+            let message = format!("{} failed with error {message}.", trigger.as_str());
+            ("threw", Err(ApiError::new(ErrorKind::UserLambdaValidation, message)))
+        }
+        Ok(Err(Failure::NotCalled(reason))) => ("not_called", Err(not_called(trigger, &reason))),
+        Err(_elapsed) => ("timed_out", Err(not_called(trigger, "Socket timeout while invoking Lambda function"))),
     };
+    counted.end(ended);
     if let Err(error) = &outcome {
         tracing::warn!(pool = pool.id, trigger = trigger.as_str(), function = arn, %error, "a trigger failed");
     }

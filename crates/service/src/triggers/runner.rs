@@ -9,6 +9,17 @@ pub trait RunFunctions: fmt::Debug + Send + Sync {
     /// Whether the configuration says how the function `arn` is run.
     fn knows(&self, arn: &str) -> bool;
 
+    /// What metrics call the function `arn`: the entry of the configuration that says how it is run. Nothing where it is
+    /// not known.
+    fn entry<'a>(&'a self, arn: &'a str) -> Option<&'a str> {
+        self.knows(arn).then_some(arn)
+    }
+
+    /// How many processes of its own each entry has now.
+    fn processes(&self) -> Vec<(String, usize)> {
+        Vec::new()
+    }
+
     /// Calls the function `arn` with an event; answers what it returns, which should be JSON. Dropping the future
     /// gives the call up. `request_id` appears in the function's log.
     fn run(&self, arn: &str, event: Value, invocation: Invocation, request_id: &str) -> Running;

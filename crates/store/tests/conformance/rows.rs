@@ -73,19 +73,8 @@ pub fn client(id: &str, pool_id: &str) -> Client {
 }
 
 pub fn user(pool_id: &str, sub: &str) -> User {
-    User {
-        pool_id: pool_id.to_owned(),
-        sub: sub.to_owned(),
-        username: format!("name-of-{sub}"),
-        status: UserStatusType::Confirmed,
-        enabled: true,
-        attributes: BTreeMap::from([("email".to_owned(), format!("{sub}@example.com"))]),
-        created_at: NOW,
-        modified_at: NOW,
-        tokens_not_before: None,
-        identities: Vec::new(),
-        mfa: Default::default(),
-    }
+    let attributes = BTreeMap::from([("email".to_owned(), format!("{sub}@example.com"))]);
+    User::new(pool_id, sub, &format!("name-of-{sub}"), UserStatusType::Confirmed, attributes, NOW)
 }
 
 /// A part of a user.

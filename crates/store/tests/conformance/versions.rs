@@ -360,6 +360,7 @@ fn snapshots_hold_what_single_reads_find() {
                 .insert(rows::user(POOL, "other"))
                 .claim(POOL, "name", domain::NameKind::Username, "sub")
                 .claim(POOL, "name", domain::NameKind::Email, "other")
+                .insert(rows::code(POOL, "stand-in", CodePurpose::Reset, "hash"))
                 .insert(rows::attempts(POOL, "stand-in", AttemptPurpose::ResetRequest));
         })
         .await
@@ -370,6 +371,7 @@ fn snapshots_hold_what_single_reads_find() {
             assert_eq!(request.user, user);
             assert_eq!(request.code, store.code(POOL, "sub", CodePurpose::Reset).await.unwrap());
             assert_eq!(request.requests, store.attempts(POOL, "sub", AttemptPurpose::ResetRequest).await.unwrap());
+            assert_eq!(request.stand_in_code.unwrap().sub, "stand-in");
             assert_eq!(request.stand_in_requests.unwrap().sub, "stand-in");
         }
         let request = store.reset_request_snapshot(POOL, "other", "nobody").await.unwrap();
@@ -377,7 +379,7 @@ fn snapshots_hold_what_single_reads_find() {
         assert!(request.code.is_none() && request.requests.is_none() && request.stand_in_requests.is_none());
         let request = store.reset_request_snapshot(POOL, "nobody", "stand-in").await.unwrap();
         assert!(request.user.is_none() && request.code.is_none() && request.requests.is_none());
-        assert!(request.stand_in_requests.is_some());
+        assert!(request.stand_in_code.is_some() && request.stand_in_requests.is_some());
 
         let revocation =
             Revocation { pool_id: POOL.to_owned(), origin_jti: "jti".to_owned(), expires_at: Timestamp(1) };

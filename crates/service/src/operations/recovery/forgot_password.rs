@@ -8,16 +8,19 @@
 //! `UserContextData` has been checked for its shape. Risk assessment will read it from the input here; it is not stored
 //! and changes nothing else.
 
-use domain::{AttemptPurpose, Attempts, Client, Medium, MessagePurpose, Pool, RecoveryChannel, Spent, User, time};
+use domain::{AttemptPurpose, Attempts, Client, CodePurpose, Medium, MessagePurpose, Pool, RecoveryChannel, User};
 use store::{Changes, ResetRequestSnapshot, Stored};
 use wire::{CodeDeliveryDetailsType, ForgotPasswordRequest, ForgotPasswordResponse};
 
-use super::{add_code, administrator_only, can_deliver_anything, channel, render_for_nobody, simulated_delivery};
+use super::{
+    add_code, administrator_only, can_deliver_anything, channel, delivery, message_for_nobody, simulated_address,
+    simulated_medium,
+};
 use crate::{
     ApiError, Ctx, codes, lookup,
     messages::Functions,
     records::analytics::{self, Event},
-    retry, secret_hash, user_migration,
+    retry, secret_hash, stand_in, user_migration,
 };
 
 /// Sends a reset code.
@@ -42,8 +45,8 @@ pub async fn run(ctx: &Ctx, input: ForgotPasswordRequest) -> Result<ForgotPasswo
                 Ok(sent)
             }
             None => {
-                let requests = snapshot.stand_in_requests.as_ref();
-                pretend_to_send(ctx, &client, &pool, &input.username, &stand_in, requests).await
+                ctx.app.stand_in.read_user_unless(snapshot.user.is_some())?;
+                pretend_to_send(ctx, &client, &pool, &input.username, &stand_in, &snapshot).await
             }
         }
     })
@@ -99,24 +102,23 @@ async fn send(
     Ok(details)
 }
 
-/// Counts, renders and commits as [`send`] does, under a stand-in for the user; two marks that expire take the
-/// place of the code and of the message, which is thrown away.
+/// Counts, writes and commits as [`send`] does, under a stand-in for the user: the message is handed to nobody, and no
+/// answer is ever held against the code.
 async fn pretend_to_send(
     ctx: &Ctx,
     client: &Client,
     pool: &Pool,
     username: &str,
     stand_in: &str,
-    requests: Option<&Stored<Attempts>>,
+    snapshot: &ResetRequestSnapshot,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
-    let details = simulated_delivery(ctx, pool, username);
-    let mut changes = count(ctx, pool, stand_in, requests)?;
-    render_for_nobody(ctx, client, pool, stand_in, MessagePurpose::ForgotPassword, Medium::Email)?;
-    for _ in 0..2 {
-        changes.insert(Spent { id: ctx.uuid(), expires_at: ctx.now.plus(time::HOUR) });
-    }
+    let mut changes = count(ctx, pool, stand_in, snapshot.stand_in_requests.as_ref())?;
+    let (medium, purpose) = (simulated_medium(pool, username), MessagePurpose::ForgotPassword);
+    let (code, row) = codes::issue(ctx, &pool.id, stand_in, CodePurpose::Reset, medium, stand_in::EMAIL);
+    let message = message_for_nobody(ctx, client, pool, stand_in, purpose, medium, &code)?;
+    changes.put(snapshot.stand_in_code.as_ref(), row).insert(message);
     ctx.app.commit(changes).await?;
-    Ok(details)
+    Ok(delivery(medium, &simulated_address(username, stand_in, medium)))
 }
 
 /// The change that counts this request.

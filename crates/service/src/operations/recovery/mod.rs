@@ -5,13 +5,16 @@ pub mod change_password;
 pub mod confirm_forgot_password;
 pub mod forgot_password;
 
-use domain::{AttemptPurpose, Client, Code, CodePurpose, Medium, MessagePurpose, Pool, RecoveryChannel, User, names};
+use domain::{
+    AttemptPurpose, Client, Code, CodePurpose, Medium, Message, MessagePurpose, Pool, RecoveryChannel, User, names,
+};
 use store::{Changes, Stored};
 use wire::{CodeDeliveryDetailsType, UserStatusType, VerifiedAttributeType};
 
 use crate::{
-    ApiError, Ctx, Settings, codes, lookup,
+    ApiError, Ctx, Settings, codes,
     messages::{self, Functions, Letter},
+    stand_in,
 };
 
 /// Where a reset code for this user goes.
@@ -74,40 +77,27 @@ pub(crate) fn can_deliver_anything(ctx: &Ctx, pool: &Pool) -> Result<(), ApiErro
     ctx.app.outbox.can_deliver(pool, Medium::Email).or_else(|_| ctx.app.outbox.can_deliver(pool, Medium::Sms))
 }
 
-/// Does the work of making a code and its message for a user that does not exist, and throws both away. No function is
-/// called for nobody.
+/// What takes the place of the message of a code where there is no such user: kept, never handed over, and told to no
+/// function.
 ///
 /// # Errors
 /// When the message cannot be sealed.
-pub(crate) fn render_for_nobody(
+pub(crate) fn message_for_nobody(
     ctx: &Ctx,
     client: &Client,
     pool: &Pool,
     stand_in: &str,
     purpose: MessagePurpose,
     medium: Medium,
-) -> Result<(), ApiError> {
+    code: &str,
+) -> Result<Message, ApiError> {
     let destination = match medium {
-        Medium::Email => "nobody@example.com",
-        Medium::Sms => "+10000000000",
+        Medium::Email => stand_in::EMAIL,
+        Medium::Sms => stand_in::PHONE_NUMBER,
     };
-    let nobody = User {
-        pool_id: pool.id.clone(),
-        sub: stand_in.to_owned(),
-        username: stand_in.to_owned(),
-        status: UserStatusType::Confirmed,
-        enabled: true,
-        attributes: [(medium.attribute().to_owned(), destination.to_owned())].into(),
-        created_at: ctx.now,
-        modified_at: ctx.now,
-        tokens_not_before: None,
-        identities: Vec::new(),
-        mfa: Default::default(),
-    };
-    let (code, _) = codes::issue(ctx, &pool.id, stand_in, CodePurpose::Reset, medium, destination);
+    let nobody = ctx.app.stand_in.user(&pool.id, stand_in);
     let client_id = Some(client.id.as_str());
-    let letter = Letter { pool, client_id, user: &nobody, purpose, medium, destination, code: &code };
-    messages::write_for_nobody(ctx, &letter)
+    messages::write_for_nobody(ctx, &Letter { pool, client_id, user: &nobody, purpose, medium, destination, code })
 }
 
 /// `CodeDeliveryDetails` of a message to `destination`.
@@ -120,28 +110,25 @@ pub fn delivery(medium: Medium, destination: &str) -> CodeDeliveryDetailsType {
     }
 }
 
-/// What a client that hides unknown users is told for one (accounts.md §5.4). A name that looks like an address is
-/// masked as that address would be; for any other name letters and digits are derived from it, always the same.
+/// How a code for an unknown user would travel, as clients are told that hide who is unknown (accounts.md §5.4).
 ///
 /// Decision: which medium a name gets where the pool verifies both, and how the letters come about, is not known of
 /// the service; here the phone comes first, as it does for real users without a recovery setting.
 #[must_use]
-pub fn simulated_delivery(ctx: &Ctx, pool: &Pool, username: &str) -> CodeDeliveryDetailsType {
+pub fn simulated_medium(pool: &Pool, username: &str) -> Medium {
     let verifies_phones = pool.auto_verified_attributes.contains(&VerifiedAttributeType::PhoneNumber);
-    let medium = if names::is_phone_number(username) || verifies_phones && !names::is_email(username) {
+    if names::is_phone_number(username) || verifies_phones && !names::is_email(username) {
         Medium::Sms
     } else {
         Medium::Email
-    };
-    delivery(medium, &simulated_address(ctx, pool, username, medium))
+    }
 }
 
-/// The address by this medium of a user that does not exist: the name itself where it is one, else one that is derived
-/// from the name, always the same.
+/// The address by this medium of a user that does not exist: the name itself where it is one; for any other name letters
+/// and digits are derived from it by way of the stand-in's id, always the same.
 #[must_use]
-pub(crate) fn simulated_address(ctx: &Ctx, pool: &Pool, username: &str, medium: Medium) -> String {
-    let seed = lookup::subject(ctx, pool, username, None);
-    let bytes: Vec<u8> = seed.bytes().filter(u8::is_ascii_hexdigit).collect();
+pub(crate) fn simulated_address(username: &str, stand_in: &str, medium: Medium) -> String {
+    let bytes: Vec<u8> = stand_in.bytes().filter(u8::is_ascii_hexdigit).collect();
     match medium {
         Medium::Email if names::is_email(username) => username.to_owned(),
         Medium::Sms if names::is_phone_number(username) => username.to_owned(),

@@ -12,8 +12,8 @@ use super::verification_medium;
 use crate::{
     ApiError, Ctx, codes, lookup,
     messages::{self, Functions, Letter},
-    operations::recovery::{can_deliver_anything, delivery, simulated_delivery},
-    retry, secret_hash,
+    operations::recovery::{can_deliver_anything, delivery, message_for_nobody, simulated_address, simulated_medium},
+    retry, secret_hash, stand_in,
 };
 
 /// Sends another code.
@@ -27,11 +27,13 @@ pub async fn run(ctx: &Ctx, input: ResendConfirmationCodeRequest) -> Result<Rese
         return Err(nothing_to_verify());
     }
     let functions = Functions::told(input.client_metadata.as_ref(), None);
+    // Made up for everybody, so that it takes as long.
+    let stand_in = lookup::subject(ctx, &pool, &input.username, None);
     let details = retry::on_conflict(ctx, || async {
         let user = lookup::user(ctx, &pool, &input.username).await?;
         match receiver(ctx, &client, &pool, user.as_deref())? {
             Some((user, medium, address)) => send(ctx, &client, &pool, user, (medium, address), &functions).await,
-            None => pretend_to_send(ctx, &pool, &input.username, user.as_deref()).await,
+            None => pretend_to_send(ctx, &client, &pool, (&input.username, &stand_in), user.as_deref()).await,
         }
     })
     .await?;
@@ -93,24 +95,26 @@ async fn send(
     Ok(delivery(medium, destination))
 }
 
-/// Counts, reads and commits as [`send`] does, but without a message, and under a stand-in if there is no such user.
-/// The code that is kept makes ConfirmSignUp answer as for a user with a code that was not guessed; no code matches
-/// it.
+/// Counts, reads, writes and commits as [`send`] does, under a stand-in if there is no such user; the message is handed
+/// to nobody. The code that is kept makes ConfirmSignUp answer as for a user with a code that was not guessed; no code
+/// matches it.
 async fn pretend_to_send(
     ctx: &Ctx,
+    client: &Client,
     pool: &Pool,
-    username: &str,
+    (username, stand_in): (&str, &str),
     user: Option<&User>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
-    let details = simulated_delivery(ctx, pool, username);
-    let subject = lookup::subject(ctx, pool, username, user);
-    let mut changes = count(ctx, pool, &subject).await?;
-    let outstanding = ctx.app.store.code(&pool.id, &subject, CodePurpose::SignUp).await?;
-    let (_, mut row) = codes::issue(ctx, &pool.id, &subject, CodePurpose::SignUp, Medium::Email, "");
+    let subject = user.map_or(stand_in, |user| &user.sub);
+    let mut changes = count(ctx, pool, subject).await?;
+    let (purpose, medium) = (CodePurpose::SignUp, simulated_medium(pool, username));
+    let outstanding = ctx.app.store.code(&pool.id, subject, purpose).await?;
+    let (code, mut row) = codes::issue(ctx, &pool.id, subject, purpose, medium, stand_in::EMAIL);
     row.hash = STANDARD.encode(crypto::random::bytes::<32>(ctx.entropy()));
-    changes.put(outstanding.as_ref(), row);
+    let message = message_for_nobody(ctx, client, pool, subject, MessagePurpose::ResendCode, medium, &code)?;
+    changes.put(outstanding.as_ref(), row).insert(message);
     ctx.app.commit(changes).await?;
-    Ok(details)
+    Ok(delivery(medium, &simulated_address(username, stand_in, medium)))
 }
 
 /// The change that counts this request.

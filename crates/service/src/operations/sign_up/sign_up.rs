@@ -88,19 +88,8 @@ async fn register(ctx: &Ctx, sign_up: &SignUp<'_>) -> Result<(User, SignUpRespon
         None => return Err(ApiError::invalid_parameter("Password is required.")),
     }
 
-    let mut user = User {
-        pool_id: pool.id.clone(),
-        sub: name.sub.clone(),
-        username: name.username.clone(),
-        status: UserStatusType::Unconfirmed,
-        enabled: true,
-        attributes: user_attributes,
-        created_at: ctx.now,
-        modified_at: ctx.now,
-        tokens_not_before: None,
-        identities: Vec::new(),
-        mfa: Default::default(),
-    };
+    let status = UserStatusType::Unconfirmed;
+    let mut user = User::new(&pool.id, &name.sub, &name.username, status, user_attributes, ctx.now);
     let claims = names::claims(pool, &user);
     if let Some((kind, _)) = attributes::other_owner(ctx, pool, &user.sub, &claims).await? {
         return Err(exists(kind));

@@ -71,20 +71,9 @@ async fn create(
         .map_err(|refusal| attributes::refused(refusal, Wording::NewUser))?;
     let given_password = input.temporary_password.as_deref().filter(|given| !given.is_empty());
     let has_password = given_password.is_some() || !pool.takes_users_without_password();
-    let user = User {
-        pool_id: pool.id.clone(),
-        sub: name.sub.clone(),
-        username: name.username.clone(),
-        // Decision: who needs no password has nothing left to do.
-        status: if has_password { UserStatusType::ForceChangePassword } else { UserStatusType::Confirmed },
-        enabled: true,
-        attributes: user_attributes,
-        created_at: ctx.now,
-        modified_at: ctx.now,
-        tokens_not_before: None,
-        identities: Vec::new(),
-        mfa: Default::default(),
-    };
+    // Decision: who needs no password has nothing left to do.
+    let status = if has_password { UserStatusType::ForceChangePassword } else { UserStatusType::Confirmed };
+    let user = User::new(&pool.id, &name.sub, &name.username, status, user_attributes, ctx.now);
 
     let mut changes = Changes::new();
     let force = input.force_alias_creation.unwrap_or(false);
