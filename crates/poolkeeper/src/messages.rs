@@ -117,7 +117,7 @@ async fn change(
 /// All messages, of which the walk sees every one.
 async fn count(store: &Store) -> anyhow::Result<u64> {
     let mut all = 0;
-    for state in [MessageState::Pending, MessageState::Sent, MessageState::Dead] {
+    for state in [MessageState::Pending, MessageState::Sent, MessageState::Dead, MessageState::Nobodys] {
         all += store.queue(state, usize::MAX).await?.messages;
     }
     Ok(all)
@@ -186,6 +186,7 @@ const fn state(message: &Message) -> &'static str {
         MessageState::Pending => "pending",
         MessageState::Sent => "sent",
         MessageState::Dead => "dead",
+        MessageState::Nobodys => "nobody's",
     }
 }
 

@@ -20,8 +20,10 @@ mod functions;
 mod keys;
 mod records;
 mod server;
+mod smtp;
 pub mod srp;
 pub mod totp;
+pub mod triggers;
 
 pub use answer::Answer;
 pub use entropy::SeededEntropy;
@@ -29,6 +31,7 @@ pub use functions::{Function, Functions, ReadableKeys};
 pub use keys::stock;
 pub use records::Collector;
 pub use server::{Builder, Server};
+pub use smtp::smtp;
 
 /// Runs a case on SQLite in memory and on SQLite in a file; where the environment names an engine, on that one alone.
 pub async fn both_engines(case: impl AsyncFn(Server)) {

@@ -394,6 +394,17 @@ impl Server {
         self.functions.insert(arn, function);
     }
 
+    /// The id and the secret of a new access key, such as `poolkeeper keys create` makes.
+    pub async fn access_key(&self) -> (String, String) {
+        let app = &self.app;
+        let made = service::access_keys::make(&app.ring, &*app.entropy, "test", app.clock.now());
+        let key = (made.row.id.clone(), made.secret.reveal().clone());
+        let mut changes = Changes::new();
+        changes.insert(made.row);
+        app.store.commit(changes).await.expect("an access key is kept");
+        key
+    }
+
     /// Moves the clock.
     pub fn advance(&self, seconds: i64) {
         self.app.clock.advance(seconds * 1_000);

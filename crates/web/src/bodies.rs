@@ -94,7 +94,7 @@ mod tests {
     };
 
     use axum::body::{Body, Bytes, HttpBody};
-    use hyper::body::Frame;
+    use hyper::body::{Frame, SizeHint};
 
     use super::{Bodies, Unread};
 
@@ -125,6 +125,32 @@ mod tests {
         }
         assert_eq!(bodies.read(pieces(&[50, 51])).await.err(), Some(Unread::TooLarge));
         assert_eq!(bodies.read(Body::from("x".repeat(101))).await.err(), Some(Unread::TooLarge));
+    }
+
+    /// A body that says how long it is, and never comes.
+    struct Announced(u64);
+
+    impl HttpBody for Announced {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Pending
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_as_too_long_is_not_waited_for() {
+        let bodies = Bodies::new(100, 0);
+        let mut longer = std::pin::pin!(bodies.read(Body::new(Announced(101))));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(matches!(longer.as_mut().poll(&mut context), Poll::Ready(Err(Unread::TooLarge))));
+        let mut as_long = std::pin::pin!(bodies.read(Body::new(Announced(100))));
+        assert!(as_long.as_mut().poll(&mut context).is_pending());
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Test controls: scripts rely on every word of them (DESIGN §5).
+//! Test controls: scripts rely on every word of them (docs/test-controls.md).
 
 use axum::body::Body;
 use http::{Method, Request};

@@ -262,6 +262,11 @@ async fn scopes_only_become_fewer() {
         let from_id = house.exchange(request.clone()).await.ok();
         assert_eq!((&from_id["Scopes"], &segment(issued(&from_id), 1)["scope"]), (&json!([]), &Value::Null));
         assert_eq!(house.get_user(issued(&from_id)).await.error(), lacks);
+        assert_eq!(house.exchange(with(request.clone(), &json!({"Scopes": [ADMIN]}))).await.error(), none);
+        // Whatever it says itself.
+        let scoped = house.changed(&house.id, json!({"scope": ADMIN})).await;
+        let request = with(request, &json!({"SubjectToken": scoped}));
+        assert_eq!(house.exchange(request.clone()).await.ok()["Scopes"], json!([]));
         assert_eq!(house.exchange(with(request, &json!({"Scopes": [ADMIN]}))).await.error(), none);
         // A scope whose resource server is gone means nothing.
         let gone = json!({"UserPoolId": house.pool, "Identifier": "files"});

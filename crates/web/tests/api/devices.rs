@@ -16,7 +16,7 @@ use crate::{
         INCORRECT, INVALID_SESSION, LOCKED, NO_DEVICE, PASSWORD, USED_SESSION, admin_initiate, administer, at_once,
         initiate, respond, set_password, times,
     },
-    tokens::{decoded, segment},
+    tokens::{segment, undrawn},
 };
 
 const OFF: &str = "InvalidUserPoolConfigurationException: Device tracking is not enabled for the user pool. Set \

@@ -3,8 +3,9 @@
 
 mod addresses;
 mod codes_sent;
+mod proofs;
+mod secrets;
 mod sessions;
-mod timing;
 mod tokens;
 mod unknown;
 

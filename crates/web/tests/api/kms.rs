@@ -12,7 +12,6 @@ use crypto::{
 use http::Request;
 use serde_json::{Value, json};
 use service::triggers::{CodeKeys, LocalKeys};
-use store::{Changes, Row};
 use testkit::{Answer, Server};
 use zeroize::Zeroizing;
 
@@ -178,12 +177,7 @@ async fn what_this_server_cannot_do_is_refused() {
 #[tokio::test]
 async fn production_wants_a_signature() {
     let server = Server::builder().production().start().await;
-    let app = &server.app;
-    let made = service::access_keys::make(&app.ring, &*app.entropy, "function", app.clock.now());
-    let (id, secret) = (made.row.id.clone(), made.secret.reveal().clone());
-    let mut changes = Changes::new();
-    changes.insert(Row::AccessKey(Box::new(made.row)));
-    app.store.commit(changes).await.unwrap();
+    let (id, secret) = server.access_key().await;
 
     let body = request_for(&encrypted_code(&server).await).to_string();
     let unsigned = call(&server, DECRYPT, &body).await;
@@ -195,7 +189,8 @@ async fn production_wants_a_signature() {
     let signed = async |service: &str, secret: &str| {
         let fixed = [("host", "auth.example.com"), ("x-amz-target", DECRYPT)];
         let request = SignedRequest { method: "POST", path: "/", query: "", headers: &fixed, body: body.as_bytes() };
-        let added = sign_for(service, &request, &id, secret, None, "us-east-1", app.clock.now().seconds()).unwrap();
+        let added =
+            sign_for(service, &request, &id, secret, None, "us-east-1", server.app.clock.now().seconds()).unwrap();
         let mut request = Request::post("/");
         for (name, value) in fixed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(added) {
             request = request.header(name, value);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{MfaPreference, Timestamp, User};
+use domain::{Timestamp, User};
 use serde_json::json;
 use store::Changes;
 use testkit::{Server, both_engines};
@@ -76,19 +76,8 @@ async fn any_attribute_and_several_conditions() {
 }
 
 fn user(pool_id: &str, number: usize) -> User {
-    User {
-        pool_id: pool_id.to_owned(),
-        sub: format!("{number:032x}"),
-        username: format!("u{number}"),
-        status: UserStatusType::Confirmed,
-        enabled: true,
-        attributes: [].into(),
-        created_at: Timestamp(0),
-        modified_at: Timestamp(0),
-        tokens_not_before: None,
-        identities: Vec::new(),
-        mfa: MfaPreference::default(),
-    }
+    let (sub, username) = (format!("{number:032x}"), format!("u{number}"));
+    User::new(pool_id, &sub, &username, UserStatusType::Confirmed, [].into(), Timestamp(0))
 }
 
 #[tokio::test]

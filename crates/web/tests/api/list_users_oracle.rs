@@ -88,19 +88,9 @@ impl World {
         }
         let hex = |random: &mut Random| format!("{:x}", random.below(16));
         let sub: String = (0..32).map(|_| hex(random)).collect();
-        let user = User {
-            pool_id: self.pool.id.clone(),
-            sub: sub.clone(),
-            username,
-            status: random.one_of(&STATUSES),
-            enabled: random.below(3) > 0,
-            attributes,
-            created_at: Timestamp(0),
-            modified_at: Timestamp(0),
-            tokens_not_before: None,
-            identities: Vec::new(),
-            mfa: Default::default(),
-        };
+        let status = random.one_of(&STATUSES);
+        let mut user = User::new(&self.pool.id, &sub, &username, status, attributes, Timestamp(0));
+        user.enabled = random.below(3) > 0;
         let mut changes = Changes::new();
         service::users::insert(&mut changes, &self.pool, user.clone());
         self.commit(changes).await;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use insta::{allow_duplicates, assert_json_snapshot};
 use serde_json::{Value, json};
-use service::messages::{Encryption, Sender, SmtpSender, SmtpSettings};
+use service::messages::Sender;
 use testkit::{Answer, Collector, Server, both_engines};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -221,17 +221,7 @@ async fn refusing_server() -> Sender {
             tokio::spawn(async move { talk(stream).await.ok() });
         }
     });
-    let settings = SmtpSettings {
-        host: "127.0.0.1".to_owned(),
-        port,
-        encryption: Encryption::None,
-        username: None,
-        password: None,
-        from: "no-reply@mail.example".to_owned(),
-        ca_file: None,
-        timeout: Duration::from_secs(5),
-    };
-    Sender::Smtp(SmtpSender::new(&settings).unwrap())
+    testkit::smtp(port, Duration::from_secs(5))
 }
 
 async fn talk(stream: TcpStream) -> std::io::Result<()> {

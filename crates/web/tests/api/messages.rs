@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
-use service::messages::{Encryption, Sender, SmtpSender, SmtpSettings};
 use testkit::Server;
 
 /// A pool that verifies mail addresses, and a client of it.
@@ -231,17 +230,7 @@ async fn messages_come_newest_first_and_no_more_than_asked_for() {
 
 #[tokio::test]
 async fn a_user_whom_no_sender_can_reach_gets_an_error_and_nothing_else() {
-    let settings = SmtpSettings {
-        host: "127.0.0.1".to_owned(),
-        port: 1,
-        encryption: Encryption::None,
-        username: None,
-        password: None,
-        from: "no-reply@mail.example".to_owned(),
-        ca_file: None,
-        timeout: Duration::from_secs(5),
-    };
-    let server = Server::builder().sender(Sender::Smtp(SmtpSender::new(&settings).unwrap())).start().await;
+    let server = Server::builder().sender(testkit::smtp(1, Duration::from_secs(5))).start().await;
     let sms = json!({"SnsCallerArn": "arn:aws:iam::000000000000:role/sms"});
     let pool = server.pool(json!({"AutoVerifiedAttributes": ["phone_number"], "SmsConfiguration": sms})).await;
     let client = server.client_id(&pool, json!({})).await;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use store::{Changes, Key};
 use testkit::{Answer, Server, both_engines};
 
-use crate::tokens::decoded;
+use crate::tokens::{decoded, undrawn};
 
 pub const PASSWORD: &str = "Passw0rd!";
 pub const INCORRECT: &str = "NotAuthorizedException: Incorrect username or password.";
@@ -100,7 +100,7 @@ async fn a_password_is_exchanged_for_tokens() {
     both_engines(async |server| {
         let (pool, client) = scene(&server, json!({})).await;
         let answer = server.sign_in(&client, "alice", PASSWORD).await.ok();
-        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer), @r#"
+        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer.clone()), @r#"
         {
           "ChallengeParameters": {},
           "AuthenticationResult": {
@@ -158,65 +158,8 @@ async fn a_password_is_exchanged_for_tokens() {
           }
         }
         "#); }
-        let answer = admin_sign_in(&server, &pool, &client, "alice", PASSWORD).await.ok();
-        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer), @r#"
-        {
-          "ChallengeParameters": {},
-          "AuthenticationResult": {
-            "AccessToken": {
-              "header": {
-                "kid": "test-only-01",
-                "alg": "RS256"
-              },
-              "claims": {
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
-                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
-                "client_id": "cgqnq25d7v3j8fm9ernm8hn77b",
-                "origin_jti": "d294b711-a5e3-41e3-978d-791762a52425",
-                "event_id": "08dda804-9036-4974-84e0-0d26f7892b44",
-                "token_use": "access",
-                "scope": "aws.cognito.signin.user.admin",
-                "auth_time": 1767323045,
-                "exp": 1767326645,
-                "iat": 1767323045,
-                "jti": "82862f35-c644-412c-96d8-325646f3990a",
-                "username": "alice"
-              }
-            },
-            "ExpiresIn": 3600,
-            "TokenType": "Bearer",
-            "RefreshToken": {
-              "header": {
-                "cty": "JWT",
-                "enc": "A256GCM",
-                "alg": "dir",
-                "kid": "[master key]"
-              }
-            },
-            "IdToken": {
-              "header": {
-                "kid": "test-only-00",
-                "alg": "RS256"
-              },
-              "claims": {
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
-                "email": "alice@example.com",
-                "email_verified": true,
-                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
-                "cognito:username": "alice",
-                "origin_jti": "d294b711-a5e3-41e3-978d-791762a52425",
-                "aud": "cgqnq25d7v3j8fm9ernm8hn77b",
-                "event_id": "08dda804-9036-4974-84e0-0d26f7892b44",
-                "token_use": "id",
-                "auth_time": 1767323045,
-                "exp": 1767326645,
-                "iat": 1767323045,
-                "jti": "3161734c-f0c2-4c7f-95f6-b7e5d35f6d74"
-              }
-            }
-          }
-        }
-        "#); }
+        let by_administrator = admin_sign_in(&server, &pool, &client, "alice", PASSWORD).await.ok();
+        assert_eq!(undrawn(by_administrator), undrawn(answer));
         // The older spelling of the same flow.
         let parameters = json!({"USERNAME": "alice", "PASSWORD": PASSWORD});
         admin_initiate(&server, &pool, &client, "ADMIN_NO_SRP_AUTH", parameters).await.ok();

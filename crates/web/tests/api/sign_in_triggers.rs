@@ -7,48 +7,16 @@ mod pre_token_generation;
 mod tokens_and_scopes;
 mod user_migration;
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use serde_json::{Value, json};
 use service::triggers::Failure;
-use testkit::{Answer, Server, both_engines};
+use testkit::{
+    Answer, Server, both_engines,
+    triggers::{Told, arn, faults, lambda_config, notes, responds},
+};
 
 use crate::tokens::segment;
 
 const PASSWORD: &str = "Passw0rd!";
-
-/// What the pool's functions were told, oldest first.
-#[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<Value>>>);
-
-impl Told {
-    /// The events since the last time.
-    fn take(&self) -> Vec<Value> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Sources of the events since the last time.
-    fn sources(&self) -> Vec<String> {
-        self.take().into_iter().map(|event| event["triggerSource"].as_str().unwrap().to_owned()).collect()
-    }
-}
-
-fn arn(trigger: &str) -> String {
-    format!("arn:aws:lambda:us-east-1:123456789012:function:{trigger}")
-}
-
-/// A function that notes the event and answers it with this `response`; with the event as it came where that is null.
-fn function(server: &Server, told: &Told, trigger: &str, respond: impl Fn(&Value) -> Value + Send + Sync + 'static) {
-    let told = told.clone();
-    server.function(&arn(trigger), move |mut event| {
-        told.0.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
-        let response = respond(&event);
-        if !response.is_null() {
-            event["response"] = response;
-        }
-        Ok(event.to_string())
-    });
-}
 
 /// A function that always fails.
 fn broken(server: &Server, trigger: &str) {
@@ -59,12 +27,10 @@ fn broken(server: &Server, trigger: &str) {
 /// and the confirmed user alice.
 async fn scene(server: &Server, triggers: &[&str], members: Value) -> Scene {
     let told = Told::default();
-    let mut config = json!({});
     for trigger in triggers {
-        config[trigger] = json!(arn(trigger));
-        function(server, &told, trigger, |_| Value::Null);
+        notes(server, &told, trigger);
     }
-    let pool = server.pool(json!({"LambdaConfig": config})).await;
+    let pool = server.pool(json!({"LambdaConfig": lambda_config(triggers)})).await;
     let client = server.client_id(&pool, members).await;
     server.confirmed_user(&pool, "alice", PASSWORD, json!({"email": "alice@example.com"})).await;
     told.take();

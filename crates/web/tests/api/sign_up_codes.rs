@@ -4,24 +4,14 @@ use std::time::Duration;
 
 use domain::CodePurpose;
 use serde_json::json;
-use service::messages::{Encryption, Sender, SmtpSender, SmtpSettings};
+use service::messages::Sender;
 use testkit::{Server, both_engines};
 
 use crate::sign_up::{attributes, confirm, get, other, resend, scene, sign_up, value};
 
 #[tokio::test]
 async fn a_code_that_cannot_be_sent_leaves_no_user_behind() {
-    let settings = SmtpSettings {
-        host: "localhost".to_owned(),
-        port: 2_525,
-        encryption: Encryption::None,
-        username: None,
-        password: None,
-        from: "pool@example.com".to_owned(),
-        ca_file: None,
-        timeout: Duration::from_secs(1),
-    };
-    let server = Server::builder().sender(Sender::Smtp(SmtpSender::new(&settings).unwrap())).start().await;
+    let server = Server::builder().sender(testkit::smtp(1, Duration::from_secs(1))).start().await;
     let sms = json!({"SnsCallerArn": "arn:aws:iam::000000000000:role/sms", "ExternalId": "x"});
     let members = json!({"AutoVerifiedAttributes": ["phone_number"], "SmsConfiguration": sms});
     let (pool, client) = scene(&server, members, json!({"PreventUserExistenceErrors": "ENABLED"})).await;

@@ -9,7 +9,7 @@ use axum::body::Body;
 use crypto::sigv4::{SignedRequest, sign};
 use http::{Method, Request};
 use serde_json::{Value, json};
-use store::{Changes, Row};
+use store::Changes;
 use testkit::{Answer, Server};
 
 const HOST: &str = "auth.example.com";
@@ -34,12 +34,7 @@ struct Signed {
 
 async fn production() -> Production {
     let server = Server::builder().production().start().await;
-    let app = &server.app;
-    let made = service::access_keys::make(&app.ring, &*app.entropy, "test", app.clock.now());
-    let (id, secret) = (made.row.id.clone(), made.secret.reveal().clone());
-    let mut changes = Changes::new();
-    changes.insert(Row::AccessKey(Box::new(made.row)));
-    app.store.commit(changes).await.unwrap();
+    let (id, secret) = server.access_key().await;
     Production { server, id, secret }
 }
 

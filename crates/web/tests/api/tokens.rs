@@ -42,6 +42,19 @@ pub fn decoded(mut answer: Value) -> Value {
     answer
 }
 
+/// The same without what is drawn anew for each sign-in: what two sign-ins of one user at one moment have in common.
+/// `sign_in::a_password_is_exchanged_for_tokens` shows all of it.
+pub fn undrawn(answer: Value) -> Value {
+    let mut answer = decoded(answer);
+    for name in ["AccessToken", "IdToken"] {
+        let claims = answer["AuthenticationResult"][name]["claims"].as_object_mut().unwrap();
+        for claim in ["origin_jti", "event_id", "jti"] {
+            assert!(claims.remove(claim).is_some_and(|id| id.as_str().is_some_and(|id| id.len() == 36)), "{claim}");
+        }
+    }
+    answer
+}
+
 /// The tokens of a sign-in.
 struct Tokens {
     access: String,

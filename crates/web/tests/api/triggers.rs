@@ -9,106 +9,15 @@ mod once;
 mod post_confirmation;
 mod pre_sign_up;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use service::triggers::Failure;
-use testkit::{Server, both_engines};
+use testkit::{
+    Server, both_engines,
+    triggers::{Fault, KEY, Told, UNRECOGNIZABLE, arn, faults, lambda_config, notes, responds},
+};
 
 pub(crate) use crate::users::PASSWORD;
-
-/// The key that pools name.
-pub const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000";
-/// What callers are told of words that are no event.
-pub const UNRECOGNIZABLE: &str = "InvalidLambdaResponseException: Unrecognizable lambda output";
-
-/// ARN of the function for this key of LambdaConfig.
-pub fn arn(trigger: &str) -> String {
-    format!("arn:aws:lambda:us-east-1:123456789012:function:{trigger}")
-}
-
-/// What a pool's functions were told, oldest first.
-#[derive(Clone, Default)]
-pub struct Told(Arc<Mutex<Vec<Value>>>);
-
-impl Told {
-    pub fn push(&self, event: Value) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-    }
-
-    /// What they were told since the last time.
-    pub fn take(&self) -> Vec<Value> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Sources of the events since the last time.
-    pub fn sources(&self) -> Vec<String> {
-        self.take().into_iter().map(|event| event["triggerSource"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// What they are told from the last time on, as soon as that is so much.
-    pub async fn next(&self, number: usize) -> Vec<Value> {
-        let mut events = self.take();
-        for _ in 0..1_000 {
-            if events.len() >= number {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            events.extend(self.take());
-        }
-        assert_eq!(events.len(), number, "{events:#?}");
-        events
-    }
-
-    /// The only event since the last time.
-    pub fn only(&self) -> Value {
-        let events = self.take();
-        assert_eq!(events.len(), 1, "{events:#?}");
-        events[0].clone()
-    }
-}
-
-/// A function for this key of LambdaConfig that notes the event and answers it with this `response`.
-pub fn responds(
-    server: &Server,
-    told: &Told,
-    trigger: &str,
-    respond: impl Fn(&Value) -> Value + Send + Sync + 'static,
-) {
-    let told = told.clone();
-    server.function(&arn(trigger), move |mut event| {
-        told.push(event.clone());
-        event["response"] = respond(&event);
-        Ok(event.to_string())
-    });
-}
-
-/// One that notes the event and leaves it as it is.
-pub fn notes(server: &Server, told: &Told, trigger: &str) {
-    let told = told.clone();
-    server.function(&arn(trigger), move |event| {
-        told.push(event.clone());
-        Ok(event.to_string())
-    });
-}
-
-/// LambdaConfig with functions for these keys.
-pub fn lambda_config(triggers: &[&str]) -> Value {
-    let mut config = json!({});
-    for trigger in triggers {
-        config[*trigger] = match *trigger {
-            "CustomEmailSender" | "CustomSMSSender" => {
-                config["KMSKeyID"] = json!(KEY);
-                json!({"LambdaVersion": "V1_0", "LambdaArn": arn(trigger)})
-            }
-            plain => json!(arn(plain)),
-        };
-    }
-    config
-}
 
 /// A pool that verifies addresses and has these functions, all of which note what they are told and do nothing else,
 /// and a client of it.
@@ -137,38 +46,46 @@ pub fn list(attributes: &[(&str, &str)]) -> Vec<Value> {
     attributes.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect()
 }
 
-/// Something wrong that a function does.
-pub type Fault = Box<dyn Fn(Value) -> Result<String, Failure> + Send + Sync>;
+/// Asks for every kind of message but the one of SignUp, all with the metadata `{"a": "b"}`: alice, who has signed up,
+/// is sent hers, and bob is invited by an administrator.
+pub async fn every_message(server: &Server, pool: &str, client: &str) {
+    let metadata = json!({"a": "b"});
+    let of_client = |members: Value| crate::pools::with(json!({"ClientId": client, "Username": "alice"}), &members);
+    server.call("ResendConfirmationCode", of_client(json!({"ClientMetadata": metadata}))).await.ok();
+    let code = server.last_code(pool, "alice").await;
+    server.call("ConfirmSignUp", of_client(json!({"ConfirmationCode": code}))).await.ok();
+    server.call("ForgotPassword", of_client(json!({"ClientMetadata": metadata}))).await.ok();
+    let token = crate::attributes::access_token(server, client, "alice").await;
+    let request = json!({
+        "AccessToken": token, "ClientMetadata": metadata,
+        "UserAttributes": list(&[("email", "new@example.com"), ("phone_number", "+12065550100")]),
+    });
+    server.call("UpdateUserAttributes", request).await.ok();
+    let request = json!({"AccessToken": token, "AttributeName": "phone_number", "ClientMetadata": metadata});
+    server.call("GetUserAttributeVerificationCode", request).await.ok();
+    let request = json!({
+        "UserPoolId": pool, "Username": "bob", "DesiredDeliveryMediums": ["EMAIL", "SMS"], "ClientMetadata": metadata,
+        "UserAttributes": list(&[("email", "bob@example.com"), ("phone_number", "+12065550101")]),
+        "TemporaryPassword": "Aa1!<b>&Aa1!",
+    });
+    server.call("AdminCreateUser", request).await.ok();
+}
 
-/// What functions do that goes wrong, and what callers are told then, with `{}` for the key of LambdaConfig. `wrong` is
-/// `response` members of a wrong type; triggers that read nothing have none.
-pub fn faults(wrong: &[Value]) -> Vec<(Fault, &'static str)> {
-    let text = |text: &'static str| -> Fault { Box::new(move |_| Ok(text.to_owned())) };
-    let fails = |failure: Failure| -> Fault { Box::new(move |_| Err(failure.clone())) };
-    let with = |name: &'static str, value: Value| -> Fault {
-        Box::new(move |mut event| {
-            event[name] = value.clone();
-            Ok(event.to_string())
-        })
-    };
-    let unreadable = "InvalidLambdaResponseException: Invalid lambda function output : Invalid JSON";
-    let mut faults = vec![
-        (fails(Failure::Threw("no more!".to_owned())), "UserLambdaValidationException: {} failed with error no more!."),
-        (
-            fails(Failure::NotCalled("AccessDeniedException".to_owned())),
-            "UnexpectedLambdaException: {} invocation failed due to error AccessDeniedException.",
-        ),
-        (text(""), unreadable),
-        (text("null"), unreadable),
-        (text("<html>"), unreadable),
-        (text("{}"), UNRECOGNIZABLE),
-        (text("[]"), UNRECOGNIZABLE),
-        (with("response", Value::Null), UNRECOGNIZABLE),
-        (with("response", json!([])), UNRECOGNIZABLE),
-        (with("userName", json!(1)), UNRECOGNIZABLE),
-    ];
-    faults.extend(wrong.iter().map(|response| (with("response", response.clone()), UNRECOGNIZABLE)));
-    faults
+/// What tells events apart, a line each: source, user, client and request. In all else they must be as the first.
+pub fn lines(events: &[Value]) -> String {
+    let mut lines = Vec::new();
+    for event in events {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or("null");
+        let (source, user, client) = (text("/triggerSource"), text("/userName"), text("/callerContext/clientId"));
+        lines.push(format!("{source} {user} {client} {}", event["request"]));
+        let mut shared = event.clone();
+        for name in ["triggerSource", "userName", "request"] {
+            shared[name] = events[0][name].clone();
+        }
+        shared["callerContext"]["clientId"] = events[0]["callerContext"]["clientId"].clone();
+        assert_eq!(shared, events[0]);
+    }
+    lines.join("\n")
 }
 
 /// A user's status and attributes as an administrator sees them, or the error.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use service::messages::{Encryption, Sender, SmtpSender, SmtpSettings};
+use service::messages::Sender;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -68,17 +68,7 @@ impl MailServer {
 
     /// Hands mails to this server.
     pub fn sender(&self) -> Sender {
-        let settings = SmtpSettings {
-            host: "127.0.0.1".to_owned(),
-            port: self.port,
-            encryption: Encryption::None,
-            username: None,
-            password: None,
-            from: "no-reply@mail.example".to_owned(),
-            ca_file: None,
-            timeout: Duration::from_secs(45),
-        };
-        Sender::Smtp(SmtpSender::new(&settings).unwrap())
+        testkit::smtp(self.port, Duration::from_secs(45))
     }
 
     /// `Message-ID` of each mail that was taken so far, in order.

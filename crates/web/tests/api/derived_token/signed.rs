@@ -3,7 +3,6 @@
 use axum::body::Body;
 use crypto::sigv4::{SignedRequest, sign};
 use http::{Method, Request};
-use store::{Changes, Row};
 
 use super::*;
 
@@ -19,12 +18,7 @@ struct Production {
 impl Production {
     async fn new() -> Self {
         let server = Server::builder().production().start().await;
-        let app = &server.app;
-        let made = service::access_keys::make(&app.ring, &*app.entropy, "test", app.clock.now());
-        let (id, secret) = (made.row.id.clone(), made.secret.reveal().clone());
-        let mut changes = Changes::new();
-        changes.insert(Row::AccessKey(Box::new(made.row)));
-        app.store.commit(changes).await.unwrap();
+        let (id, secret) = server.access_key().await;
         Self { server, id, secret }
     }
 

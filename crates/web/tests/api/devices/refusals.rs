@@ -140,6 +140,9 @@ async fn wrong_proofs_are_counted() {
         let challenge = verifier_challenge(&server, &client, &device).await;
         assert_eq!(STEPS.finish(&server, &client, &challenge, &wrong).await.error(), INCORRECT);
         assert_eq!(STEPS.finish(&server, &client, &challenge, &device).await.error(), LOCKED);
+        // Nor is anything computed for whoever only begins.
+        let first = sign_in_with(&server, &client, "alice", &device.key).await.ok();
+        assert_eq!(STEPS.start(&server, &client, &first, &device).await.error(), LOCKED);
         server.advance(1);
         // A wrong proof leaves the session usable.
         let answer = STEPS.finish(&server, &client, &challenge, &device).await.ok();

@@ -1,12 +1,13 @@
 //! Users that do not exist, against users that do and users that are disabled (auth-flows.md §9): some of each, the same
 //! requests, and what can be seen of the answers; and the work behind them, counted. How long they take is measured by
-//! hand: see `timing.rs`.
+//! the scenario `known-unknown` of `cargo xtask bench`: docs/security.md.
 //!
 //! Passwords, codes and proofs are wrong throughout: what is told to whoever has them is no secret.
 
 use std::collections::BTreeSet;
 
 use crypto::bignum::powers_computed;
+use domain::{CodePurpose, MessageState};
 use testkit::{both_engines, srp};
 
 use super::*;
@@ -226,6 +227,49 @@ async fn nobody_is_told_from_users_by_a_recovery_or_a_confirmation() {
             vec![call("ConfirmSignUp", &name, json!({"ConfirmationCode": "000000"})).await]
         });
         assert_eq!(told.await.error(), RESET_MISMATCH);
+    })
+    .await;
+}
+
+/// A message is as long whoever it is for, and a code is kept; what is for nobody is never shown.
+#[tokio::test]
+async fn as_much_is_written_for_nobody() {
+    both_engines(async |server| {
+        let (pool, client) = &scene(&server).await;
+        for (operation, kinds, purpose) in [
+            ("ForgotPassword", SIGN_IN.as_slice(), Some(CodePurpose::Reset)),
+            ("ResendConfirmationCode", &SIGN_UP, Some(CodePurpose::SignUp)),
+            ("InitiateAuth", &SIGN_IN, None),
+        ] {
+            let mut lengths = Vec::new();
+            for kind in kinds {
+                let username = name(kind, 0);
+                let body = match operation {
+                    "InitiateAuth" => {
+                        begin(client, "USER_AUTH", json!({"USERNAME": username, "PREFERRED_CHALLENGE": "EMAIL_OTP"}))
+                    }
+                    _ => json!({"ClientId": client, "Username": username}),
+                };
+                let before = server.app.store.recent_messages(None, 1_000).await.unwrap().len();
+                server.call(operation, body).await.ok();
+                let messages = server.app.store.recent_messages(None, 1_000).await.unwrap();
+                assert_eq!(messages.len(), before + 1, "{operation}: {kind}");
+                let newest = &messages[0].value;
+                let is_real = ["here", "news"].contains(kind);
+                let state = if is_real { MessageState::Sent } else { MessageState::Nobodys };
+                assert_eq!(newest.state, state, "{operation}: {kind}");
+                lengths.push(json!(newest).to_string().len());
+                if let Some(purpose) = purpose {
+                    let code = server.app.store.code(pool, &newest.sub, purpose).await.unwrap();
+                    assert!(code.is_some(), "{operation}: {kind}");
+                }
+            }
+            let (least, most) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
+            assert!(most - least < most / 20, "{operation}: {lengths:?}");
+        }
+        for nobody in ["nobody@example.com", "+10000000000"] {
+            assert!(server.messages(pool, nobody).await.is_empty(), "{nobody}");
+        }
     })
     .await;
 }

@@ -9,7 +9,6 @@ use std::{
 use axum::body::{Bytes, HttpBody};
 use crypto::sigv4::{SignedRequest, sign};
 use hyper::body::Frame;
-use store::Row;
 
 use super::*;
 
@@ -219,13 +218,8 @@ async fn an_upload_that_is_overtaken_comes_to_nothing() {
 #[tokio::test]
 async fn logs_are_for_administrators() {
     let server = Server::builder().production().start().await;
-    let app = &server.app;
-    let made = service::access_keys::make(&app.ring, &*app.entropy, "test", app.clock.now());
-    let (id, secret) = (made.row.id.clone(), made.secret.reveal().clone());
-    let mut changes = store::Changes::new();
-    changes.insert(Row::AccessKey(Box::new(made.row)));
-    app.store.commit(changes).await.unwrap();
-    let now = app.clock.now().seconds();
+    let (id, secret) = server.access_key().await;
+    let now = server.app.clock.now().seconds();
     let send = async |method: &str, path: &str, headers: &[(&str, &str)], body: String, signed: bool| {
         let request = SignedRequest { method, path, query: "", headers, body: body.as_bytes() };
         let added = sign(&request, &id, &secret, None, "us-east-1", now).unwrap();

@@ -205,6 +205,9 @@ async fn what_is_no_registration_is_said_to_be_none() {
         };
         let deep = [vec![0x81; 40_000], vec![0]].concat();
         let huge = b"\xa1\x63fmt\x9b\x7f\xff\xff\xff\xff\xff\xff\xff".to_vec();
+        // True as far as it goes, and much longer than any browser makes it.
+        let client_data = URL_SAFE_NO_PAD.decode(good["response"]["clientDataJSON"].as_str().unwrap()).unwrap();
+        let padded = [client_data, vec![b' '; 66_000]].concat();
         let object = |bytes: &[u8]| with("/response/attestationObject", Value::from(URL_SAFE_NO_PAD.encode(bytes)));
         for bad in [
             json!({}),
@@ -220,6 +223,7 @@ async fn what_is_no_registration_is_said_to_be_none() {
             object(&deep),
             object(&huge),
             object(&vec![0; 66_000]),
+            with("/response/clientDataJSON", json!(URL_SAFE_NO_PAD.encode(&padded))),
         ] {
             let answer = house.complete(&token, &bad).await;
             assert_eq!(answer.error(), UNREADABLE, "{}", bad.to_string().get(..200).unwrap_or_default());

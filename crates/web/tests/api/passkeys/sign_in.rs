@@ -366,6 +366,17 @@ async fn what_changes_meanwhile_counts() {
         assert_eq!(initiate(&house.server, &house.client, "alice").await.ok()["ChallengeName"], "SELECT_CHALLENGE");
         let credential = key.get(&challenge.options, |_| ());
         assert_eq!(challenge.answer(&house, &credential).await.error(), INVALID);
+        // One that was made before does not pass for one of the new relying party, whatever its authenticator says.
+        let mut moved = Authenticator::es256(9);
+        moved.origin = "https://login.example.org".to_owned();
+        let token = house.token("alice").await;
+        house.register(&token, &mut moved).await;
+        let challenge = Challenge::new(&house, "alice").await;
+        assert_eq!(challenge.options["rpId"], "login.example.org");
+        let credential = key.get(&challenge.options, |facts| facts.origin = moved.origin.clone());
+        assert_eq!(challenge.answer(&house, &credential).await.error(), WRONG);
+        challenge.answer(&house, &moved.get(&challenge.options, |_| ())).await.ok();
+        house.delete(&token, &moved.credential_id()).await.ok();
         configure(&house.server, &house.pool, json!({"RelyingPartyId": RELYING_PARTY})).await;
 
         // A passkey that was deleted proves nothing.

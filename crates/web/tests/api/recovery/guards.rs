@@ -152,18 +152,7 @@ async fn a_code_is_spent_once_however_many_use_it_at_once() {
 
 #[tokio::test]
 async fn a_medium_that_nobody_delivers_does_not_tell_who_exists() {
-    let settings = service::messages::SmtpSettings {
-        host: "127.0.0.1".to_owned(),
-        port: 9,
-        encryption: service::messages::Encryption::None,
-        username: None,
-        password: None,
-        from: "no-reply@example.com".to_owned(),
-        ca_file: None,
-        timeout: std::time::Duration::from_secs(1),
-    };
-    let sender = service::messages::Sender::Smtp(service::messages::SmtpSender::new(&settings).unwrap());
-    let server = Server::builder().sender(sender).start().await;
+    let server = Server::builder().sender(testkit::smtp(1, std::time::Duration::from_secs(1))).start().await;
     let pool = server.pool(json!({})).await;
     let legacy = server.client_id(&pool, json!({})).await;
     let hiding = server.client_id(&pool, json!({"PreventUserExistenceErrors": "ENABLED"})).await;

@@ -1,7 +1,10 @@
 //! The errors of AdminInitiateAuth and AdminRespondToAuthChallenge (auth-flows.md §8): administrators' servers are told
 //! what clients are told, except where a client would learn too much.
 
-use testkit::{srp, totp};
+use testkit::{
+    srp, totp,
+    triggers::{Told, lambda_config, responds},
+};
 
 use super::{mfa::*, *};
 
@@ -170,23 +173,25 @@ async fn no_second_factor_where_one_is_demanded() {
 #[tokio::test]
 async fn challenges_that_the_pool_has_no_functions_for() {
     let server = Server::memory().await;
-    let arn = |name: &str| format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
-    server.function(&arn("define"), |mut event| {
-        event["response"] =
-            json!({"challengeName": "CUSTOM_CHALLENGE", "issueTokens": false, "failAuthentication": false});
-        Ok(event.to_string())
-    });
-    server.function(&arn("create"), |mut event| {
-        event["response"] = json!({"publicChallengeParameters": {}, "privateChallengeParameters": {}});
-        Ok(event.to_string())
-    });
+    let told = Told::default();
+    responds(
+        &server,
+        &told,
+        "DefineAuthChallenge",
+        |_| json!({"challengeName": "CUSTOM_CHALLENGE", "issueTokens": false, "failAuthentication": false}),
+    );
+    responds(
+        &server,
+        &told,
+        "CreateAuthChallenge",
+        |_| json!({"publicChallengeParameters": {}, "privateChallengeParameters": {}}),
+    );
     let missing =
         "InvalidUserPoolConfigurationException: Custom auth lambda trigger is not configured for the user pool.";
-    for (config, is_begun) in [
-        (json!({"CreateAuthChallenge": arn("create")}), false),
-        (json!({"DefineAuthChallenge": arn("define"), "CreateAuthChallenge": arn("create")}), true),
-    ] {
-        let pool = server.pool(json!({"LambdaConfig": config})).await;
+    for (triggers, is_begun) in
+        [(["CreateAuthChallenge"].as_slice(), false), (&["DefineAuthChallenge", "CreateAuthChallenge"], true)]
+    {
+        let pool = server.pool(json!({"LambdaConfig": lambda_config(triggers)})).await;
         let client = server.client_id(&pool, json!({"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]})).await;
         server.confirmed_user(&pool, "alice", PASSWORD, json!({})).await;
         let begun = admin_initiate(&server, &pool, &client, "CUSTOM_AUTH", json!({"USERNAME": "alice"})).await;

@@ -4,53 +4,24 @@ mod failures;
 mod password_first;
 mod strangers;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
-
-use service::triggers::Failure;
+use testkit::triggers::{Told, arn, lambda_config, responds};
 
 use super::*;
 
-const DEFINE: &str = "arn:aws:lambda:us-east-1:123456789012:function:define";
-const CREATE: &str = "arn:aws:lambda:us-east-1:123456789012:function:create";
-const VERIFY: &str = "arn:aws:lambda:us-east-1:123456789012:function:verify";
+const DEFINE: &str = "DefineAuthChallenge";
+const CREATE: &str = "CreateAuthChallenge";
+const VERIFY: &str = "VerifyAuthChallengeResponse";
+/// What CUSTOM_AUTH needs.
+const ALL: &[&str] = &[DEFINE, CREATE, VERIFY];
 
-/// What the pool's functions were told, oldest first.
-#[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<Value>>>);
-
-impl Told {
-    fn push(&self, event: Value) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-    }
-
-    /// What they were told since the last time.
-    fn take(&self) -> Vec<Value> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Sources of the events since the last time, without the part that all share.
-    fn sources(&self) -> Vec<String> {
-        let source = |event: Value| event["triggerSource"].as_str().unwrap().replace("_Authentication", "");
-        self.take().into_iter().map(source).collect()
-    }
-}
-
-/// A function that notes the event and answers it with this `response`.
-fn function(server: &Server, arn: &str, told: &Told, respond: impl Fn(&Value) -> Value + Send + Sync + 'static) {
-    let told = told.clone();
-    server.function(arn, move |mut event| {
-        told.push(event.clone());
-        event["response"] = respond(&event["request"]);
-        Ok(event.to_string())
-    });
+/// Sources of the events since the last time, without the part that all share.
+fn sources(told: &Told) -> Vec<String> {
+    told.sources().iter().map(|source| source.replace("_Authentication", "")).collect()
 }
 
 /// DefineAuthChallenge of the usual pool: three tries, after the password if the client begins with it.
-fn three_tries(request: &Value) -> Value {
-    let session = request["session"].as_array().unwrap();
+fn three_tries(event: &Value) -> Value {
+    let session = event["request"]["session"].as_array().unwrap();
     let is = |entry: &Value, name: &str| entry["challengeName"] == name;
     let tries = session.iter().filter(|entry| is(entry, "CUSTOM_CHALLENGE")).count();
     match session.last() {
@@ -64,31 +35,25 @@ fn three_tries(request: &Value) -> Value {
 /// The usual functions.
 fn functions(server: &Server) -> Told {
     let told = Told::default();
-    function(server, DEFINE, &told, three_tries);
-    function(server, CREATE, &told, |_| {
+    responds(server, &told, DEFINE, three_tries);
+    responds(server, &told, CREATE, |_| {
         json!({
             "publicChallengeParameters": {"question": "1 + 1"},
             "privateChallengeParameters": {"answer": "2"},
             "challengeMetadata": "SUM",
         })
     });
-    function(
-        server,
-        VERIFY,
-        &told,
-        |request| json!({"answerCorrect": request["challengeAnswer"] == request["privateChallengeParameters"]["answer"]}),
-    );
+    responds(server, &told, VERIFY, |event| {
+        let request = &event["request"];
+        json!({"answerCorrect": request["challengeAnswer"] == request["privateChallengeParameters"]["answer"]})
+    });
     told
-}
-
-fn lambda_config() -> Value {
-    json!({"DefineAuthChallenge": DEFINE, "CreateAuthChallenge": CREATE, "VerifyAuthChallengeResponse": VERIFY})
 }
 
 /// A pool with the usual functions, a client for CUSTOM_AUTH with these members, and the confirmed user `alice`.
 async fn custom_scene(server: &Server, client: Value) -> (String, String, Told) {
     let told = functions(server);
-    let pool = server.pool(json!({"LambdaConfig": lambda_config()})).await;
+    let pool = server.pool(json!({"LambdaConfig": lambda_config(ALL)})).await;
     let mut members = json!({"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH", "ALLOW_USER_SRP_AUTH"]});
     members.as_object_mut().unwrap().extend(client.as_object().unwrap().clone());
     let client = server.client_id(&pool, members).await;
@@ -119,7 +84,7 @@ async fn asked(server: &Server, client: &str) -> String {
 #[tokio::test]
 async fn functions_ask_and_judge() {
     both_engines(async |server| {
-        let (_, client, told) = custom_scene(&server, json!({})).await;
+        let (pool, client, told) = custom_scene(&server, json!({})).await;
         let mut challenge = server
             .call(
                 "InitiateAuth",
@@ -213,133 +178,47 @@ async fn functions_ask_and_judge() {
             )
             .await
             .ok();
-        insta::allow_duplicates! { insta::assert_json_snapshot!(decoded(answer), @r#"
+        let [verified, defined] = told.take().try_into().unwrap();
+        insta::allow_duplicates! { insta::assert_json_snapshot!(verified, @r#"
         {
-          "ChallengeParameters": {},
-          "AuthenticationResult": {
-            "AccessToken": {
-              "header": {
-                "kid": "test-only-01",
-                "alg": "RS256"
-              },
-              "claims": {
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
-                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
-                "client_id": "cgqnq25d7v3j8fm9ernm8hn77b",
-                "origin_jti": "e82802c1-ad54-4314-a8fc-92bf25a464ca",
-                "event_id": "feda857a-9ed5-4761-8a29-f3fb3f454d82",
-                "token_use": "access",
-                "scope": "aws.cognito.signin.user.admin",
-                "auth_time": 1767323045,
-                "exp": 1767326645,
-                "iat": 1767323045,
-                "jti": "fbf0124d-0e92-47a1-bb33-11310cadf575",
-                "username": "alice"
-              }
+          "version": "1",
+          "region": "us-east-1",
+          "userPoolId": "us-east-1_O2c3Nifle",
+          "userName": "alice",
+          "callerContext": {
+            "awsSdkVersion": "aws-sdk-unknown-unknown",
+            "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
+          },
+          "triggerSource": "VerifyAuthChallengeResponse_Authentication",
+          "request": {
+            "userAttributes": {
+              "cognito:user_status": "CONFIRMED",
+              "email": "alice@example.com",
+              "email_verified": "true",
+              "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
             },
-            "ExpiresIn": 3600,
-            "TokenType": "Bearer",
-            "RefreshToken": {
-              "header": {
-                "cty": "JWT",
-                "enc": "A256GCM",
-                "alg": "dir",
-                "kid": "[master key]"
-              }
+            "privateChallengeParameters": {
+              "answer": "2"
             },
-            "IdToken": {
-              "header": {
-                "kid": "test-only-00",
-                "alg": "RS256"
-              },
-              "claims": {
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef",
-                "email": "alice@example.com",
-                "email_verified": true,
-                "iss": "http://127.0.0.1:9229/us-east-1_O2c3Nifle",
-                "cognito:username": "alice",
-                "origin_jti": "e82802c1-ad54-4314-a8fc-92bf25a464ca",
-                "aud": "cgqnq25d7v3j8fm9ernm8hn77b",
-                "event_id": "feda857a-9ed5-4761-8a29-f3fb3f454d82",
-                "token_use": "id",
-                "auth_time": 1767323045,
-                "exp": 1767326645,
-                "iat": 1767323045,
-                "jti": "d294b711-a5e3-41e3-978d-791762a52425"
-              }
+            "challengeAnswer": "2",
+            "clientMetadata": {
+              "reaches": "these"
             }
+          },
+          "response": {
+            "answerCorrect": null
           }
         }
         "#); }
-        insta::allow_duplicates! { insta::assert_json_snapshot!(told.take(), @r#"
-        [
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "VerifyAuthChallengeResponse_Authentication",
-            "request": {
-              "userAttributes": {
-                "cognito:user_status": "CONFIRMED",
-                "email": "alice@example.com",
-                "email_verified": "true",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              },
-              "privateChallengeParameters": {
-                "answer": "2"
-              },
-              "challengeAnswer": "2",
-              "clientMetadata": {
-                "reaches": "these"
-              }
-            },
-            "response": {
-              "answerCorrect": null
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "DefineAuthChallenge_Authentication",
-            "request": {
-              "userAttributes": {
-                "cognito:user_status": "CONFIRMED",
-                "email": "alice@example.com",
-                "email_verified": "true",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              },
-              "session": [
-                {
-                  "challengeName": "CUSTOM_CHALLENGE",
-                  "challengeResult": true,
-                  "challengeMetadata": "SUM"
-                }
-              ],
-              "clientMetadata": {
-                "reaches": "these"
-              }
-            },
-            "response": {
-              "challengeName": null,
-              "issueTokens": null,
-              "failAuthentication": null
-            }
-          }
-        ]
-        "#); }
+        assert_eq!(defined["triggerSource"], "DefineAuthChallenge_Authentication");
+        let challenge =
+            json!({"challengeName": "CUSTOM_CHALLENGE", "challengeResult": true, "challengeMetadata": "SUM"});
+        assert_eq!(defined["request"]["session"], json!([challenge]));
+        assert_eq!(defined["request"]["clientMetadata"], json!({"reaches": "these"}));
         assert_eq!(reply(&server, &client, &first, "alice", "2").await.error(), USED_SESSION);
-        assert_eq!(told.sources(), [""; 0], "a used session calls nobody");
+        assert_eq!(sources(&told), [""; 0], "a used session calls nobody");
+        let by_password = testkit::srp::SignIn::start(&server, &client, &pool, "alice", PASSWORD).await;
+        assert_eq!(undrawn(answer), undrawn(by_password.finish(&server).await.ok()));
     })
     .await;
 }
@@ -400,7 +279,7 @@ async fn an_answer_counts_once_even_when_two_come_together() {
             let refused: Vec<String> =
                 [&one, &two].into_iter().filter(|answer| answer.status != 200).map(Answer::error).collect();
             assert_eq!(refused, [USED_SESSION], "{answers:?}");
-            let checked = told.sources().into_iter().filter(|source| source == "VerifyAuthChallengeResponse").count();
+            let checked = sources(&told).into_iter().filter(|source| source == "VerifyAuthChallengeResponse").count();
             assert_eq!(checked, 1, "{answers:?}");
         }
     })
@@ -458,7 +337,7 @@ async fn sessions_are_for_one_client_one_user_and_one_challenge() {
     assert_eq!(other_challenge.error(), INVALID_SESSION);
     server.advance(181);
     assert_eq!(reply(&server, &client, &waiting, "alice", "2").await.error(), EXPIRED_SESSION);
-    assert_eq!(told.sources(), [""; 0], "nobody is called for any of these");
+    assert_eq!(sources(&told), [""; 0], "nobody is called for any of these");
 }
 
 #[tokio::test]
@@ -499,7 +378,7 @@ async fn requests_are_checked_before_anybody_is_called() {
     let answer = json!({"USERNAME": "alice", "ANSWER": "2"});
     let without = respond(&server, &client, "CUSTOM_CHALLENGE", None, answer).await;
     assert_eq!(without.error(), missing("Session"));
-    assert_eq!(told.sources(), [""; 0]);
+    assert_eq!(sources(&told), [""; 0]);
 
     let elsewhere = server.client_id(&pool, json!({})).await;
     let refused = begin(&server, &elsewhere, "alice").await;
@@ -513,7 +392,7 @@ async fn requests_are_checked_before_anybody_is_called() {
             "NotAuthorizedException: Client {secretive} is configured with secret but SECRET_HASH was not received"
         )
     );
-    assert_eq!(told.sources(), [""; 0]);
+    assert_eq!(sources(&told), [""; 0]);
 }
 
 #[tokio::test]
@@ -536,7 +415,34 @@ async fn who_may_not_sign_in_is_told_before_anybody_is_called() {
         assert_eq!(begin(&server, &client, "bob").await.error(), unconfirmed);
         administer(&server, "AdminDeleteUser", &pool, "alice").await;
         assert_eq!(reply(&server, &client, &waiting, "alice", "2").await.error(), INVALID_SESSION);
-        assert_eq!(told.sources(), [""; 0]);
+        assert_eq!(sources(&told), [""; 0]);
+    })
+    .await;
+}
+
+/// The user who signs in with a name of the pool's own, as operations name those of providers.
+fn own(username: &str) -> Value {
+    json!({"ProviderName": "Cognito", "ProviderAttributeName": "Cognito_Subject", "ProviderAttributeValue": username})
+}
+
+/// Whoever signs in with another provider alone has no way in by the pool's own functions.
+#[tokio::test]
+async fn users_of_other_providers_are_as_good_as_unknown() {
+    both_engines(async |server| {
+        let (pool, client, told) = custom_scene(&server, json!({})).await;
+        let flows = json!({"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"], "PreventUserExistenceErrors": "ENABLED"});
+        let hiding = server.client_id(&pool, flows).await;
+        let (waiting, hidden) = (asked(&server, &client).await, asked(&server, &hiding).await);
+        told.take();
+        server.call("AdminDisableProviderForUser", json!({"UserPoolId": pool, "User": own("alice")})).await.ok();
+        assert_eq!(begin(&server, &client, "alice").await.error(), UNKNOWN);
+        // Nor by a sign-in that was begun before.
+        assert_eq!(reply(&server, &client, &waiting, "alice", "2").await.error(), INVALID_SESSION);
+        assert_eq!(sources(&told), [""; 0]);
+        assert_eq!(reply(&server, &hiding, &hidden, "alice", "2").await.error(), INCORRECT);
+        let begun = begin(&server, &hiding, "alice").await.ok();
+        let begun = session(&begun, "CUSTOM_CHALLENGE");
+        assert_eq!(reply(&server, &hiding, &begun, "alice", "2").await.error(), INCORRECT);
     })
     .await;
 }
@@ -548,6 +454,7 @@ async fn whoever_is_shut_out_while_the_functions_think_gets_no_tokens() {
         ("AdminDisableUser", json!({}), "NotAuthorizedException: User is disabled."),
         ("AdminDeleteUser", json!({}), INVALID_SESSION),
         ("AdminResetUserPassword", json!({}), "PasswordResetRequiredException: Password reset required for the user"),
+        ("AdminDisableProviderForUser", json!({"User": own("alice")}), INVALID_SESSION),
     ] {
         let server = Arc::new(Server::memory().await);
         let (pool, client, _) = custom_scene(&server, json!({})).await;
@@ -556,7 +463,7 @@ async fn whoever_is_shut_out_while_the_functions_think_gets_no_tokens() {
         request.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let weak = Arc::downgrade(&server);
         server.slow_function(
-            VERIFY,
+            &arn(VERIFY),
             Arc::new(move |mut event| {
                 let (server, request) = (weak.upgrade().unwrap(), request.clone());
                 Box::pin(async move {
@@ -584,7 +491,7 @@ async fn a_temporary_password_is_replaced_after_the_functions_are_content() {
         let responses = json!({"USERNAME": "carol", "NEW_PASSWORD": "N3wPassw0rd!"});
         let answer = respond(&server, &client, "NEW_PASSWORD_REQUIRED", Some(&waiting), responses).await.ok();
         assert!(answer["AuthenticationResult"]["AccessToken"].is_string());
-        assert_eq!(told.sources(), [""; 0], "they have said what they had to say");
+        assert_eq!(sources(&told), [""; 0], "they have said what they had to say");
     })
     .await;
 }
@@ -594,7 +501,7 @@ async fn functions_are_told_what_is_known_of_the_user() {
     let server = Server::memory().await;
     let told = functions(&server);
     let pool =
-        server.pool(json!({"LambdaConfig": lambda_config(), "AliasAttributes": ["email", "phone_number"]})).await;
+        server.pool(json!({"LambdaConfig": lambda_config(ALL), "AliasAttributes": ["email", "phone_number"]})).await;
     let client = server.client_id(&pool, json!({"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]})).await;
     let attributes =
         json!({"email": "alice@example.com", "phone_number": "+15550100", "phone_number_verified": "false"});
@@ -661,7 +568,7 @@ async fn a_pool_shows_its_functions_until_an_update_leaves_them_out() {
             assert_eq!(described["UserPool"]["LambdaConfig"], listed["UserPools"][0]["LambdaConfig"]);
             described["UserPool"]["LambdaConfig"].clone()
         };
-        assert_eq!(shown().await, lambda_config());
+        assert_eq!(shown().await, lambda_config(ALL));
         server.call("UpdateUserPool", json!({"UserPoolId": pool})).await.ok();
         assert_eq!(shown().await, json!({}));
         let missing =

@@ -1,4 +1,4 @@
-//! How passwords are kept must not show, and must not be a way to wear the server out (DESIGN §4).
+//! How passwords are kept must not show, and must not be a way to wear the server out (docs/security.md).
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},

@@ -1,6 +1,6 @@
 //! Functions that fail, are not there, answer nonsense, or never come to an end (§3).
 
-use std::future::pending;
+use std::{future::pending, sync::Arc};
 
 use super::*;
 
@@ -17,36 +17,11 @@ async fn a_function_that_fails_ends_the_sign_in() {
     let server = Server::memory().await;
     for (trigger, username) in TRIGGERS {
         let scene = scene(&server, &[trigger], json!({})).await;
-        let text = |text: &'static str| move |_: Value| Ok(text.to_owned());
-        let sign_in = || sign_in(&server, &scene.client, username, PASSWORD);
-        server.function(&arn(trigger), |_| Err(Failure::Threw("no more!".to_owned())));
-        assert_eq!(
-            sign_in().await.error(),
-            format!("UserLambdaValidationException: {trigger} failed with error no more!.")
-        );
-        server.function(&arn(trigger), |_| Err(Failure::NotCalled("AccessDeniedException".to_owned())));
-        let refused =
-            format!("UnexpectedLambdaException: {trigger} invocation failed due to error AccessDeniedException.");
-        assert_eq!(sign_in().await.error(), refused);
-        for output in ["", "null", "<html>"] {
-            server.function(&arn(trigger), text(output));
-            let refused = "InvalidLambdaResponseException: Invalid lambda function output : Invalid JSON";
-            assert_eq!(sign_in().await.error(), refused, "{trigger} {output}");
+        for (number, (fault, error)) in faults(&[]).into_iter().enumerate() {
+            server.function(&arn(trigger), fault);
+            let refused = sign_in(&server, &scene.client, username, PASSWORD).await.error();
+            assert_eq!(refused, error.replace("{}", trigger), "{number}");
         }
-        for output in ["{}", "[]", r#"{"response": {}}"#] {
-            server.function(&arn(trigger), text(output));
-            let refused = "InvalidLambdaResponseException: Unrecognizable lambda output";
-            assert_eq!(sign_in().await.error(), refused, "{trigger} {output}");
-        }
-        server.function(&arn(trigger), |mut event| {
-            event["response"] = json!("text");
-            Ok(event.to_string())
-        });
-        assert_eq!(
-            sign_in().await.error(),
-            "InvalidLambdaResponseException: Unrecognizable lambda output",
-            "{trigger}"
-        );
     }
 }
 
@@ -104,7 +79,7 @@ async fn a_refresh_that_fails_spends_nothing() {
         let refused = server.call("GetTokensFromRefreshToken", request.clone()).await.error();
         let reason = "PreTokenGeneration invocation failed due to error ServiceException.";
         assert_eq!(refused, format!("UnexpectedLambdaException: {reason}"));
-        function(&server, &scene.told, "PreTokenGeneration", |_| Value::Null);
+        notes(&server, &scene.told, "PreTokenGeneration");
         server.call("GetTokensFromRefreshToken", request).await.ok();
     })
     .await;

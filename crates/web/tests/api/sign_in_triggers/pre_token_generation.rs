@@ -6,7 +6,7 @@ use crate::{client_token, pools};
 /// A scene whose function is asked in this version. alice is in two groups.
 async fn versioned(server: &Server, version: Option<&str>, members: Value) -> Scene {
     let told = Told::default();
-    function(server, &told, "PreTokenGeneration", |_| Value::Null);
+    notes(server, &told, "PreTokenGeneration");
     let config = match version {
         None => json!({"PreTokenGeneration": arn("PreTokenGeneration")}),
         Some(version) => {
@@ -185,7 +185,7 @@ async fn a_function_is_asked_once_for_a_rotation_however_many_come_at_once() {
 async fn the_third_version_is_asked_about_clients_that_speak_for_themselves() {
     both_engines(async |server| {
         let told = Told::default();
-        function(&server, &told, "PreTokenGeneration", |_| {
+        responds(&server, &told, "PreTokenGeneration", |_| {
             json!({"claimsAndScopeOverrideDetails": {
                 "idTokenGeneration": {"claimsToAddOrOverride": {"not": "in an access token"}},
                 "accessTokenGeneration": {
@@ -264,7 +264,7 @@ async fn it_is_asked_about_tokens_that_are_given_in_exchange() {
         let gateway = server.client_id(&scene.pool, flows).await;
         let subject = json!({"SubjectToken": token(&tokens, "AccessToken"), "SubjectTokenType": "ACCESS_TOKEN"});
         let exchange = || server.call("GetDerivedToken", pools::with(json!({"ClientId": gateway}), &subject));
-        function(&server, &scene.told, "PreTokenGeneration", |_| {
+        responds(&server, &scene.told, "PreTokenGeneration", |_| {
             let access = json!({"claimsToAddOrOverride": {"tenant": 7, "client_id": "forged"}});
             json!({"claimsAndScopeOverrideDetails": {"accessTokenGeneration": access}})
         });

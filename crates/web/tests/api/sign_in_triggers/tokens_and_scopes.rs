@@ -13,7 +13,7 @@ async fn answering(server: &Server, version: &str, response: Value) -> Scene {
 
 /// Has the scene's function answer this response in this version from now on.
 async fn answer(server: &Server, scene: &Scene, version: &str, response: Value) {
-    function(server, &scene.told, "PreTokenGeneration", move |_| response.clone());
+    responds(server, &scene.told, "PreTokenGeneration", move |_| response.clone());
     let config = json!({"LambdaVersion": version, "LambdaArn": arn("PreTokenGeneration")});
     let request = json!({"UserPoolId": scene.pool, "LambdaConfig": {"PreTokenGenerationConfig": config}});
     server.call("UpdateUserPool", request).await.ok();

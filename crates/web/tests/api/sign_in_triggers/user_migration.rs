@@ -7,10 +7,10 @@ async fn migrating(server: &Server, pool: Value, client: Value, response: Value)
     let told = Told::default();
     let mut members = json!({"LambdaConfig": {"UserMigration": arn("UserMigration"), "PreSignUp": arn("PreSignUp")}});
     members.as_object_mut().unwrap().extend(pool.as_object().unwrap().clone());
-    function(server, &told, "PreSignUp", |_| Value::Null);
-    function(server, &told, "UserMigration", move |event| {
+    notes(server, &told, "PreSignUp");
+    responds(server, &told, "UserMigration", move |event| {
         let is_known = ["bob", "bob@example.com"].contains(&event["userName"].as_str().unwrap());
-        if is_known { response.clone() } else { Value::Null }
+        if is_known { response.clone() } else { event["response"].clone() }
     });
     let pool = server.pool(members).await;
     let client = server.client_id(&pool, client).await;
@@ -306,6 +306,67 @@ async fn two_first_sign_ins_make_one_user() {
         assert!(subs.iter().all(|sub| *sub == subs[0]), "{subs:?}");
         let pool = server.call("DescribeUserPool", json!({"UserPoolId": scene.pool})).await.ok();
         assert_eq!(pool["UserPool"]["EstimatedNumberOfUsers"], 1);
+    })
+    .await;
+}
+
+/// A pool whose function knows bob by one password. What it says of another one, it answers or throws.
+async fn guarded(server: &Server, mode: &str, throws: bool) -> Scene {
+    let scene = migrating(server, json!({}), json!({"PreventUserExistenceErrors": mode}), Value::Null).await;
+    let told = scene.told.clone();
+    server.function(&arn("UserMigration"), move |mut event| {
+        told.push(event.clone());
+        if event["request"]["password"] == "old" {
+            event["response"] =
+                json!({"userAttributes": attributes(), "finalUserStatus": "CONFIRMED", "messageAction": "SUPPRESS"});
+        } else if throws {
+            return Err(Failure::Threw("Bad password".to_owned()));
+        }
+        Ok(event.to_string())
+    });
+    scene
+}
+
+#[tokio::test]
+async fn passwords_are_not_guessed_by_way_of_the_old_place() {
+    const LOCKED: &str = "NotAuthorizedException: Password attempts exceeded";
+    both_engines(async |server| {
+        for (mode, throws, wrong) in [
+            ("ENABLED", false, "NotAuthorizedException: Incorrect username or password."),
+            ("LEGACY", false, "UserNotFoundException: User does not exist."),
+            ("ENABLED", true, "UserLambdaValidationException: UserMigration failed with error Bad password."),
+        ] {
+            let scene = guarded(&server, mode, throws).await;
+            for _ in 0..5 {
+                assert_eq!(sign_in(&server, &scene.client, "bob", "wrong").await.error(), wrong);
+            }
+            assert_eq!(scene.told.take().len(), 5);
+            assert_eq!(sign_in(&server, &scene.client, "bob", "old").await.error(), LOCKED, "{mode} {throws}");
+            assert_eq!(scene.told.take(), Vec::<Value>::new(), "the function is not asked while the name is locked");
+            assert_eq!(sign_in(&server, &scene.client, "carol", "wrong").await.error(), wrong, "others are not");
+            server.advance(1);
+            sign_in(&server, &scene.client, "bob", "old").await.ok();
+
+            // As many at once as there like to be.
+            let scene = guarded(&server, mode, throws).await;
+            let guess = || sign_in(&server, &scene.client, "bob", "wrong");
+            tokio::join!(guess(), guess(), guess(), guess(), guess(), guess(), guess(), guess(), guess(), guess());
+            assert_eq!(scene.told.take().len(), 5, "{mode} {throws}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_old_place_that_is_away_locks_nobody_out() {
+    both_engines(async |server| {
+        let scene = guarded(&server, "ENABLED", false).await;
+        server.function(&arn("UserMigration"), |_| Err(Failure::NotCalled("ServiceException".to_owned())));
+        for _ in 0..6 {
+            let refused = sign_in(&server, &scene.client, "bob", "old").await.error();
+            let away = "UnexpectedLambdaException: UserMigration invocation failed due to error ServiceException.";
+            assert_eq!(refused, away);
+        }
     })
     .await;
 }

@@ -141,7 +141,7 @@ async fn the_secret_hash_is_over_the_stored_name() {
         for name in ["alice", &sub] {
             attempt(Some(hash(name)), token).await.ok();
         }
-        let wrong = format!("NotAuthorizedException: Unable to verify secret hash for client {id}");
+        let wrong = format!("NotAuthorizedException: SecretHash does not match for the client: {id}");
         for name in ["a@example.com", "", "bob"] {
             assert_eq!(attempt(Some(hash(name)), token).await.error(), wrong);
         }

@@ -80,6 +80,10 @@ async fn what_makes_no_sense_is_refused() {
         (json!({"CustomEmailSender": versioned("V1_0", &arn("f"))}), without_key.to_owned()),
         (json!({"CustomSMSSender": versioned("V1_0", &arn("f"))}), without_key.to_owned()),
         (
+            json!({"CustomEmailSender": versioned("V1_0", &arn("f")), "KMSKeyID": format!("{KEY}-unknown")}),
+            format!("InvalidParameterException: KMSKeyID is not a key that can be used: {KEY}-unknown"),
+        ),
+        (
             json!({"PreTokenGeneration": arn("f"), "PreTokenGenerationConfig": versioned("V2_0", &arn("g"))}),
             "InvalidParameterException: Cannot use PreTokenGenerationLambda and PreTokenGeneration with different Lambda function ARN's".to_owned(),
         ),

@@ -1,7 +1,6 @@
 //! CustomMessage (triggers-security.md §7).
 
 use super::*;
-use crate::attributes::access_token;
 
 /// CustomMessage that answers this.
 fn says(server: &Server, told: &Told, response: Value) {
@@ -18,241 +17,52 @@ async fn newest(server: &Server, pool: &str, username: &str) -> Value {
 async fn the_function_is_told_of_every_message() {
     both_engines(async |server| {
         let (pool, client, told) = scene(&server, &["CustomMessage"], json!({})).await;
-        let metadata = json!({"a": "b"});
         let mut request = sign_up(&client, "alice", &[("email", "alice@example.com")]);
-        request["ClientMetadata"] = metadata.clone();
+        request["ClientMetadata"] = json!({"a": "b"});
         server.call("SignUp", request).await.ok();
-        let of_client = |members: Value| crate::pools::with(json!({"ClientId": client, "Username": "alice"}), &members);
-        server.call("ResendConfirmationCode", of_client(json!({"ClientMetadata": metadata}))).await.ok();
-        let code = server.last_code(&pool, "alice").await;
-        server.call("ConfirmSignUp", of_client(json!({"ConfirmationCode": code}))).await.ok();
-        server.call("ForgotPassword", of_client(json!({"ClientMetadata": metadata}))).await.ok();
-        let token = access_token(&server, &client, "alice").await;
-        let request = json!({
-            "AccessToken": token, "ClientMetadata": metadata,
-            "UserAttributes": list(&[("email", "new@example.com"), ("phone_number", "+12065550100")]),
-        });
-        server.call("UpdateUserAttributes", request).await.ok();
-        let request = json!({"AccessToken": token, "AttributeName": "phone_number"});
-        server.call("GetUserAttributeVerificationCode", request).await.ok();
-        let request = json!({
-            "UserPoolId": pool, "Username": "bob", "DesiredDeliveryMediums": ["EMAIL"], "ClientMetadata": metadata,
-            "UserAttributes": list(&[("email", "bob@example.com")]),
-        });
-        server.call("AdminCreateUser", request).await.ok();
+        every_message(&server, &pool, &client).await;
         let events = told.take();
-        insta::allow_duplicates! { insta::assert_json_snapshot!(events, @r#"
-        [
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
+        insta::allow_duplicates! { insta::assert_json_snapshot!(events[0], @r#"
+        {
+          "version": "1",
+          "region": "us-east-1",
+          "userPoolId": "us-east-1_O2c3Nifle",
+          "userName": "alice",
+          "callerContext": {
+            "awsSdkVersion": "aws-sdk-unknown-unknown",
+            "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
+          },
+          "triggerSource": "CustomMessage_SignUp",
+          "request": {
+            "userAttributes": {
+              "cognito:user_status": "UNCONFIRMED",
+              "email": "alice@example.com",
+              "email_verified": "false",
+              "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
             },
-            "triggerSource": "CustomMessage_SignUp",
-            "request": {
-              "userAttributes": {
-                "cognito:user_status": "UNCONFIRMED",
-                "email": "alice@example.com",
-                "email_verified": "false",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              },
-              "codeParameter": "{####}",
-              "linkParameter": "{##Click Here##}",
-              "usernameParameter": null,
-              "clientMetadata": {
-                "a": "b"
-              }
-            },
-            "response": {
-              "smsMessage": null,
-              "emailMessage": null,
-              "emailSubject": null
+            "codeParameter": "{####}",
+            "linkParameter": "{##Click Here##}",
+            "usernameParameter": null,
+            "clientMetadata": {
+              "a": "b"
             }
           },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "CustomMessage_ResendCode",
-            "request": {
-              "userAttributes": {
-                "cognito:user_status": "UNCONFIRMED",
-                "email": "alice@example.com",
-                "email_verified": "false",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              },
-              "codeParameter": "{####}",
-              "linkParameter": "{##Click Here##}",
-              "usernameParameter": null,
-              "clientMetadata": {
-                "a": "b"
-              }
-            },
-            "response": {
-              "smsMessage": null,
-              "emailMessage": null,
-              "emailSubject": null
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "CustomMessage_ForgotPassword",
-            "request": {
-              "userAttributes": {
-                "cognito:user_status": "CONFIRMED",
-                "email": "alice@example.com",
-                "email_verified": "true",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              },
-              "codeParameter": "{####}",
-              "linkParameter": "{##Click Here##}",
-              "usernameParameter": null,
-              "clientMetadata": {
-                "a": "b"
-              }
-            },
-            "response": {
-              "smsMessage": null,
-              "emailMessage": null,
-              "emailSubject": null
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "CustomMessage_UpdateUserAttribute",
-            "request": {
-              "userAttributes": {
-                "cognito:user_status": "CONFIRMED",
-                "email": "new@example.com",
-                "email_verified": "false",
-                "phone_number": "+12065550100",
-                "phone_number_verified": "false",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              },
-              "codeParameter": "{####}",
-              "linkParameter": "{##Click Here##}",
-              "usernameParameter": null,
-              "clientMetadata": {
-                "a": "b"
-              }
-            },
-            "response": {
-              "smsMessage": null,
-              "emailMessage": null,
-              "emailSubject": null
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "CustomMessage_UpdateUserAttribute",
-            "request": {
-              "userAttributes": {
-                "cognito:user_status": "CONFIRMED",
-                "email": "new@example.com",
-                "email_verified": "false",
-                "phone_number": "+12065550100",
-                "phone_number_verified": "false",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              },
-              "codeParameter": "{####}",
-              "linkParameter": "{##Click Here##}",
-              "usernameParameter": null,
-              "clientMetadata": {
-                "a": "b"
-              }
-            },
-            "response": {
-              "smsMessage": null,
-              "emailMessage": null,
-              "emailSubject": null
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "CustomMessage_VerifyUserAttribute",
-            "request": {
-              "userAttributes": {
-                "cognito:user_status": "CONFIRMED",
-                "email": "new@example.com",
-                "email_verified": "false",
-                "phone_number": "+12065550100",
-                "phone_number_verified": "false",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              },
-              "codeParameter": "{####}",
-              "linkParameter": "{##Click Here##}",
-              "usernameParameter": null
-            },
-            "response": {
-              "smsMessage": null,
-              "emailMessage": null,
-              "emailSubject": null
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "bob",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "CLIENT_ID_NOT_APPLICABLE"
-            },
-            "triggerSource": "CustomMessage_AdminCreateUser",
-            "request": {
-              "userAttributes": {
-                "cognito:user_status": "FORCE_CHANGE_PASSWORD",
-                "email": "bob@example.com",
-                "sub": "fa7dc034-e2e7-4c81-805a-5569a9b67148"
-              },
-              "codeParameter": "{####}",
-              "linkParameter": "{##Click Here##}",
-              "usernameParameter": "{username}"
-            },
-            "response": {
-              "smsMessage": null,
-              "emailMessage": null,
-              "emailSubject": null
-            }
+          "response": {
+            "smsMessage": null,
+            "emailMessage": null,
+            "emailSubject": null
           }
-        ]
+        }
+        "#); }
+        insta::allow_duplicates! { insta::assert_snapshot!(lines(&events), @r#"
+        CustomMessage_SignUp alice cgqnq25d7v3j8fm9ernm8hn77b {"userAttributes":{"cognito:user_status":"UNCONFIRMED","email":"alice@example.com","email_verified":"false","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"},"codeParameter":"{####}","linkParameter":"{##Click Here##}","usernameParameter":null,"clientMetadata":{"a":"b"}}
+        CustomMessage_ResendCode alice cgqnq25d7v3j8fm9ernm8hn77b {"userAttributes":{"cognito:user_status":"UNCONFIRMED","email":"alice@example.com","email_verified":"false","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"},"codeParameter":"{####}","linkParameter":"{##Click Here##}","usernameParameter":null,"clientMetadata":{"a":"b"}}
+        CustomMessage_ForgotPassword alice cgqnq25d7v3j8fm9ernm8hn77b {"userAttributes":{"cognito:user_status":"CONFIRMED","email":"alice@example.com","email_verified":"true","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"},"codeParameter":"{####}","linkParameter":"{##Click Here##}","usernameParameter":null,"clientMetadata":{"a":"b"}}
+        CustomMessage_UpdateUserAttribute alice cgqnq25d7v3j8fm9ernm8hn77b {"userAttributes":{"cognito:user_status":"CONFIRMED","email":"new@example.com","email_verified":"false","phone_number":"+12065550100","phone_number_verified":"false","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"},"codeParameter":"{####}","linkParameter":"{##Click Here##}","usernameParameter":null,"clientMetadata":{"a":"b"}}
+        CustomMessage_UpdateUserAttribute alice cgqnq25d7v3j8fm9ernm8hn77b {"userAttributes":{"cognito:user_status":"CONFIRMED","email":"new@example.com","email_verified":"false","phone_number":"+12065550100","phone_number_verified":"false","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"},"codeParameter":"{####}","linkParameter":"{##Click Here##}","usernameParameter":null,"clientMetadata":{"a":"b"}}
+        CustomMessage_VerifyUserAttribute alice cgqnq25d7v3j8fm9ernm8hn77b {"userAttributes":{"cognito:user_status":"CONFIRMED","email":"new@example.com","email_verified":"false","phone_number":"+12065550100","phone_number_verified":"false","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"},"codeParameter":"{####}","linkParameter":"{##Click Here##}","usernameParameter":null,"clientMetadata":{"a":"b"}}
+        CustomMessage_AdminCreateUser bob CLIENT_ID_NOT_APPLICABLE {"userAttributes":{"cognito:user_status":"FORCE_CHANGE_PASSWORD","email":"bob@example.com","phone_number":"+12065550101","sub":"fa7dc034-e2e7-4c81-805a-5569a9b67148"},"codeParameter":"{####}","linkParameter":"{##Click Here##}","usernameParameter":"{username}"}
+        CustomMessage_AdminCreateUser bob CLIENT_ID_NOT_APPLICABLE {"userAttributes":{"cognito:user_status":"FORCE_CHANGE_PASSWORD","email":"bob@example.com","phone_number":"+12065550101","sub":"fa7dc034-e2e7-4c81-805a-5569a9b67148"},"codeParameter":"{####}","linkParameter":"{##Click Here##}","usernameParameter":"{username}"}
         "#); }
         // None of them knows a code.
         let all = serde_json::to_string(&events).unwrap();

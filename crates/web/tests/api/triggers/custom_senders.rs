@@ -28,9 +28,8 @@ async fn functions_take_every_message_of_their_medium() {
         server.send_messages();
         let (pool, client, told) =
             scene(&server, &["CustomEmailSender", "CustomSMSSender", "CustomMessage"], json!({})).await;
-        let metadata = json!({"a": "b"});
         let mut request = sign_up(&client, "alice", &[("email", "alice@example.com")]);
-        request["ClientMetadata"] = metadata.clone();
+        request["ClientMetadata"] = json!({"a": "b"});
         let answer = server.call("SignUp", request).await.ok();
         assert_eq!(answer["CodeDeliveryDetails"]["Destination"], "a***@e***");
         // Whoever develops sees the code, and nothing that the function will say.
@@ -71,191 +70,16 @@ async fn functions_take_every_message_of_their_medium() {
         }
         "#); }
 
-        let of_client = |members: Value| crate::pools::with(json!({"ClientId": client, "Username": "alice"}), &members);
-        server.call("ResendConfirmationCode", of_client(json!({"ClientMetadata": metadata}))).await.ok();
-        let code = server.last_code(&pool, "alice").await;
-        server.call("ConfirmSignUp", of_client(json!({"ConfirmationCode": code}))).await.ok();
-        server.call("ForgotPassword", of_client(json!({"ClientMetadata": metadata}))).await.ok();
-        let token = access_token(&server, &client, "alice").await;
-        let request = json!({
-            "AccessToken": token, "ClientMetadata": metadata,
-            "UserAttributes": list(&[("phone_number", "+12065550100")]),
-        });
-        server.call("UpdateUserAttributes", request).await.ok();
-        let request = json!({"AccessToken": token, "AttributeName": "phone_number", "ClientMetadata": metadata});
-        server.call("GetUserAttributeVerificationCode", request).await.ok();
-        let request = json!({
-            "UserPoolId": pool, "Username": "bob", "DesiredDeliveryMediums": ["EMAIL", "SMS"], "ClientMetadata": metadata,
-            "UserAttributes": list(&[("email", "bob@example.com"), ("phone_number", "+12065550101")]),
-            "TemporaryPassword": "Aa1!<b>&Aa1!",
-        });
-        server.call("AdminCreateUser", request).await.ok();
-        let events: Vec<Value> = told_of(&told, 6).await.into_iter().map(read).collect();
-        insta::allow_duplicates! { insta::assert_json_snapshot!(events, @r#"
-        [
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "bob",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "CLIENT_ID_NOT_APPLICABLE"
-            },
-            "triggerSource": "CustomEmailSender_AdminCreateUser",
-            "request": {
-              "type": "customEmailSenderRequestV1",
-              "code": {
-                "key": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
-                "pool": "us-east-1_O2c3Nifle",
-                "code": "Aa1!&lt;b&gt;&amp;Aa1!"
-              },
-              "clientMetadata": null,
-              "userAttributes": {
-                "cognito:user_status": "FORCE_CHANGE_PASSWORD",
-                "email": "bob@example.com",
-                "phone_number": "+12065550101",
-                "sub": "92a3abad-1c1c-4cf4-a040-388c98fb1afa"
-              }
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "CustomEmailSender_ForgotPassword",
-            "request": {
-              "type": "customEmailSenderRequestV1",
-              "code": {
-                "key": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
-                "pool": "us-east-1_O2c3Nifle",
-                "code": "087463"
-              },
-              "clientMetadata": {
-                "a": "b"
-              },
-              "userAttributes": {
-                "cognito:user_status": "CONFIRMED",
-                "email": "alice@example.com",
-                "email_verified": "true",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              }
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "CustomEmailSender_ResendCode",
-            "request": {
-              "type": "customEmailSenderRequestV1",
-              "code": {
-                "key": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
-                "pool": "us-east-1_O2c3Nifle",
-                "code": "397897"
-              },
-              "clientMetadata": null,
-              "userAttributes": {
-                "cognito:user_status": "UNCONFIRMED",
-                "email": "alice@example.com",
-                "email_verified": "false",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              }
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "bob",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "CLIENT_ID_NOT_APPLICABLE"
-            },
-            "triggerSource": "CustomSMSSender_AdminCreateUser",
-            "request": {
-              "type": "customSMSSenderRequestV1",
-              "code": {
-                "key": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
-                "pool": "us-east-1_O2c3Nifle",
-                "code": "Aa1!&lt;b&gt;&amp;Aa1!"
-              },
-              "clientMetadata": null,
-              "userAttributes": {
-                "cognito:user_status": "FORCE_CHANGE_PASSWORD",
-                "email": "bob@example.com",
-                "phone_number": "+12065550101",
-                "sub": "92a3abad-1c1c-4cf4-a040-388c98fb1afa"
-              }
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "CustomSMSSender_UpdateUserAttribute",
-            "request": {
-              "type": "customSMSSenderRequestV1",
-              "code": {
-                "key": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
-                "pool": "us-east-1_O2c3Nifle",
-                "code": "295554"
-              },
-              "clientMetadata": null,
-              "userAttributes": {
-                "cognito:user_status": "CONFIRMED",
-                "email": "alice@example.com",
-                "email_verified": "true",
-                "phone_number": "+12065550100",
-                "phone_number_verified": "false",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              }
-            }
-          },
-          {
-            "version": "1",
-            "region": "us-east-1",
-            "userPoolId": "us-east-1_O2c3Nifle",
-            "userName": "alice",
-            "callerContext": {
-              "awsSdkVersion": "aws-sdk-unknown-unknown",
-              "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
-            },
-            "triggerSource": "CustomSMSSender_VerifyUserAttribute",
-            "request": {
-              "type": "customSMSSenderRequestV1",
-              "code": {
-                "key": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
-                "pool": "us-east-1_O2c3Nifle",
-                "code": "652023"
-              },
-              "clientMetadata": null,
-              "userAttributes": {
-                "cognito:user_status": "CONFIRMED",
-                "email": "alice@example.com",
-                "email_verified": "true",
-                "phone_number": "+12065550100",
-                "phone_number_verified": "false",
-                "sub": "fdfeeba9-f04c-4e5c-be60-76135dc4bdef"
-              }
-            }
-          }
-        ]
+        every_message(&server, &pool, &client).await;
+        let events: Vec<Value> = told_of(&told, 7).await.into_iter().map(read).collect();
+        insta::allow_duplicates! { insta::assert_snapshot!(lines(&events), @r#"
+        CustomEmailSender_AdminCreateUser bob CLIENT_ID_NOT_APPLICABLE {"type":"customEmailSenderRequestV1","code":{"key":"arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000","pool":"us-east-1_O2c3Nifle","code":"Aa1!&lt;b&gt;&amp;Aa1!"},"clientMetadata":null,"userAttributes":{"cognito:user_status":"FORCE_CHANGE_PASSWORD","email":"bob@example.com","phone_number":"+12065550101","sub":"fa7dc034-e2e7-4c81-805a-5569a9b67148"}}
+        CustomEmailSender_ForgotPassword alice cgqnq25d7v3j8fm9ernm8hn77b {"type":"customEmailSenderRequestV1","code":{"key":"arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000","pool":"us-east-1_O2c3Nifle","code":"087463"},"clientMetadata":{"a":"b"},"userAttributes":{"cognito:user_status":"CONFIRMED","email":"alice@example.com","email_verified":"true","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"}}
+        CustomEmailSender_ResendCode alice cgqnq25d7v3j8fm9ernm8hn77b {"type":"customEmailSenderRequestV1","code":{"key":"arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000","pool":"us-east-1_O2c3Nifle","code":"397897"},"clientMetadata":null,"userAttributes":{"cognito:user_status":"UNCONFIRMED","email":"alice@example.com","email_verified":"false","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"}}
+        CustomEmailSender_UpdateUserAttribute alice cgqnq25d7v3j8fm9ernm8hn77b {"type":"customEmailSenderRequestV1","code":{"key":"arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000","pool":"us-east-1_O2c3Nifle","code":"295554"},"clientMetadata":null,"userAttributes":{"cognito:user_status":"CONFIRMED","email":"new@example.com","email_verified":"false","phone_number":"+12065550100","phone_number_verified":"false","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"}}
+        CustomSMSSender_AdminCreateUser bob CLIENT_ID_NOT_APPLICABLE {"type":"customSMSSenderRequestV1","code":{"key":"arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000","pool":"us-east-1_O2c3Nifle","code":"Aa1!&lt;b&gt;&amp;Aa1!"},"clientMetadata":null,"userAttributes":{"cognito:user_status":"FORCE_CHANGE_PASSWORD","email":"bob@example.com","phone_number":"+12065550101","sub":"fa7dc034-e2e7-4c81-805a-5569a9b67148"}}
+        CustomSMSSender_UpdateUserAttribute alice cgqnq25d7v3j8fm9ernm8hn77b {"type":"customSMSSenderRequestV1","code":{"key":"arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000","pool":"us-east-1_O2c3Nifle","code":"298731"},"clientMetadata":null,"userAttributes":{"cognito:user_status":"CONFIRMED","email":"new@example.com","email_verified":"false","phone_number":"+12065550100","phone_number_verified":"false","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"}}
+        CustomSMSSender_VerifyUserAttribute alice cgqnq25d7v3j8fm9ernm8hn77b {"type":"customSMSSenderRequestV1","code":{"key":"arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000","pool":"us-east-1_O2c3Nifle","code":"487729"},"clientMetadata":null,"userAttributes":{"cognito:user_status":"CONFIRMED","email":"new@example.com","email_verified":"false","phone_number":"+12065550100","phone_number_verified":"false","sub":"fdfeeba9-f04c-4e5c-be60-76135dc4bdef"}}
         "#); }
         server.stop_jobs().await;
     })

@@ -1,59 +1,30 @@
 //! Functions that fail, are not there, answer nonsense, or never come to an end (triggers-security.md §3).
 
-use std::future::pending;
+use std::{future::pending, sync::Mutex};
+
+use testkit::triggers::{UNRECOGNIZABLE, faults};
 
 use super::*;
-
-/// A function that does something wrong.
-type Fault = Box<dyn Fn(Value) -> Result<String, Failure> + Send + Sync>;
-
-/// What a function does that goes wrong, and what the caller is told of DefineAuthChallenge then.
-fn faults() -> Vec<(Fault, &'static str)> {
-    let text = |text: &'static str| -> Fault { Box::new(move |_| Ok(text.to_owned())) };
-    let fails = |failure: Failure| -> Fault { Box::new(move |_| Err(failure.clone())) };
-    let without = |name: &'static str| -> Fault {
-        Box::new(move |mut event| {
-            event.as_object_mut().unwrap().remove(name);
-            Ok(event.to_string())
-        })
-    };
-    let unreadable = "InvalidLambdaResponseException: Invalid lambda function output : Invalid JSON";
-    let unrecognizable = "InvalidLambdaResponseException: Unrecognizable lambda output";
-    vec![
-        (fails(Failure::Threw("no more!".to_owned())), "UserLambdaValidationException: {} failed with error no more!."),
-        (
-            fails(Failure::NotCalled("AccessDeniedException".to_owned())),
-            "UnexpectedLambdaException: {} invocation failed due to error AccessDeniedException.",
-        ),
-        (text(""), unreadable),
-        (text("null"), unreadable),
-        (text("<html>"), unreadable),
-        (text("{}"), unrecognizable),
-        (text("[]"), unrecognizable),
-        (without("response"), unrecognizable),
-        (without("userName"), unrecognizable),
-    ]
-}
 
 #[tokio::test]
 async fn a_function_that_fails_ends_the_sign_in() {
     let server = Server::memory().await;
     let (_, client, told) = custom_scene(&server, json!({})).await;
-    for (number, (fault, error)) in faults().into_iter().enumerate() {
-        server.function(DEFINE, fault);
+    for (number, (fault, error)) in faults(&[]).into_iter().enumerate() {
+        server.function(&arn(DEFINE), fault);
         let refused = begin(&server, &client, "alice").await.error();
         assert_eq!(refused, error.replace("{}", "DefineAuthChallenge"), "{number}");
     }
-    for (number, (fault, error)) in faults().into_iter().enumerate() {
+    for (number, (fault, error)) in faults(&[]).into_iter().enumerate() {
         functions(&server);
-        server.function(CREATE, fault);
+        server.function(&arn(CREATE), fault);
         let refused = begin(&server, &client, "alice").await.error();
         assert_eq!(refused, error.replace("{}", "CreateAuthChallenge"), "{number}");
     }
-    for (number, (fault, error)) in faults().into_iter().enumerate() {
+    for (number, (fault, error)) in faults(&[]).into_iter().enumerate() {
         functions(&server);
         let waiting = asked(&server, &client).await;
-        server.function(VERIFY, fault);
+        server.function(&arn(VERIFY), fault);
         let refused = reply(&server, &client, &waiting, "alice", "2").await.error();
         assert_eq!(refused, error.replace("{}", "VerifyAuthChallengeResponse"), "{number}");
         // The session is dead, even when the function has recovered.
@@ -67,7 +38,6 @@ async fn a_function_that_fails_ends_the_sign_in() {
 async fn only_the_answers_that_the_events_name_are_understood() {
     let server = Server::memory().await;
     let (_, client, told) = custom_scene(&server, json!({})).await;
-    let unrecognizable = "InvalidLambdaResponseException: Unrecognizable lambda output";
     for response in [
         json!({}),
         json!({"challengeName": null, "issueTokens": null, "failAuthentication": null}),
@@ -82,20 +52,20 @@ async fn only_the_answers_that_the_events_name_are_understood() {
         json!([true]),
     ] {
         let answer = response.clone();
-        function(&server, DEFINE, &told, move |_| answer.clone());
-        assert_eq!(begin(&server, &client, "alice").await.error(), unrecognizable, "{response}");
+        responds(&server, &told, DEFINE, move |_| answer.clone());
+        assert_eq!(begin(&server, &client, "alice").await.error(), UNRECOGNIZABLE, "{response}");
     }
     for name in ["", "SRP_A", "custom_challenge", "SMS_MFA", "DEVICE_SRP_AUTH"] {
-        function(&server, DEFINE, &told, move |_| json!({"challengeName": name}));
+        responds(&server, &told, DEFINE, move |_| json!({"challengeName": name}));
         let error = format!(
             "InvalidLambdaResponseException: DefineAuthChallenge answered challengeName {name}, but it must be CUSTOM_CHALLENGE or PASSWORD_VERIFIER."
         );
         assert_eq!(begin(&server, &client, "alice").await.error(), error);
     }
     // Who says both yes and no says no.
-    function(&server, DEFINE, &told, |_| json!({"issueTokens": true, "failAuthentication": true}));
+    responds(&server, &told, DEFINE, |_| json!({"issueTokens": true, "failAuthentication": true}));
     assert_eq!(begin(&server, &client, "alice").await.error(), INCORRECT);
-    function(&server, DEFINE, &told, three_tries);
+    responds(&server, &told, DEFINE, three_tries);
     for response in [
         json!({"publicChallengeParameters": "text"}),
         json!({"publicChallengeParameters": {"number": 1}}),
@@ -103,12 +73,12 @@ async fn only_the_answers_that_the_events_name_are_understood() {
         json!({"challengeMetadata": {}}),
     ] {
         let answer = response.clone();
-        function(&server, CREATE, &told, move |_| answer.clone());
-        assert_eq!(begin(&server, &client, "alice").await.error(), unrecognizable, "{response}");
+        responds(&server, &told, CREATE, move |_| answer.clone());
+        assert_eq!(begin(&server, &client, "alice").await.error(), UNRECOGNIZABLE, "{response}");
     }
     // A challenge without parameters is one all the same, and USERNAME is not the functions' to choose.
     for response in [json!({}), json!({"publicChallengeParameters": {"USERNAME": "mallory"}})] {
-        function(&server, CREATE, &told, move |_| response.clone());
+        responds(&server, &told, CREATE, move |_| response.clone());
         let challenge = begin(&server, &client, "alice").await.ok();
         assert_eq!(challenge["ChallengeParameters"], json!({"USERNAME": "alice"}));
     }
@@ -116,16 +86,16 @@ async fn only_the_answers_that_the_events_name_are_understood() {
     functions(&server);
     for response in [json!({}), json!({"answerCorrect": null}), json!({"answerCorrect": false})] {
         let answer = response.clone();
-        function(&server, VERIFY, &told, move |_| answer.clone());
+        responds(&server, &told, VERIFY, move |_| answer.clone());
         let waiting = asked(&server, &client).await;
         let next = reply(&server, &client, &waiting, "alice", "2").await.ok();
         session(&next, "CUSTOM_CHALLENGE");
     }
     for response in [json!({"answerCorrect": "true"}), json!({"answerCorrect": 1})] {
         let answer = response.clone();
-        function(&server, VERIFY, &told, move |_| answer.clone());
+        responds(&server, &told, VERIFY, move |_| answer.clone());
         let waiting = asked(&server, &client).await;
-        assert_eq!(reply(&server, &client, &waiting, "alice", "2").await.error(), unrecognizable, "{response}");
+        assert_eq!(reply(&server, &client, &waiting, "alice", "2").await.error(), UNRECOGNIZABLE, "{response}");
     }
 }
 
@@ -135,21 +105,17 @@ async fn a_pool_without_the_function_cannot_go_on() {
     functions(&server);
     let missing =
         "InvalidUserPoolConfigurationException: Custom auth lambda trigger is not configured for the user pool.";
-    let mut config = BTreeMap::new();
-    for (name, function) in [("", ""), ("DefineAuthChallenge", DEFINE), ("CreateAuthChallenge", CREATE)] {
-        if !name.is_empty() {
-            config.insert(name, function);
-        }
-        let pool = server.pool(json!({"LambdaConfig": config})).await;
+    for triggers in [&ALL[..0], &ALL[..1], &ALL[..2]] {
+        let pool = server.pool(json!({"LambdaConfig": lambda_config(triggers)})).await;
         let client = server.client_id(&pool, json!({"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]})).await;
         server.confirmed_user(&pool, "alice", PASSWORD, json!({})).await;
         let begun = begin(&server, &client, "alice").await;
-        if name == "CreateAuthChallenge" {
+        if triggers.contains(&CREATE) {
             let waiting = session(&begun.ok(), "CUSTOM_CHALLENGE");
             assert_eq!(reply(&server, &client, &waiting, "alice", "2").await.error(), missing);
             assert_eq!(reply(&server, &client, &waiting, "alice", "2").await.error(), INVALID_SESSION);
         } else {
-            assert_eq!(begun.error(), missing, "{name}");
+            assert_eq!(begun.error(), missing, "{triggers:?}");
         }
     }
 }
@@ -163,7 +129,7 @@ async fn a_function_that_never_ends_is_not_waited_for() {
     let calls = Arc::new(Mutex::new(0));
     let counted = calls.clone();
     server.slow_function(
-        VERIFY,
+        &arn(VERIFY),
         Arc::new(move |_| {
             *counted.lock().unwrap() += 1;
             Box::pin(pending())
@@ -185,10 +151,10 @@ async fn what_a_session_cannot_carry_is_refused() {
     let (_, client, told) = custom_scene(&server, json!({})).await;
     let mut longest = 0;
     for length in (0..4_000).step_by(100) {
-        function(
+        responds(
             &server,
-            CREATE,
             &told,
+            CREATE,
             move |_| json!({"privateChallengeParameters": {"answer": "2", "more": "x".repeat(length)}}),
         );
         let begun = begin(&server, &client, "alice").await;
@@ -212,7 +178,7 @@ async fn what_a_session_cannot_carry_is_refused() {
 async fn functions_that_never_give_up_do_not_let_anybody_guess_for_ever() {
     let server = Server::memory().await;
     let (_, client, told) = custom_scene(&server, json!({})).await;
-    function(&server, DEFINE, &told, |_| json!({"challengeName": "CUSTOM_CHALLENGE"}));
+    responds(&server, &told, DEFINE, |_| json!({"challengeName": "CUSTOM_CHALLENGE"}));
     let mut waiting = asked(&server, &client).await;
     let mut guesses = 0;
     let last = loop {

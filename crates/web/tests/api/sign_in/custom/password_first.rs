@@ -100,12 +100,12 @@ async fn the_proof_and_its_session_belong_together() {
     let missing = "InvalidParameterException: Missing required parameter Session";
     assert_eq!(refused(swap(&challenge, &json!({}))).await, missing, "the functions must not be passed by");
     assert_eq!(refused(swap(&plain, &challenge)).await, INVALID_SESSION);
-    assert_eq!(told.sources(), [""; 0]);
+    assert_eq!(sources(&told), [""; 0]);
     // A wrong password neither calls anybody nor uses up the session.
     assert_eq!(prove(&server, &client, &pool, &challenge, "Wr0ngPass!").await.error(), INCORRECT);
-    assert_eq!(told.sources(), [""; 0]);
+    assert_eq!(sources(&told), [""; 0]);
     prove(&server, &client, &pool, &challenge, PASSWORD).await.ok();
-    assert_eq!(told.sources(), ["DefineAuthChallenge", "CreateAuthChallenge"]);
+    assert_eq!(sources(&told), ["DefineAuthChallenge", "CreateAuthChallenge"]);
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_temporary_password_is_replaced_before_the_functions_go_on() {
     told.take();
     let next = prove(&server, &client, &pool, &challenge, PASSWORD).await.ok();
     let waiting = session(&next, "NEW_PASSWORD_REQUIRED");
-    assert_eq!(told.sources(), [""; 0]);
+    assert_eq!(sources(&told), [""; 0]);
     let responses = json!({"USERNAME": "carol", "NEW_PASSWORD": "N3wPassw0rd!"});
     let next = respond(&server, &client, "NEW_PASSWORD_REQUIRED", Some(&waiting), responses).await.ok();
     let names = last_defined(&told);
@@ -150,7 +150,7 @@ async fn a_password_that_is_replaced_ends_what_was_begun_with_it() {
     server.call("AdminSetUserPassword", request).await.ok();
     told.take();
     assert_eq!(reply(&server, &client, &waiting, "alice", "2").await.error(), INVALID_SESSION);
-    assert_eq!(told.sources(), [""; 0]);
+    assert_eq!(sources(&told), [""; 0]);
 }
 
 /// The functions may ask something of their own before the password.
@@ -158,8 +158,8 @@ async fn a_password_that_is_replaced_ends_what_was_begun_with_it() {
 async fn the_password_can_come_second() {
     let server = Server::memory().await;
     let (pool, client, told) = custom_scene(&server, json!({})).await;
-    function(&server, DEFINE, &told, |request| {
-        let session = request["session"].as_array().unwrap();
+    responds(&server, &told, DEFINE, |event| {
+        let session = event["request"]["session"].as_array().unwrap();
         match session.last().map(|entry| entry["challengeName"].as_str().unwrap()) {
             Some("SRP_A") => json!({"challengeName": "CUSTOM_CHALLENGE"}),
             Some("CUSTOM_CHALLENGE") => json!({"challengeName": "PASSWORD_VERIFIER"}),
@@ -179,7 +179,7 @@ async fn the_password_can_come_second() {
 async fn a_password_is_asked_for_once_and_only_of_who_began_with_it() {
     let server = Server::memory().await;
     let (pool, client, told) = custom_scene(&server, json!({})).await;
-    function(&server, DEFINE, &told, |_| json!({"challengeName": "PASSWORD_VERIFIER"}));
+    responds(&server, &told, DEFINE, |_| json!({"challengeName": "PASSWORD_VERIFIER"}));
     let error = "InvalidLambdaResponseException: DefineAuthChallenge answered challengeName PASSWORD_VERIFIER, but the client has sent no SRP_A, or has proven the password already.";
     assert_eq!(begin(&server, &client, "alice").await.error(), error);
     let challenge = verifier(&server, &client, "alice").await;
@@ -193,7 +193,7 @@ async fn a_stranger_is_asked_for_a_password_that_is_never_right() {
         let challenge = verifier(&server, &client, "zelda").await;
         assert_eq!(told.take()[0]["request"]["userNotFound"], true);
         assert_eq!(prove(&server, &client, &pool, &challenge, PASSWORD).await.error(), INCORRECT);
-        assert_eq!(told.sources(), [""; 0]);
+        assert_eq!(sources(&told), [""; 0]);
     })
     .await;
 }
@@ -205,7 +205,7 @@ async fn where_srp_is_switched_off_nobody_begins_with_it() {
     let (_, client, told) = custom_scene(&server, json!({})).await;
     let refused = initiate(&server, &client, "CUSTOM_AUTH", parameters("alice", "CHALLENGE_NAME")).await;
     assert_eq!(refused.error(), "InvalidParameterException: USER_SRP_AUTH is not enabled for the client.");
-    assert_eq!(told.sources(), [""; 0]);
+    assert_eq!(sources(&told), [""; 0]);
 }
 
 /// A second factor belongs to the password: it is asked for right after it, and nobody is asked who proves no password.
@@ -221,7 +221,7 @@ async fn a_second_factor_follows_the_password_and_nothing_else() {
         told.take();
         let next = prove(&server, &client, &pool, &challenge, PASSWORD).await.ok();
         let waiting = session(&next, "SMS_MFA");
-        assert_eq!(told.sources(), [""; 0], "the functions wait for the second factor");
+        assert_eq!(sources(&told), [""; 0], "the functions wait for the second factor");
         let code = server.last_code(&pool, "dora").await;
         let responses = json!({"USERNAME": "dora", "SMS_MFA_CODE": code});
         let next = respond(&server, &client, "SMS_MFA", Some(&waiting), responses).await.ok();
@@ -250,7 +250,7 @@ async fn a_password_that_is_replaced_while_the_functions_think_is_worth_nothing(
     let request = json!({"UserPoolId": pool, "Username": "alice", "Password": "An0therPass!", "Permanent": true});
     let weak = Arc::downgrade(&server);
     server.slow_function(
-        VERIFY,
+        &arn(VERIFY),
         Arc::new(move |mut event| {
             let (server, request) = (weak.upgrade().unwrap(), request.clone());
             Box::pin(async move {

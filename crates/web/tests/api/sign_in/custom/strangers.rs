@@ -15,7 +15,7 @@ async fn functions_run_for_strangers_and_nobody_else_can_tell() {
     both_engines(async |server| {
         let (_, client, told) = custom_scene(&server, hides()).await;
         let known = begin(&server, &client, "alice").await.ok();
-        let known_events = told.sources();
+        let known_events = sources(&told);
         let unknown = begin(&server, &client, "zelda").await.ok();
         assert_eq!(unknown["ChallengeParameters"]["USERNAME"], "zelda");
         let events = told.take();
@@ -64,7 +64,7 @@ async fn functions_run_for_strangers_and_nobody_else_can_tell() {
         assert_eq!(reply(&server, &client, &unknown, "zelda", "2").await.error(), INCORRECT);
         assert_eq!(reply(&server, &client, &unknown, "zelda", "2").await.error(), INVALID_SESSION);
         let told = Told::default();
-        function(&server, DEFINE, &told, |_| json!({"issueTokens": true}));
+        responds(&server, &told, DEFINE, |_| json!({"issueTokens": true}));
         assert_eq!(begin(&server, &client, "zelda").await.error(), INCORRECT);
         assert!(begin(&server, &client, "alice").await.ok()["AuthenticationResult"].is_object());
     })
@@ -76,7 +76,7 @@ async fn strangers_are_no_users_to_clients_that_hide_nothing() {
     both_engines(async |server| {
         let (_, client, told) = custom_scene(&server, json!({})).await;
         assert_eq!(begin(&server, &client, "zelda").await.error(), UNKNOWN);
-        assert_eq!(told.sources(), [""; 0]);
+        assert_eq!(sources(&told), [""; 0]);
         begin(&server, &client, "alice").await.ok();
         assert!(told.take()[0]["request"].get("userNotFound").is_none());
     })
@@ -90,7 +90,7 @@ async fn who_is_shut_out_looks_like_anybody_until_the_functions_are_content() {
     administer(&server, "AdminDisableUser", &pool, "alice").await;
     let waiting = asked(&server, &client).await;
     let waiting = session(&reply(&server, &client, &waiting, "alice", "3").await.ok(), "CUSTOM_CHALLENGE");
-    assert_eq!(told.sources().len(), 5);
+    assert_eq!(sources(&told).len(), 5);
     let refused = reply(&server, &client, &waiting, "alice", "2").await;
     assert_eq!(refused.error(), "NotAuthorizedException: User is disabled.");
 }
@@ -99,7 +99,7 @@ async fn who_is_shut_out_looks_like_anybody_until_the_functions_are_content() {
 async fn a_stranger_in_a_pool_of_addresses_is_called_by_an_id() {
     let server = Server::memory().await;
     let told = functions(&server);
-    let pool = server.pool(json!({"LambdaConfig": lambda_config(), "UsernameAttributes": ["email"]})).await;
+    let pool = server.pool(json!({"LambdaConfig": lambda_config(ALL), "UsernameAttributes": ["email"]})).await;
     let members = json!({"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"], "PreventUserExistenceErrors": "ENABLED"});
     let client = server.client_id(&pool, members).await;
     let sub = server.confirmed_user(&pool, "alice@example.com", PASSWORD, json!({})).await;

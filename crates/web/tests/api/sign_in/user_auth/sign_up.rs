@@ -53,7 +53,11 @@ async fn a_sign_up_leads_to_a_sign_in() {
         "#); }
         // Neither session passes for the other, nor for another client.
         let bob = json!({"USERNAME": "bob"});
-        assert_eq!(go_on(&server, &client, session(&signed_up), bob.clone()).await.error(), INVALID_SESSION);
+        assert_eq!(
+            confirm(&server, &pool, &client, "bob", Some(session(&confirmed))).await.error(),
+            INVALID_SESSION,
+            "for a confirmation"
+        );
         let other = client_of(&server, &pool, json!({})).await;
         assert_eq!(go_on(&server, &other, session(&confirmed), bob).await.error(), INVALID_SESSION);
         let answer = go_on(&server, &client, session(&confirmed), json!({})).await.ok();
@@ -140,6 +144,12 @@ async fn sessions_are_for_those_who_can_go_on_with_them() {
     // What the client of the confirmation can do counts.
     sign_up(&server, &client, "carol").await.ok();
     assert_eq!(confirm(&server, &pool, &plain_client, "carol", None).await.ok(), json!({}));
+    // So does what the pool takes by the time that they go on.
+    sign_up(&server, &client, "dave").await.ok();
+    let confirmed = confirm(&server, &pool, &client, "dave", None).await.ok();
+    let policies = json!({"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD"]}});
+    server.call("UpdateUserPool", json!({"UserPoolId": pool, "Policies": policies})).await.ok();
+    assert_eq!(go_on(&server, &client, session(&confirmed), json!({})).await.error(), INVALID_SESSION);
 }
 
 #[tokio::test]
@@ -155,7 +165,8 @@ async fn the_session_of_the_sign_up_need_not_be_given() {
         "#); }
         let bob = json!({"USERNAME": "bob"});
         // That of the sign-up is no better for it.
-        assert_eq!(go_on(&server, &client, session(&signed_up), bob.clone()).await.error(), INVALID_SESSION);
+        let asked = go_on(&server, &client, session(&signed_up), bob.clone()).await.ok();
+        assert_eq!(asked["ChallengeName"], "SELECT_CHALLENGE");
         assert!(is_signed_in(&go_on(&server, &client, session(&confirmed), bob.clone()).await.ok()));
         assert_eq!(go_on(&server, &client, session(&confirmed), bob).await.error(), USED_SESSION);
         // A wrong code gets nothing, nor does the right one of somebody who is confirmed.
@@ -183,6 +194,63 @@ async fn the_session_of_the_sign_up_need_not_be_given() {
         let request = json!({"ClientId": client, "Username": "dave", "ConfirmationCode": code});
         let confirmed = server.call("ConfirmSignUp", request).await.ok();
         assert_eq!(go_on(&server, &client, session(&confirmed), json!({})).await.error(), INVALID_SESSION);
+    })
+    .await;
+}
+
+/// Where a link confirms users, their clients have no other session than that of the sign-up. They ask with it until
+/// somebody has followed the link.
+#[tokio::test]
+async fn the_session_of_the_sign_up_waits_for_the_link_and_proves_nothing() {
+    both_engines(async |server| {
+        let (pool, client) = open_pool(&server, json!({})).await;
+        let template = json!({"DefaultEmailOption": "CONFIRM_WITH_LINK"});
+        let update = json!({"UserPoolId": pool, "AutoVerifiedAttributes": ["email"], "VerificationMessageTemplate": template,
+            "Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}});
+        server.call("UpdateUserPool", update).await.ok();
+        let request = json!({"ClientId": client, "Username": "bob", "Password": PASSWORD,
+            "UserAttributes": [{"Name": "email", "Value": "bob@example.com"}]});
+        let signed_up = server.call("SignUp", request).await.ok();
+        sign_up(&server, &client, "carol").await.ok();
+        let with = |more: Value| {
+            let mut parameters = json!({"USERNAME": "bob"});
+            parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            parameters
+        };
+        let by_password = with(json!({"PREFERRED_CHALLENGE": "PASSWORD", "PASSWORD": PASSWORD}));
+        let wrong_password = with(json!({"PREFERRED_CHALLENGE": "PASSWORD", "PASSWORD": "Wrong1!!"}));
+        let by_code = with(prefer("EMAIL_OTP"));
+        let poll = async |parameters: &Value| go_on(&server, &client, session(&signed_up), parameters.clone()).await;
+        let before = server.messages(&pool, "bob").await.len();
+        for parameters in [&by_password, &wrong_password, &by_code, &with(json!({}))] {
+            assert_eq!(poll(parameters).await.error(), "UserNotConfirmedException: User is not confirmed.");
+        }
+        assert_eq!(server.messages(&pool, "bob").await.len(), before, "no code is sent meanwhile");
+        // It is for bob and his client, and asks for what every sign-in brings.
+        assert_eq!(poll(&json!({"USERNAME": "carol"})).await.error(), INVALID_SESSION);
+        assert_eq!(poll(&json!({"USERNAME": "nobody"})).await.error(), INVALID_SESSION);
+        assert_eq!(poll(&json!({})).await.error(), "InvalidParameterException: Missing required parameter USERNAME");
+        let other = client_of(&server, &pool, json!({})).await;
+        let elsewhere = go_on(&server, &other, session(&signed_up), by_password.clone()).await;
+        assert_eq!(elsewhere.error(), INVALID_SESSION);
+
+        let code = server.last_code(&pool, "bob").await;
+        let page = format!("/confirmUser/?client_id={client}&user_name=bob&confirmation_code={code}");
+        assert_eq!(server.get(&page).await.status, 200);
+        // Who followed the link need not be who signed up: the session is worth no factor.
+        assert_eq!(poll(&wrong_password).await.error(), INCORRECT);
+        let asked = poll(&by_code).await.ok();
+        assert_eq!(asked["ChallengeName"], "EMAIL_OTP");
+        let code = server.last_code(&pool, "bob").await;
+        let right = json!({"USERNAME": "bob", "EMAIL_OTP_CODE": code});
+        assert!(is_signed_in(&reply(&server, &client, &asked, right).await.ok()));
+        assert!(is_signed_in(&poll(&by_password).await.ok()));
+        administer(&server, "AdminDisableUser", &pool, "bob").await;
+        assert_eq!(poll(&by_password).await.error(), "NotAuthorizedException: User is disabled.");
+        server.advance(24 * 3_600);
+        assert_eq!(poll(&by_password).await.error(), EXPIRED_SESSION);
+        administer(&server, "AdminDeleteUser", &pool, "bob").await;
+        assert_eq!(poll(&by_password).await.error(), EXPIRED_SESSION);
     })
     .await;
 }
