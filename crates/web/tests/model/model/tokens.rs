@@ -13,7 +13,8 @@ const REVOKED: &str = "NotAuthorizedException: Access Token has been revoked";
 const REVOKED_REFRESH: &str = "NotAuthorizedException: Refresh Token has been revoked";
 const REUSED: &str = "RefreshTokenReuseException: Refresh Token has been replaced and cannot be used again";
 /// A client cannot have both rotation and this flow.
-const NO_FLOW: &str = "InvalidParameterException: Auth flow not enabled for this client";
+const NO_FLOW: &str = "InvalidParameterException: REFRESH_TOKEN_AUTH is not enabled for the client, because its refresh \
+                       tokens are rotated. Use GetTokensFromRefreshToken.";
 
 /// What a replaced refresh token still gets.
 enum Standing {
