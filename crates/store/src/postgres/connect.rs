@@ -1,4 +1,5 @@
 //! Connections: made to all hosts at once, kept in a pool, given up when they have become old or another leader was seen.
+//! Of two hosts that say they lead, the one whose timeline is newer is taken.
 
 use std::{
     sync::Arc,
@@ -8,7 +9,10 @@ use std::{
 use deadpool_postgres::{
     Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
 };
-use futures_util::future::{BoxFuture, select_ok};
+use futures_util::{
+    future::BoxFuture,
+    stream::{FuturesUnordered, StreamExt},
+};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -29,28 +33,54 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// transaction may stand still is said with BEGIN, because that of a backup may, when nobody takes what it writes.)
 const SESSION: &str = "SET lock_timeout = '5s'";
 
+/// A connection, and what moves its bytes.
+type Connected = (Client, JoinHandle<()>);
+
 /// Connects to whichever host of an address is ready first.
 struct Connector {
     hosts: Vec<Config>,
     tls: Option<MakeRustlsConnect>,
+    newest: Arc<Newest>,
 }
 
 impl Connect for Connector {
-    fn connect(&self, _config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        // All at once, because a host that hangs (stopped, or cut off) would otherwise keep the next one from being
-        // asked. The one that takes no writes turns us away by itself.
-        let tries = self.hosts.iter().map(|host| {
-            let future: BoxFuture<'_, _> = Box::pin(connect(host, self.tls.clone()));
-            future
-        });
-        Box::pin(async move { select_ok(tries).await.map(|(connected, _others)| connected) })
+    fn connect(&self, _config: &Config) -> BoxFuture<'_, Result<Connected, tokio_postgres::Error>> {
+        Box::pin(self.first())
     }
 }
 
-async fn connect(
-    host: &Config,
-    tls: Option<MakeRustlsConnect>,
-) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+impl Connector {
+    /// All hosts are asked at once, because one that hangs (stopped, or cut off) would otherwise keep the next one from
+    /// being asked. The one that takes no writes turns us away by itself. A former leader that still says it leads may
+    /// well be the quicker one: it is taken only when nobody else is left, for [`believe`] to say what is wrong.
+    async fn first(&self) -> Result<Connected, tokio_postgres::Error> {
+        let mut tries: FuturesUnordered<_> = self.hosts.iter().map(|host| self.try_host(host)).collect();
+        let mut last = None;
+        while let Some(tried) = tries.next().await {
+            match tried {
+                Ok((connected, true)) => return Ok(connected),
+                Ok((connected, false)) => last = Some(Ok(connected)),
+                Err(error) if last.is_none() => last = Some(Err(error)),
+                Err(_) => {}
+            }
+        }
+        match last {
+            Some(outcome) => outcome,
+            // There is no host, and this says so.
+            None => connect(&Config::new(), None).await,
+        }
+    }
+
+    /// Connects to one host, and says whether no newer leader was seen than it is.
+    async fn try_host(&self, host: &Config) -> Result<(Connected, bool), tokio_postgres::Error> {
+        let connected = connect(host, self.tls.clone()).await?;
+        let is_alone = self.hosts.len() == 1;
+        let is_newest = is_alone || !timeline::of(&connected.0).await.is_some_and(|own| self.newest.is_past(own));
+        Ok((connected, is_newest))
+    }
+}
+
+async fn connect(host: &Config, tls: Option<MakeRustlsConnect>) -> Result<Connected, tokio_postgres::Error> {
     let (client, driver) = match tls {
         None => {
             let (client, connection) = host.connect(NoTls).await?;
@@ -79,10 +109,11 @@ async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error
 
 /// A pool of connections; the first one is made when it is wanted.
 pub(super) fn pool(address: &Address, max_connections: usize) -> Result<Pool, Error> {
-    let connector = Connector { hosts: address.hosts(), tls: address.tls()?.map(MakeRustlsConnect::new) };
-    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let newest = Arc::new(Newest::default());
     let newest_of_all = newest.clone();
+    let tls = address.tls()?.map(MakeRustlsConnect::new);
+    let connector = Connector { hosts: address.hosts(), tls, newest: newest.clone() };
+    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     Pool::builder(Manager::from_connect(Config::new(), connector, manager))
         .max_size(max_connections.max(1))
         .timeouts(Timeouts { wait: Some(LONGEST), create: Some(LONGEST), recycle: Some(LONGEST) })

@@ -40,6 +40,11 @@ impl Newest {
         }
     }
 
+    /// Whether a newer timeline than this one was seen.
+    pub(super) fn is_past(&self, timeline: u32) -> bool {
+        self.seen().is_some_and(|seen| seen.timeline > timeline)
+    }
+
     /// Whether a connection that was made then may lead to a leader from before the newest one.
     pub(super) fn is_newer_than(&self, made: Instant) -> bool {
         self.seen().is_some_and(|seen| made < seen.at)
@@ -79,6 +84,7 @@ mod tests {
         assert!(newest.is_newer_than(moment(2)));
         assert!(!newest.is_newer_than(moment(3)));
         assert_eq!(newest.see(3, moment(4)), Err(4));
+        assert_eq!([3, 4, 5].map(|timeline| newest.is_past(timeline)), [true, false, false]);
         assert!(!newest.is_newer_than(moment(3)), "what an old leader says changes nothing");
     }
 }
