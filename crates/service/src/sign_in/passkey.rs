@@ -91,13 +91,6 @@ async fn accept(
     check_status(&user)?;
     check_choice(ctx, request, waiting, ceremony, &user).await?;
 
-    if let Some(version) = waiting.password_version {
-        // A password that was proven before must still be the user's.
-        let password = ctx.app.store.password(&pool.id, sub).await?;
-        if password.map(|password| password.version) != Some(version) {
-            return Err(session::invalid());
-        }
-    }
     let mut changes = Changes::new();
     let factor = passkey.factor();
     if verifier == passkey.verifier {
