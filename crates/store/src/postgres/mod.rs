@@ -72,6 +72,8 @@ struct Patience {
     tries: u32,
     /// When the try began that is under way.
     since: Instant,
+    /// Why the try before it failed.
+    failed: Option<(Cause, String)>,
 }
 
 impl Patience {
@@ -80,7 +82,7 @@ impl Patience {
     }
 
     fn until(until: Instant) -> Self {
-        Self { until, tries: 0, since: Instant::now() }
+        Self { until, tries: 0, since: Instant::now(), failed: None }
     }
 
     /// When the next answer must be there.
@@ -248,7 +250,14 @@ impl PostgresStore {
                     self.pool.retain(|_, metrics| metrics.created > since);
                 }
                 tracing::debug!(?cause, reason, tries = patience.tries, "the database is asked again");
-                if patience.pause().await { Ok(()) } else { Err(given_up(cause, reason)) }
+                // A try that was cut short by the end of patience says less than the one before it.
+                let is_cut_short = Instant::now() >= patience.until;
+                let (cause, reason) = patience.failed.take().filter(|_| is_cut_short).unwrap_or((cause, reason));
+                if !patience.pause().await {
+                    return Err(given_up(cause, reason));
+                }
+                patience.failed = Some((cause, reason));
+                Ok(())
             }
         }
     }
