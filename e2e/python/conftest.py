@@ -199,10 +199,10 @@ def master_key() -> str:
     return f"main:{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
-def create_access_key(binary: str, directory: Path, environment: dict[str, str]) -> tuple[str, str]:
+def create_access_key(binary: str, directory: Path, environment: dict[str, str], *options: str) -> tuple[str, str]:
     """Makes an access key for signed requests; returns its id and its secret."""
     ran = subprocess.run(
-        [binary, "keys", "create", "--data-dir", str(directory)],
+        [binary, "keys", "create", "--data-dir", str(directory), *options],
         env=clean_environment(environment),
         capture_output=True,
         text=True,

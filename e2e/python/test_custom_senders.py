@@ -282,13 +282,14 @@ def test_codes_are_decrypted_with_the_raw_key(
 def test_production_decrypts_for_its_access_keys(
     start: Callable[..., Server], binary: str, function: Function, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Functions sign with an access key of the server."""
+    """Functions sign with an access key of the server that is good for nothing else."""
     environment = {"POOLKEEPER_MASTER_KEY": master_key()}
     data = tmp_path / "data"
-    access_key, secret = create_access_key(binary, data, environment)
+    administrator = create_access_key(binary, data, environment)
+    access_key, secret = create_access_key(binary, data, environment, "--only", "kms:Decrypt")
     keys = f'[[kms_keys]]\narn = "{KEY_ARN}"\nkind = "local"\n'
     server = start(keys, mode="serve", environment=environment)
-    api = api_client(server.endpoint, access_key, secret)
+    api = api_client(server.endpoint, *administrator)
     pool = sender_pool(api, Controls(server.endpoint))
     pool.sign_up(fresh_name())
     event = function.next("CustomEmailSender_SignUp")
@@ -304,3 +305,9 @@ def test_production_decrypts_for_its_access_keys(
 
     assert ask("wrong", {}) == "InvalidSignatureException"
     assert ask(secret, {"userpool-id": pool.id}) == "InvalidCiphertextException"
+    with pytest.raises(ClientError) as refused:
+        api_client(server.endpoint, access_key, secret).describe_user_pool(UserPoolId=pool.id)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "AccessDeniedException"
+    action = "is not authorized to perform: cognito-idp:DescribeUserPool on resource: arn:aws:cognito-idp:"
+    assert action in error["Message"]

@@ -31,7 +31,7 @@ const VERSION: u8 = 1;
 /// Beginning of the text form.
 const TEXT_VERSION: &str = "v1";
 /// How many purposes there are.
-const PURPOSES: usize = 15;
+const PURPOSES: usize = 16;
 
 /// What a sealed value is for. The numbers enter the derivation of keys: a number is never given to another purpose,
 /// and the number of a purpose that is no longer used stays reserved.
@@ -44,7 +44,7 @@ pub enum Purpose {
     ClientSecret = 2,
     /// SRP verifiers of users; identity: pool and user.
     PasswordVerifier = 3,
-    /// Secrets of administrators' access keys; identity: the access key id.
+    /// Secrets of access keys that may be used for everything; identity: the access key id.
     AccessKeySecret = 4,
     /// Messages waiting to be delivered, which hold codes; identity: the message id.
     Message = 5,
@@ -69,6 +69,8 @@ pub enum Purpose {
     /// Data keys of custom senders' codes, in the place of KMS (see [`crate::envelope::local_key`]); identity: a hash of
     /// the encryption context.
     DataKey = 15,
+    /// Secrets of access keys that may be used for some operations only; identity: the access key id and these.
+    LimitedAccessKeySecret = 16,
 }
 
 impl Purpose {
@@ -89,6 +91,7 @@ impl Purpose {
         Self::SoftwareToken,
         Self::DeviceVerifier,
         Self::DataKey,
+        Self::LimitedAccessKeySecret,
     ];
 }
 

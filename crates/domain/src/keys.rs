@@ -1,4 +1,4 @@
-//! Keys and the marks that make something usable only once.
+//! Signing keys, and the marks that make something usable only once.
 
 use serde::{Deserialize, Serialize};
 use wire::Timestamp;
@@ -70,19 +70,6 @@ impl SigningKeyRecord {
         self.state = SigningKeyState::Active;
         self
     }
-}
-
-/// A key with which an administrator signs requests (SigV4).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AccessKey {
-    /// `AKIA…`, 20 characters.
-    pub id: String,
-    /// The secret, sealed with the id as identity.
-    pub secret: Sealed,
-    /// What it is for, in the operator's words.
-    pub label: String,
-    /// When it was made.
-    pub created_at: Timestamp,
 }
 
 /// All tokens of one sign-in are refused (RevokeToken).

@@ -3,6 +3,7 @@
 //! Whoever needs the time or randomness passes it in. The store writes these nouns as JSON documents beside
 //! the columns that are queried; changing a serialized name is a migration.
 
+pub mod access_key;
 pub mod assurance;
 pub mod attempts;
 pub mod attributes;
@@ -44,6 +45,7 @@ pub mod user_part;
 
 mod secret;
 
+pub use access_key::{AccessKey, ActionPattern};
 pub use assurance::Level;
 pub use attempts::{AttemptPurpose, Attempts};
 pub use branding::{Branding, BrandingOfClient};
@@ -56,7 +58,7 @@ pub use group::Group;
 pub use identity::Identity;
 pub use identity_provider::{IdentityProvider, IdentityProviderIdentifier};
 pub use import::{ImportEntry, ImportFile, ImportJob};
-pub use keys::{AccessKey, Revocation, SigningKeyRecord, SigningKeyState, SigningKeyUse, Spent};
+pub use keys::{Revocation, SigningKeyRecord, SigningKeyState, SigningKeyUse, Spent};
 pub use message::{Medium, Message, MessagePurpose, MessageState};
 pub use mfa::{Factor, MfaMethod, MfaPreference};
 pub use names::NameKind;

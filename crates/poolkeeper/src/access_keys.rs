@@ -2,27 +2,24 @@
 
 use anyhow::{Context, bail};
 use crypto::random::SystemEntropy;
-use serde_json::json;
+use domain::{AccessKey, ActionPattern, Secret};
+use serde_json::{Value, json};
 use service::access_keys;
 use store::{Changes, CommitError, Key, Location, Row};
 use wire::Timestamp;
 
 use crate::{configuration::Configuration, opening, print, system};
 
-/// Makes a key and prints it, the secret included.
+/// Makes a key, for these actions or (where none is named) for everything, and prints it, the secret included.
 ///
 /// # Errors
 /// When the data cannot be opened or written.
-pub async fn create(configuration: &Configuration, label: &str) -> anyhow::Result<()> {
+pub async fn create(configuration: &Configuration, label: &str, only: Vec<ActionPattern>) -> anyhow::Result<()> {
     refuse_memory(configuration)?;
     let opened = opening::for_keys(configuration).await?;
-    let made = access_keys::make(&opened.ring, &SystemEntropy, label, system::now());
-    let document = json!({
-        "AccessKeyId": made.row.id,
-        "SecretAccessKey": made.secret.reveal(),
-        "Label": made.row.label,
-        "CreateDate": moment(made.row.created_at),
-    });
+    let only = (!only.is_empty()).then_some(only);
+    let made = access_keys::make(&opened.ring, &SystemEntropy, label, only, system::now());
+    let document = shown(&made.row, Some(&made.secret));
     let mut changes = Changes::new();
     changes.insert(Row::AccessKey(Box::new(made.row)));
     opened.store.commit(changes).await.context("the key was not kept")?;
@@ -38,10 +35,21 @@ pub async fn list(configuration: &Configuration) -> anyhow::Result<()> {
     refuse_missing(configuration)?;
     let opened = opening::for_keys(configuration).await?;
     for key in opened.store.access_keys().await? {
-        let document = json!({"AccessKeyId": key.id, "Label": key.label, "CreateDate": moment(key.created_at)});
-        print(&document.to_string())?;
+        print(&shown(&key, None).to_string())?;
     }
     Ok(())
+}
+
+/// A key, with its secret while that is known. What it may be used for is there only where that is not everything.
+fn shown(key: &AccessKey, secret: Option<&Secret<String>>) -> Value {
+    let members = [
+        Some(("AccessKeyId", json!(key.id))),
+        secret.map(|secret| ("SecretAccessKey", json!(secret.reveal()))),
+        Some(("Label", json!(key.label))),
+        Some(("CreateDate", json!(moment(key.created_at)))),
+        key.only.as_ref().map(|only| ("Only", json!(only))),
+    ];
+    members.into_iter().flatten().collect()
 }
 
 /// Deletes a key.

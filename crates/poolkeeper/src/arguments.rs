@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::ActionPattern;
 
 use crate::seed::SeedOptions;
 
@@ -259,10 +260,16 @@ pub enum KeysCommand {
     /// Print a new master key: put it into a file or into POOLKEEPER_MASTER_KEY, and keep a copy elsewhere
     GenerateMaster,
     /// Make an access key and print it as JSON; its secret is shown this once (with SQLite, stop the server first)
+    ///
+    /// Without --only the key may be used for everything. Servers of versions that know no limits refuse a limited key.
     Create {
         /// What the key is for, in your words
         #[arg(long, default_value = "")]
         label: String,
+        /// What the key may be used for, and nothing else, such as kms:Decrypt or cognito-idp:AdminGetUser; a `*` at the
+        /// end stands for whatever follows (cognito-idp:List*). Several are separated by commas
+        #[arg(long, value_name = "ACTION", value_delimiter = ',', value_parser = ActionPattern::parse)]
+        only: Vec<ActionPattern>,
         /// Where the data is.
         #[command(flatten)]
         store: StoreOptions,

@@ -59,9 +59,9 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
             start(Mode::Serve, Configuration::for_running(&options)?, &SeedOptions::default())
         }
         Some(Command::Keys { command: KeysCommand::GenerateMaster }) => print(&master_key::generate()),
-        Some(Command::Keys { command: KeysCommand::Create { label, store } }) => {
+        Some(Command::Keys { command: KeysCommand::Create { label, only, store } }) => {
             let configuration = Configuration::for_store(&store)?;
-            runtime()?.block_on(access_keys::create(&configuration, &label))
+            runtime()?.block_on(access_keys::create(&configuration, &label, only))
         }
         Some(Command::Keys { command: KeysCommand::List { store } }) => {
             let configuration = Configuration::for_store(&store)?;

@@ -236,15 +236,25 @@ fn keys_open_a_production_server() {
     let data = folder.path().to_str().unwrap();
     let (_, master, _) = support::run(&["keys", "generate-master"], &[]);
     let environment = [("POOLKEEPER_MASTER_KEY", master.trim())];
-    let create = |label: &str| {
-        let (code, text, error) = support::run(&["keys", "create", "--label", label, "--data-dir", data], &environment);
+    let create = |label: &str, only: &[&str]| {
+        let arguments = [&["keys", "create", "--label", label, "--data-dir", data], only].concat();
+        let (code, text, error) = support::run(&arguments, &environment);
         assert_eq!(code, Some(0), "{error}");
         serde_json::from_str::<Value>(&text).unwrap()
     };
-    let (used, spare) = (create("terraform"), create("spare"));
+    let (used, spare) = (create("terraform", &[]), create("spare", &[]));
+    let lists = create("lists", &["--only", "cognito-idp:List*"]);
+    let other = create("function", &["--only", "kms:Decrypt,cognito-idp:AdminGetUser", "--only", "cognito-idp:Tag*"]);
+    assert_eq!(other["Only"], json!(["kms:Decrypt", "cognito-idp:AdminGetUser", "cognito-idp:Tag*"]));
     let (_, listed, _) = support::run(&["keys", "list", "--data-dir", data], &environment);
-    assert_eq!(listed.lines().count(), 2);
-    assert!(listed.contains("terraform") && !listed.contains(used["SecretAccessKey"].as_str().unwrap()), "{listed}");
+    let listed: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(listed.len(), 4);
+    for created in [&used, &spare, &lists, &other] {
+        let mut without = created.clone();
+        without.as_object_mut().unwrap().remove("SecretAccessKey").unwrap();
+        assert!(listed.contains(&without), "{without}");
+    }
+    assert_eq!((used.get("Only"), &used["Label"]), (None, &json!("terraform")));
     let delete = |id: &Value| support::run(&["keys", "delete", id.as_str().unwrap(), "--data-dir", data], &environment);
     assert_eq!(delete(&spare["AccessKeyId"]).0, Some(0));
     let (code, _, error) = delete(&spare["AccessKeyId"]);
@@ -273,6 +283,9 @@ fn keys_open_a_production_server() {
         call_with(&address, "ListUserPools", &body, &added)
     };
     assert_eq!(signed(&used), (200, json!({"UserPools": []})));
+    assert_eq!(signed(&lists), (200, json!({"UserPools": []})));
+    let (status, answer) = signed(&other);
+    assert_eq!((status, &answer["__type"]), (400, &json!("AccessDeniedException")));
     let (status, answer) = signed(&spare);
     assert_eq!((status, &answer["__type"]), (400, &json!("UnrecognizedClientException")));
     for path in ["messages", "clock", "inbox", "ready"] {
@@ -281,6 +294,26 @@ fn keys_open_a_production_server() {
     assert_eq!(program.stop(), Some(0));
     let log = program.log();
     assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "a JSON object a line: {log}");
+}
+
+#[test]
+fn a_key_is_limited_to_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let refused = |only: &str| {
+        let arguments = ["keys", "create", "--only", only, "--data-dir", data.to_str().unwrap()];
+        let (code, text, error) = support::run(&arguments, &[]);
+        assert_eq!((code, text.as_str()), (Some(2), ""), "{only}: {error}");
+        error
+    };
+    let error = refused("kms:Decrypt,cognito-idp:AdminGetUsr");
+    assert!(error.contains("'cognito-idp:AdminGetUsr'") && error.contains("cognito-idp:AdminGetUser,"), "{error}");
+    assert!(refused("cognito-idp:GetUser").contains("nobody needs an access key"));
+    assert!(refused("*").contains("without limits"));
+    for nothing in ["", "kms:Decrypt,", "kms:*Decrypt", "s3:*"] {
+        assert!(refused(nothing).contains("Did you mean "), "{nothing}");
+    }
+    assert!(!data.exists());
 }
 
 #[test]

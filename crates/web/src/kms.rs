@@ -4,7 +4,8 @@
 //! function's AWS Encryption SDK is pointed at it (`AWS_ENDPOINT_URL_KMS`) and asks for the message's data key, as it
 //! would ask KMS. What is answered was sealed by a server with the same master key, for the same encryption context.
 //!
-//! Decision: where signatures are checked, every access key of the server may decrypt; there are no policies for keys.
+//! Where signatures are checked, it takes an access key that may be used for `kms:Decrypt`. Decision: which codes of which
+//! pools a key decrypts is not limited any further.
 
 use std::collections::BTreeMap;
 
@@ -29,8 +30,8 @@ const SERVICE: &str = "kms";
 /// The only algorithm of symmetric keys.
 const SYMMETRIC: &str = "SYMMETRIC_DEFAULT";
 
-/// `Decrypt`'s request. Grants add to what a caller may, and every caller may all there is, so that `GrantTokens` say
-/// nothing here.
+/// `Decrypt`'s request. Grants add to what a caller may, and whoever may decrypt at all may decrypt everything, so that
+/// `GrantTokens` say nothing here.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct DecryptRequest {
@@ -92,8 +93,9 @@ pub(crate) async fn post(web: &Web, mut ctx: Ctx, parts: &Parts, body: Body) -> 
 }
 
 async fn serve(ctx: &mut Ctx, parts: &Parts, body: &[u8]) -> Result<Value, Fault> {
-    api::administrator(ctx, SERVICE, parts, body).await?;
-    if operation(&parts.headers) != Some("Decrypt") {
+    let operation = operation(&parts.headers).unwrap_or_default();
+    api::administrator(ctx, SERVICE, &api::shortened(operation), parts, body).await?;
+    if operation != "Decrypt" {
         let text = "Of the operations of KMS, this server has Decrypt only.";
         return Err(ApiError::new(ErrorKind::UnknownOperation, text).into());
     }

@@ -28,6 +28,7 @@ use service::{
     lookup,
 };
 use tokio::{sync::mpsc, time::timeout};
+use wire::Operation;
 
 use crate::{answer, api, state::Web};
 
@@ -167,6 +168,8 @@ fn refused(ctx: &Ctx, refusal: &Refusal) -> Response {
 
 /// `GET /_poolkeeper/imports/{pool}/{job}/log`: which lines of the file are no users, and why. Signed like the
 /// operations of administrators; errors are those of the API.
+///
+/// Decision: whoever may see the job may see its log, which the service keeps elsewhere.
 pub(crate) async fn log(
     State(web): State<Web>,
     Path((pool_id, job_id)): Path<(String, String)>,
@@ -174,7 +177,7 @@ pub(crate) async fn log(
 ) -> Response {
     let mut ctx = web.context(&parts);
     let job = async {
-        api::administrator(&mut ctx, SERVICE, &parts, b"").await?;
+        api::administrator(&mut ctx, SERVICE, Operation::DescribeUserImportJob.name(), &parts, b"").await?;
         let pool = lookup::current_pool(&ctx, &pool_id).await?;
         import::job(&ctx, &pool, &job_id).await
     };

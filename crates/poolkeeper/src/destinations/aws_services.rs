@@ -1,10 +1,13 @@
 //! CloudWatch Logs, Firehose and S3 themselves: each record goes to the ARN that its pool names.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use aws::{CallError, Connection, Entry, Firehose, Left, Logs, S3, SettingsError};
 use service::records::{Destination, NotTaken, Record, Taking};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 /// The three services, through one connection.
 #[derive(Clone, Debug)]
@@ -63,27 +66,48 @@ impl Destination for AwsServices {
                 let arn = record.arn.as_deref().unwrap_or_default();
                 groups.entry((arn, &record.pool_id)).or_default().push(at);
             }
-            // One that hangs does not hold up the others; all end with this future.
-            let mut puts = JoinSet::new();
-            for ((arn, pool_id), places) in groups {
+            let puts = groups.into_iter().map(|((arn, pool_id), places)| {
                 let entries: Vec<Entry> = places.iter().filter_map(|at| records.get(*at)).map(entry).collect();
                 let (services, arn, pool_id) = (services.clone(), arn.to_owned(), pool_id.to_owned());
-                puts.spawn(async move { (places, services.put(&arn, &pool_id, &entries).await) });
-            }
-            let (mut again, mut refused, mut reasons) = (Vec::new(), 0, Vec::new());
-            while let Some(put) = puts.join_next().await {
-                // Nothing in there panics.
-                let Ok((places, left)) = put else { continue };
+                (places, async move { services.put(&arn, &pool_id, &entries).await })
+            });
+            all_at_once(&records, puts).await
+        })
+    }
+}
+
+/// Hands over all of `records`, each put those at its places. One that hangs does not hold up the others; all end with
+/// this future.
+async fn all_at_once<F>(records: &[Record], puts: impl Iterator<Item = (Vec<usize>, F)>) -> Result<(), NotTaken>
+where
+    F: Future<Output = Left> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    let places: HashMap<Id, Vec<usize>> = puts.map(|(places, put)| (running.spawn(put).id(), places)).collect();
+    let (mut again, mut refused, mut reasons) = (Vec::new(), 0, Vec::new());
+    while let Some(ended) = running.join_next_with_id().await {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let places = places.get(&id).map(Vec::as_slice).unwrap_or_default();
+        match ended {
+            Ok((_, left)) => {
                 again.extend(left.again.iter().filter_map(|at| places.get(*at).copied()));
                 refused += left.refused.len();
                 reasons.extend(left.reason);
             }
-            let Some(reason) = reasons.into_iter().next() else { return Ok(()) };
-            again.sort_unstable();
-            let again = again.into_iter().filter_map(|at| records.get(at)).cloned().collect();
-            Err(NotTaken { reason, again, refused })
-        })
+            // A defect of this program, which another try would meet again. The panic itself is in the log.
+            Err(error) => {
+                refused += places.len();
+                reasons.push(format!("handing over ended early, please report this: {error}"));
+            }
+        }
     }
+    let Some(reason) = reasons.into_iter().next() else { return Ok(()) };
+    again.sort_unstable();
+    let again = again.into_iter().filter_map(|at| records.get(at)).cloned().collect();
+    Err(NotTaken { reason, again, refused })
 }
 
 /// The service that an ARN is of.
@@ -158,6 +182,28 @@ mod tests {
         let [_, first, _, second] = records;
         assert_eq!((&*left.again, left.refused), (&[first, second][..], 2));
         requests.recv().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_defect_kept_is_not_taken_for_delivered() {
+        let records = [record(GROUP, "a", 0), record(GROUP, "b", 1), record(GROUP, "a", 2), record(GROUP, "c", 3)];
+        let puts = [(vec![0, 2], "defect"), (vec![1], "later"), (vec![3], "taken")].map(|(places, kind)| {
+            (places, async move {
+                tokio::task::yield_now().await;
+                match kind {
+                    "taken" => Left::default(),
+                    "later" => Left { again: vec![0], reason: Some("not now".to_owned()), ..Left::default() },
+                    _ => panic!("a defect"),
+                }
+            })
+        });
+        let left = all_at_once(&records, puts.into_iter()).await.unwrap_err();
+        assert_eq!((&*left.again, left.refused), (&records[1..2], 2));
+
+        let alone = [(vec![0, 1, 2, 3], async { panic!("a defect") })];
+        let left = all_at_once(&records, alone.into_iter()).await.unwrap_err();
+        assert_eq!((left.again.len(), left.refused), (0, 4));
+        assert!(left.reason.contains("ended early"), "{}", left.reason);
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use crypto::seal::{KeyRing, Purpose};
 use domain::{
-    MessageState, SigningKeyState, SigningKeyUse,
+    AccessKey, ActionPattern, MessageState, SigningKeyState, SigningKeyUse,
     time::{DAY, HOUR, MINUTE},
 };
 use indicatif::HumanCount;
+use service::access_keys;
 use store::{Options, Store};
 
 use super::finding::Finding;
@@ -168,17 +169,25 @@ pub async fn access_keys(store: &Store, ring: &KeyRing) -> Finding {
         Ok(keys) => keys,
         Err(error) => return Finding::of_store(&error),
     };
-    let sealed = keys.iter().filter(|key| ring.open(Purpose::AccessKeySecret, &key.id, &key.secret).is_err());
-    let sealed: Vec<&str> = sealed.map(|key| key.id.as_str()).collect();
+    let is_sealed = |key: &AccessKey| {
+        let (purpose, identity) = access_keys::sealing(key);
+        ring.open(purpose, &identity, &key.secret).is_err()
+    };
+    let sealed: Vec<&str> = keys.iter().filter(|key| is_sealed(key)).map(|key| key.id.as_str()).collect();
     if !sealed.is_empty() {
         let found = format!("{} cannot be opened with this master key", sealed.join(", "));
         return Finding::problem(&found, "Give the server the whole key ring, or delete these keys and make new ones");
     }
-    if keys.is_empty() {
-        let found = "there is none: nobody can administer a server that runs with `serve`";
+    let administers = |only: &Vec<ActionPattern>| only.iter().any(ActionPattern::is_of_user_pools);
+    if !keys.iter().any(|key| key.only.as_ref().is_none_or(administers)) {
+        let found = "there is none for user pools: nobody can administer a server that runs with `serve`";
         return Finding::warning(found, "Make one with `poolkeeper keys create`");
     }
-    Finding::ok(&counted(keys.len() as u64, "key"))
+    let found = counted(keys.len() as u64, "key");
+    match keys.iter().filter(|key| key.only.is_some()).count() {
+        0 => Finding::ok(&found),
+        limited => Finding::ok(&format!("{found}, {limited} of them for some operations only")),
+    }
 }
 
 /// Whether messages leave.

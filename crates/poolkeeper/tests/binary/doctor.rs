@@ -119,6 +119,22 @@ fn a_server_at_work_is_looked_at_without_being_disturbed() {
 }
 
 #[test]
+fn a_key_for_user_pools_must_be_among_the_keys() {
+    let (folder, master) = prepared();
+    let data = folder.path().to_str().unwrap();
+    let environment = [("POOLKEEPER_MASTER_KEY", master.as_str())];
+    meddle(folder.path(), "DELETE FROM access_keys");
+    let look_after = |only: &str| {
+        let arguments = ["keys", "create", "--data-dir", data, "--only", only];
+        assert_eq!(run(&arguments, &environment).0, Some(0));
+        doctor(&["--data-dir", data], &environment).1
+    };
+    assert_check(&look_after("kms:Decrypt"), "access_keys", "warning", "there is none for user pools");
+    let checks = look_after("cognito-idp:Admin*");
+    assert_check(&checks, "access_keys", "ok", "2 keys, 2 of them for some operations only");
+}
+
+#[test]
 fn what_is_wrong_in_the_data_is_told() {
     let (folder, master) = prepared();
     let data = folder.path().to_str().unwrap();

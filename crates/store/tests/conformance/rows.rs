@@ -203,7 +203,8 @@ pub fn signing_key(kid: &str, pool_id: &str) -> SigningKeyRecord {
 }
 
 pub fn access_key(id: &str) -> AccessKey {
-    AccessKey { id: id.to_owned(), secret: Sealed("sealed".to_owned()), label: "ci".to_owned(), created_at: NOW }
+    let secret = Sealed("sealed".to_owned());
+    AccessKey { id: id.to_owned(), secret, label: "ci".to_owned(), created_at: NOW, only: None }
 }
 
 pub fn revocation(pool_id: &str, origin_jti: &str) -> Revocation {

@@ -7,7 +7,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto::{
     envelope::{Context, EncryptedDataKey, open},
     random::SystemEntropy,
-    sigv4::{SignedRequest, sign_for},
 };
 use http::Request;
 use serde_json::{Value, json};
@@ -173,7 +172,7 @@ async fn what_this_server_cannot_do_is_refused() {
     assert!(call(&server, DECRYPT, &huge).await.error().starts_with("RequestEntityTooLargeException: "));
 }
 
-/// In production any access key of the server will do, in requests that are signed for KMS.
+/// In production an access key of the server opens, in requests that are signed for KMS.
 #[tokio::test]
 async fn production_wants_a_signature() {
     let server = Server::builder().production().start().await;
@@ -186,19 +185,38 @@ async fn production_wants_a_signature() {
     let unknown = call(&server, "TrentService.Encrypt", "{}").await;
     assert_eq!(unknown.error(), "MissingAuthenticationTokenException: Missing Authentication Token");
 
-    let signed = async |service: &str, secret: &str| {
-        let fixed = [("host", "auth.example.com"), ("x-amz-target", DECRYPT)];
-        let request = SignedRequest { method: "POST", path: "/", query: "", headers: &fixed, body: body.as_bytes() };
-        let added =
-            sign_for(service, &request, &id, secret, None, "us-east-1", server.app.clock.now().seconds()).unwrap();
-        let mut request = Request::post("/");
-        for (name, value) in fixed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(added) {
-            request = request.header(name, value);
-        }
-        server.request(request.body(Body::from(body.clone())).unwrap()).await
-    };
+    let signed =
+        async |service: &str, secret: &str| server.signed_request(service, (&id, secret), DECRYPT, &body).await;
     assert_eq!(signed("kms", &secret).await.ok()["KeyId"], ARN);
     let other_service = signed("cognito-idp", &secret).await.error();
     assert_eq!(other_service, "InvalidSignatureException: Credential should be scoped to correct service: 'kms'. ");
     assert!(signed("kms", "wrong").await.error().starts_with("InvalidSignatureException: The request signature"));
+}
+
+/// A function that sends messages has a key for this alone, and administrators may have one for everything else.
+#[tokio::test]
+async fn production_wants_a_key_for_it() {
+    let server = Server::builder().production().start().await;
+    let function = server.limited_access_key(&["kms:Decrypt"]).await;
+    let administrator = server.limited_access_key(&["cognito-idp:*"]).await;
+    let body = request_for(&encrypted_code(&server).await).to_string();
+    let send = async |(id, secret): &(String, String), operation: &str| {
+        server.signed_request("kms", (id, secret), &format!("TrentService.{operation}"), &body).await
+    };
+    assert_eq!(send(&function, "Decrypt").await.ok()["KeyId"], ARN);
+    let denied = |(id, _): &(String, String), action: &str| {
+        format!(
+            "AccessDeniedException: User: arn:aws:iam::000000000000:user/{id} is not authorized to perform: {action} on \
+             resource: * because no identity-based policy allows the {action} action"
+        )
+    };
+    let answer = send(&administrator, "Decrypt").await;
+    assert_eq!((answer.status, answer.error()), (400, denied(&administrator, "kms:Decrypt")));
+    let answer = server.signed_call(&function, "ListUserPools", json!({"MaxResults": 1})).await;
+    assert_eq!(answer.error(), denied(&function, "cognito-idp:ListUserPools"));
+    // What the server does not have is denied as well, and repeated in part.
+    assert_eq!(send(&function, "Encrypt").await.error(), denied(&function, "kms:Encrypt"));
+    let long = "x".repeat(3_000);
+    assert_eq!(send(&function, &long).await.error(), denied(&function, &format!("kms:{}", &long[..128])));
+    assert!(send(&server.access_key().await, "Encrypt").await.error().starts_with("UnknownOperationException: "));
 }

@@ -119,7 +119,7 @@ async fn signed(server: &Server, id: &str, secret: &str) -> Answer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_access_key_signs_at_every_server_until_it_is_deleted() {
     let Some([a, b]) = servers_like(Server::builder().production()).await else { return };
-    let made = service::access_keys::make(&a.app.ring, &*a.app.entropy, "test", a.app.clock.now());
+    let made = service::access_keys::make(&a.app.ring, &*a.app.entropy, "test", None, a.app.clock.now());
     let (id, secret) = (made.row.id.clone(), made.secret.reveal().clone());
     let refused = "UnrecognizedClientException: ";
     assert!(signed(&b, &id, &secret).await.error().starts_with(refused));

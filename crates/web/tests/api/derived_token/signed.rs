@@ -1,47 +1,22 @@
 //! Where signatures are checked: the client's secret, or a signature (auth-flows.md §2).
 
-use axum::body::Body;
-use crypto::sigv4::{SignedRequest, sign};
-use http::{Method, Request};
-
 use super::*;
 
-const HOST: &str = "auth.example.com";
-
-/// A server as `poolkeeper serve` runs it, and an access key.
+/// A server as `poolkeeper serve` runs it, and the id and secret of an access key.
 struct Production {
     server: Server,
-    id: String,
-    secret: String,
+    key: (String, String),
 }
 
 impl Production {
     async fn new() -> Self {
         let server = Server::builder().production().start().await;
-        let (id, secret) = server.access_key().await;
-        Self { server, id, secret }
-    }
-
-    /// A call signed with this secret.
-    async fn call_with(&self, secret: &str, operation: &str, body: &Value) -> Answer {
-        let target = format!("AWSCognitoIdentityProviderService.{operation}");
-        let fixed = [("host", HOST), ("content-type", "application/x-amz-json-1.1"), ("x-amz-target", &target)];
-        let body = body.to_string();
-        let request = SignedRequest { method: "POST", path: "/", query: "", headers: &fixed, body: body.as_bytes() };
-        let now = self.server.app.clock.now().seconds();
-        let added = sign(&request, &self.id, secret, None, "us-east-1", now).unwrap();
-        let mut request = Request::builder().method(Method::POST).uri("/");
-        for (name, value) in fixed {
-            request = request.header(name, value);
-        }
-        for (name, value) in &added {
-            request = request.header(name, value);
-        }
-        self.server.request(request.body(Body::from(body)).unwrap()).await
+        let key = server.access_key().await;
+        Self { server, key }
     }
 
     async fn call(&self, operation: &str, body: Value) -> Value {
-        self.call_with(&self.secret, operation, &body).await.ok()
+        self.server.signed_call(&self.key, operation, body).await.ok()
     }
 }
 
@@ -68,12 +43,19 @@ async fn a_signature_stands_for_the_secret() {
         "SubjectToken": tokens["AuthenticationResult"]["AccessToken"]});
     let proven = with(bare.clone(), &json!({"ClientSecret": gateway["ClientSecret"]}));
     let wrong = with(bare.clone(), &json!({"ClientSecret": "x".repeat(51)}));
-    let (right_key, wrong_key) = (production.secret.as_str(), "wrong");
+    let right_key = &production.key;
+    let wrong_key = &(right_key.0.clone(), "wrong".to_owned());
+    let own_key = &production.server.limited_access_key(&["cognito-idp:GetDerivedToken"]).await;
+    let other_key = &production.server.limited_access_key(&["cognito-idp:AdminGetUser", "kms:Decrypt"]).await;
     let outcome = |answer: Answer| if answer.status == 200 { "ok".to_owned() } else { answer.error() };
     for (body, key, expected) in [
         (&bare, None, UNAUTHORIZED),
         (&bare, Some(wrong_key), UNAUTHORIZED),
         (&bare, Some(right_key), "ok"),
+        (&bare, Some(own_key), "ok"),
+        // A key for something else is none.
+        (&bare, Some(other_key), UNAUTHORIZED),
+        (&proven, Some(other_key), "ok"),
         (&proven, None, "ok"),
         // As SDKs do with whatever credentials they find.
         (&proven, Some(wrong_key), "ok"),
@@ -82,7 +64,7 @@ async fn a_signature_stands_for_the_secret() {
         (&wrong, Some(right_key), UNAUTHORIZED),
     ] {
         let answer = match key {
-            Some(key) => production.call_with(key, "GetDerivedToken", body).await,
+            Some(key) => production.server.signed_call(key, "GetDerivedToken", body.clone()).await,
             None => production.server.call("GetDerivedToken", body.clone()).await,
         };
         assert_eq!(outcome(answer), expected, "{key:?} {body}");

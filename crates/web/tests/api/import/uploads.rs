@@ -142,6 +142,7 @@ fn ctx(server: &Server) -> service::Ctx {
         request_id: "request".to_owned(),
         client_address: std::net::IpAddr::from([127, 0, 0, 1]),
         user_agent: None,
+        sdk_agent: None,
         caller: service::Caller::Anyone,
         region: "us-east-1".to_owned(),
         own: service::OwnWishes::default(),
@@ -218,31 +219,34 @@ async fn an_upload_that_is_overtaken_comes_to_nothing() {
 #[tokio::test]
 async fn logs_are_for_administrators() {
     let server = Server::builder().production().start().await;
-    let (id, secret) = server.access_key().await;
+    let key = server.access_key().await;
     let now = server.app.clock.now().seconds();
-    let send = async |method: &str, path: &str, headers: &[(&str, &str)], body: String, signed: bool| {
-        let request = SignedRequest { method, path, query: "", headers, body: body.as_bytes() };
-        let added = sign(&request, &id, &secret, None, "us-east-1", now).unwrap();
-        let mut builder = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            builder = builder.header(*name, *value);
+    let look = async |path: &str, key: Option<&(String, String)>| {
+        let headers = [("host", "example.com")];
+        let request = SignedRequest { method: "GET", path, query: "", headers: &headers, body: b"" };
+        let mut builder = Request::get(path).header("host", "example.com");
+        if let Some((id, secret)) = key {
+            for (name, value) in sign(&request, id, secret, None, "us-east-1", now).unwrap() {
+                builder = builder.header(name, value);
+            }
         }
-        for (name, value) in added.into_iter().filter(|_| signed) {
-            builder = builder.header(name, value);
-        }
-        server.request(builder.body(Body::from(body)).unwrap()).await
+        server.request(builder.body(Body::empty()).unwrap()).await
     };
-    let call = async |operation: &str, body: Value| {
-        let target = format!("AWSCognitoIdentityProviderService.{operation}");
-        send("POST", "/", &[("host", "example.com"), ("x-amz-target", &target)], body.to_string(), true).await.ok()
-    };
+    let call = async |operation: &str, body: Value| server.signed_call(&key, operation, body).await.ok();
     let pool = call("CreateUserPool", json!({"PoolName": "x"})).await["UserPool"]["Id"].as_str().unwrap().to_owned();
     let request = json!({"UserPoolId": pool, "JobName": "x", "CloudWatchLogsRoleArn": ROLE});
     let job = call("CreateUserImportJob", request).await["UserImportJob"].clone();
     let path = format!("/_poolkeeper/imports/{pool}/{}/log", job["JobId"].as_str().unwrap());
-    let answer = send("GET", &path, &[("host", "example.com")], String::new(), true).await;
-    assert_eq!((answer.status, answer.body), (200, Value::Null));
-    let answer = send("GET", &path, &[("host", "example.com")], String::new(), false).await;
+    // Whoever may see the job may see its log.
+    for key in [key.clone(), server.limited_access_key(&["cognito-idp:DescribeUserImportJob"]).await] {
+        let answer = look(&path, Some(&key)).await;
+        assert_eq!((answer.status, answer.body), (200, Value::Null));
+    }
+    let other = server.limited_access_key(&["cognito-idp:Admin*", "kms:Decrypt"]).await;
+    let answer = look(&path, Some(&other)).await.error();
+    let denied = format!("AccessDeniedException: User: arn:aws:iam::000000000000:user/{} is not authorized", other.0);
+    assert!(answer.starts_with(&denied), "{answer}");
+    let answer = look(&path, None).await;
     assert_eq!(answer.error(), "MissingAuthenticationTokenException: Missing Authentication Token");
     // The address of the upload needs no signature of its own.
     assert_eq!(upload(&server, &job, "x").await.status, 200);
