@@ -33,9 +33,9 @@ impl Context {
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ContextError> {
         let mut context = Self::default();
         for (name, value) in pairs {
-            context.insert(name, value)?;
+            context.insert_unmeasured(name, value)?;
         }
-        Ok(context)
+        if context.length() > LONGEST { Err(ContextError::TooLong) } else { Ok(context) }
     }
 
     /// Adds a pair.
@@ -43,10 +43,16 @@ impl Context {
     /// # Errors
     /// [`ContextError::Twice`] and [`ContextError::TooLong`].
     pub(super) fn insert(&mut self, name: &str, value: &str) -> Result<(), ContextError> {
-        if self.pairs.insert(name.to_owned(), value.to_owned()).is_some() {
-            return Err(ContextError::Twice(name.to_owned()));
-        }
+        self.insert_unmeasured(name, value)?;
         if self.length() > LONGEST { Err(ContextError::TooLong) } else { Ok(()) }
+    }
+
+    /// For those who measure when the last pair is there: a context can have thousands, and each is looked at then.
+    fn insert_unmeasured(&mut self, name: &str, value: &str) -> Result<(), ContextError> {
+        match self.pairs.insert(name.to_owned(), value.to_owned()) {
+            Some(_) => Err(ContextError::Twice(name.to_owned())),
+            None => Ok(()),
+        }
     }
 
     /// A value.

@@ -118,12 +118,12 @@ impl<'a> Header<'a> {
 fn context(reader: &mut Reader<'_>) -> Option<Context> {
     let bytes = reader.part()?;
     let mut reader = Reader { message: bytes, rest: bytes };
-    let mut context = Context::default();
-    let pairs = if bytes.is_empty() { 0 } else { reader.short()? };
-    for _ in 0..pairs {
-        let [name, value] = [reader.part()?, reader.part()?].map(str::from_utf8);
-        context.insert(name.ok()?, value.ok()?).ok()?;
+    let count = if bytes.is_empty() { 0 } else { reader.short()? };
+    let mut pairs = Vec::new();
+    for _ in 0..count {
+        pairs.push((str::from_utf8(reader.part()?).ok()?, str::from_utf8(reader.part()?).ok()?));
     }
+    let context = Context::new(pairs).ok()?;
     // In another order, or with something behind it, it would not be what is authenticated with the data key.
     (context.serialized() == bytes).then_some(context)
 }

@@ -108,6 +108,11 @@ fn contexts_are_sorted_and_bounded() {
     let long = "x".repeat(65_535 - 2 - 4 - 1);
     assert_eq!(Context::new([("a", long.as_str())]).unwrap().serialized().len(), 65_535);
     assert_eq!(Context::new([("aa", long.as_str())]), Err(ContextError::TooLong));
+    // As many pairs as there is room for, and one more.
+    let names: Vec<String> = (0..8_192).map(|number| format!("{number:04x}")).collect();
+    let of = |count: usize| Context::new(names.iter().take(count).map(|name| (name.as_str(), "")));
+    assert_eq!(of(8_191).unwrap().serialized().len(), 2 + 8_191 * 8);
+    assert_eq!(of(8_192), Err(ContextError::TooLong));
     // The signature's key has no room, or its name is taken.
     assert_eq!(Draft::new(Context::new([("a", long.as_str())]).unwrap()).unwrap_err(), ContextError::TooLong);
     let taken = Context::new([(PUBLIC_KEY, "x")]).unwrap();

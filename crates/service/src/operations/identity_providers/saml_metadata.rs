@@ -8,6 +8,8 @@
 const REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
 /// Deepest nesting that is read.
 const DEEPEST: usize = 64;
+/// Most attributes of one element: each is compared with those before it.
+const MOST_ATTRIBUTES: usize = 64;
 
 /// What metadata say.
 #[derive(Debug, PartialEq, Eq)]
@@ -142,7 +144,9 @@ fn start(tag: &str) -> Option<Start<'_>> {
         let quote = value.chars().next().filter(|quote| "\"'".contains(*quote))?;
         let (value, after) = value.strip_prefix(quote)?.split_once(quote)?;
         let is_new = attributes.iter().all(|(present, _)| *present != attribute);
-        if attribute.is_empty() || !attribute.chars().all(is_name) || !is_new || value.contains('<') {
+        let is_one_too_many = attributes.len() >= MOST_ATTRIBUTES;
+        if attribute.is_empty() || !attribute.chars().all(is_name) || !is_new || is_one_too_many || value.contains('<')
+        {
             return None;
         }
         attributes.push((attribute, unescaped(value)?));
@@ -188,6 +192,11 @@ mod tests {
              <md:IDPSSODescriptor><md:KeyDescriptor><ds:X509Certificate>MII<![CDATA[<]]></ds:X509Certificate></md:KeyDescriptor>\
              {services}</md:IDPSSODescriptor></md:EntityDescriptor>\n"
         )
+    }
+
+    fn with_attributes(count: usize) -> String {
+        let attributes: String = (0..count).map(|number| format!(" a{number}=''")).collect();
+        format!("<a{attributes}/>")
     }
 
     const REDIRECT: &str = "Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect\"";
@@ -238,10 +247,13 @@ mod tests {
             &good.replace("</md:IDPSSODescriptor>", ""),
             &format!("{good}trailing"),
             &"<a>".repeat(100),
+            &with_attributes(65),
         ] {
             assert!(read(bad).unwrap_err().starts_with("Invalid metadata: the file is not well-formed"), "{bad}");
         }
-        assert!(read("<a/>").unwrap_err().contains("EntityDescriptor"));
+        for well_formed in ["<a/>", &with_attributes(64)] {
+            assert!(read(well_formed).unwrap_err().contains("EntityDescriptor"));
+        }
         assert!(read(&good.replace("X509Certificate", "X509")).unwrap_err().contains("no certificate"));
     }
 }
