@@ -295,7 +295,12 @@ pub(crate) const RESET_REQUESTS: Query<ResetRequest> = Query {
     table: "users",
     sql: sql::RESET_REQUESTS,
     decode: |row| {
-        let (user, order, code) = (joined(row, 0)?, row.integer(3)?, joined(row, 4)?);
+        let order = row.integer(3)?;
+        if row.text(2).is_some_and(|sub| row.text(8) != Some(sub)) {
+            // Read in nobody's place.
+            return Some(ResetRequest { user: None, order, code: None, requests: None });
+        }
+        let (user, code) = (joined(row, 0)?, joined(row, 4)?);
         Some(ResetRequest { user, order, code, requests: joined(row, 6)? })
     },
 };

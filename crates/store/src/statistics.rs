@@ -9,6 +9,8 @@ use crate::{CommitError, postgres::failure::Cause};
 pub struct Statistics {
     /// Queries answered, however many rows they found.
     pub reads: u64,
+    /// Statements that changesets consisted of, whatever became of them.
+    pub statements: u64,
     /// Changesets applied.
     pub commits: u64,
     /// Changesets refused with [`CommitError::Conflict`](crate::CommitError::Conflict).
@@ -67,6 +69,7 @@ pub struct PoolUse {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub reads: AtomicU64,
+    statements: AtomicU64,
     pub commits: AtomicU64,
     pub conflicts: AtomicU64,
     pub taken: AtomicU64,
@@ -88,6 +91,11 @@ impl Counters {
     /// Adds one.
     pub(crate) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a changeset of so many statements.
+    pub(crate) fn count_statements(&self, statements: usize) {
+        self.statements.fetch_add(u64::try_from(statements).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Counts what became of a changeset.
@@ -134,6 +142,7 @@ impl Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Statistics {
             reads: read(&self.reads),
+            statements: read(&self.statements),
             commits: read(&self.commits),
             conflicts: read(&self.conflicts),
             taken: read(&self.taken),

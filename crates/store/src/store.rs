@@ -83,6 +83,18 @@ impl Store {
         matches!(self, Self::Postgres(_))
     }
 
+    /// Does ahead what the first sign-ins would wait for: the statements that they read with are prepared on every
+    /// connection of SQLite. Of a database across a network there is nothing to do before it is asked something.
+    ///
+    /// # Errors
+    /// When the engine fails, which the next reads say as well.
+    pub fn warm_up(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(store) => store.warm_up(),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Applies a changeset: all of it, in order, or nothing. When this returns, the changes survive what
     /// [`Durability`](crate::Durability) promises. Dropping the future does not take the changes back. A changeset
     /// that only asserts writes nothing.
@@ -100,6 +112,7 @@ impl Store {
         if is_news {
             steps.push(next_epoch(shard));
         }
+        self.counters().count_statements(steps.len());
         if steps.iter().all(|step| step.expect.only_reads()) {
             return match self {
                 Self::Sqlite(store) => store.confirm(&steps),
@@ -151,6 +164,16 @@ impl Store {
         }
     }
 
+    /// All rows of a query that finds a few by their keys.
+    async fn few<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+        Counters::count(&self.counters().reads);
+        match self {
+            Self::Sqlite(store) => store.all(query, params),
+            Self::Postgres(store) => store.few(query, params).await,
+        }
+    }
+
+    /// All rows of a query that may find many.
     pub(crate) async fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
         Counters::count(&self.counters().reads);
         match self {
@@ -223,7 +246,20 @@ impl Store {
     /// A user by any name: the stored username first, then email address, phone number and preferred username, and
     /// the user's own id last. `name` is folded as the pool demands.
     pub async fn user_by_name(&self, pool_id: &str, name: &str) -> Result<Option<Stored<User>>, Error> {
-        let found = self.all(&read::USERS_BY_NAME, &[pool_id.into(), name.into()]).await?;
+        self.user_by_name_or_nobody(pool_id, name, name).await
+    }
+
+    /// The same, for whom it must not be told by time that nobody has the name: in that case as much is read at the id
+    /// `stand_in` as would be read of a user. [`Self::user`], [`Self::password`] and the snapshots of sign-ins and
+    /// recoveries do so at the id that they are asked for.
+    pub async fn user_by_name_or_nobody(
+        &self,
+        pool_id: &str,
+        name: &str,
+        stand_in: &str,
+    ) -> Result<Option<Stored<User>>, Error> {
+        let params = [pool_id.into(), name.into(), stand_in.into()];
+        let found = self.few(&read::USERS_BY_NAME, &params).await?;
         Ok(found.into_iter().min_by_key(|(_, order)| *order).map(|(user, _)| user))
     }
 
@@ -326,7 +362,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Stored<T>>, Error> {
         let query = const { read::user_parts_of::<T>(sql::USER_PARTS_AFTER) };
-        self.all(&query, &[pool_id.into(), sub.into(), T::KIND.number().into(), "".into(), bound(limit)]).await
+        self.few(&query, &[pool_id.into(), sub.into(), T::KIND.number().into(), "".into(), bound(limit)]).await
     }
 
     /// At most `limit` parts of any kind of a user as they are stored, by kind and id.
@@ -346,7 +382,7 @@ impl Store {
 
     /// The domains of a pool, of which there are few.
     pub async fn domains(&self, pool_id: &str) -> Result<Vec<Stored<Domain>>, Error> {
-        self.all(&read::DOMAINS_OF_POOL, &[pool_id.into(), bound(16)]).await
+        self.few(&read::DOMAINS_OF_POOL, &[pool_id.into(), bound(16)]).await
     }
 
     /// A piece of a file and its version.
@@ -468,7 +504,7 @@ impl Store {
     /// What a sign-in has to know about a user, read at one moment.
     pub async fn sign_in_snapshot(&self, pool_id: &str, sub: &str) -> Result<SignInSnapshot, Error> {
         let params = [pool_id.into(), sub.into(), AttemptPurpose::SignIn.number().into()];
-        let parts = Parts { pool_id, sub, found: self.all(&read::SIGN_IN_PARTS, &params).await? };
+        let parts = Parts { pool_id, sub, found: self.few(&read::SIGN_IN_PARTS, &params).await? };
         Ok(SignInSnapshot {
             user: parts.take(0, "users")?,
             password: parts.take(1, "passwords")?,
@@ -488,7 +524,7 @@ impl Store {
             return Ok(TokenSnapshot { user: self.user(pool_id, sub).await?, is_revoked: false });
         };
         let params = [pool_id.into(), sub.into(), origin_jti.into()];
-        let parts = Parts { pool_id, sub, found: self.all(&read::TOKEN_PARTS, &params).await? };
+        let parts = Parts { pool_id, sub, found: self.few(&read::TOKEN_PARTS, &params).await? };
         Ok(TokenSnapshot { user: parts.take(0, "users")?, is_revoked: parts.has(1) })
     }
 
@@ -501,7 +537,7 @@ impl Store {
             AttemptPurpose::SignIn.number().into(),
             AttemptPurpose::ResetCode.number().into(),
         ];
-        let parts = Parts { pool_id, sub, found: self.all(&read::RECOVERY_PARTS, &params).await? };
+        let parts = Parts { pool_id, sub, found: self.few(&read::RECOVERY_PARTS, &params).await? };
         Ok(RecoverySnapshot {
             password: parts.take(0, "passwords")?,
             code: parts.take(1, "codes")?,
@@ -518,9 +554,12 @@ impl Store {
         name: &str,
         stand_in: &str,
     ) -> Result<ResetRequestSnapshot, Error> {
+        // Users lie apart from the stand-ins for their names, so whoever is read in nobody's place must, too.
+        let elsewhere: String = stand_in.chars().rev().collect();
         let params = [
             pool_id.into(),
             name.into(),
+            elsewhere.into(),
             stand_in.into(),
             bound(usize::MAX),
             CodePurpose::Reset.number().into(),
@@ -533,7 +572,7 @@ impl Store {
             stand_in_code: None,
             stand_in_requests: None,
         };
-        let mut found = self.all(&read::RESET_REQUESTS, &params).await?;
+        let mut found = self.few(&read::RESET_REQUESTS, &params).await?;
         // The stand-in has the highest number, and whoever is meant the lowest.
         found.sort_by_key(|found| std::cmp::Reverse(found.order));
         for found in found {
@@ -550,7 +589,7 @@ impl Store {
 
     /// All signing keys of a pool.
     pub async fn signing_keys(&self, pool_id: &str) -> Result<Vec<Stored<SigningKeyRecord>>, Error> {
-        self.all(&read::SIGNING_KEYS_OF_POOL, &[pool_id.into(), bound(usize::MAX)]).await
+        self.few(&read::SIGNING_KEYS_OF_POOL, &[pool_id.into(), bound(usize::MAX)]).await
     }
 
     /// At most `limit` signing keys of whatever pool by key id, from the one after `after`.

@@ -157,6 +157,13 @@ impl SqliteStore {
         Err(CommitError::Conflict)
     }
 
+    /// Prepares on every connection what sign-ins read with, which the first one on each would otherwise do.
+    pub(crate) fn warm_up(&self) -> Result<(), Error> {
+        self.readers.each(|connection| {
+            run::FIRST_READS.iter().try_for_each(|sql| Ok(connection.prepare_cached(sql).map(drop)?))
+        })
+    }
+
     /// How the database keeps account of changes that are not in the file yet: `wal` where servers have opened it.
     ///
     /// # Errors
@@ -199,9 +206,10 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use domain::Revocation;
+    use rusqlite::Connection;
     use wire::Timestamp;
 
-    use super::{GROUP, SqliteStore, connect};
+    use super::{GROUP, SqliteStore, connect, run::FIRST_READS};
     use crate::{Changes, CommitError, Error, compile::compile, read};
 
     fn revocation(origin_jti: &str) -> Changes {
@@ -230,6 +238,36 @@ mod tests {
         store.apply(compile(revocation("small"), 0).unwrap()).await.unwrap();
         assert!(store.first(&read::REVOCATION, &small).unwrap().is_some());
         assert_eq!((store.statistics().failures, store.statistics().commits), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn every_reader_knows_the_first_reads_after_warming_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(Some(&folder.path().join("file.db")), &crate::Options::memory()).unwrap();
+        let prepared = |expected: usize| {
+            store.readers.each(|connection| {
+                // By this the connection learns what became of the tables.
+                connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_row| Ok(()))?;
+                let found = FIRST_READS.iter().filter(|sql| connection.prepare_cached(sql).is_ok()).count();
+                assert_eq!(found, expected);
+                Ok(())
+            })
+        };
+        store.warm_up().unwrap();
+        // Without their tables, only those can be had that were prepared before.
+        let writer = Connection::open(folder.path().join("file.db")).unwrap();
+        for table in ["clients", "pools", "users", "passwords", "attempts", "members", "signing_keys"] {
+            writer.execute(&format!("DROP TABLE {table}"), []).unwrap();
+        }
+        prepared(FIRST_READS.len()).unwrap();
+        let forget = |connection: &Connection| {
+            connection.flush_prepared_statement_cache();
+            Ok(())
+        };
+        store.readers.each(forget).unwrap();
+        // The beginning and the end of a transaction name no table.
+        prepared(2).unwrap();
+        assert!(matches!(store.warm_up(), Err(Error::Engine(_))));
     }
 
     #[tokio::test]

@@ -45,6 +45,11 @@ impl Readers {
         read(&connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Does something with every connection, one after the other; reads find the others free meanwhile.
+    pub(crate) fn each(&self, act: impl Fn(&Connection) -> Result<(), Error>) -> Result<(), Error> {
+        self.0.iter().try_for_each(|connection| act(&connection.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
     /// Closes all connections.
     pub(crate) fn close(&mut self) {
         self.0.clear();

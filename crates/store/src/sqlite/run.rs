@@ -9,7 +9,29 @@ use crate::{
     Error, Taken,
     compile::{Expect, Param, Step},
     read::{self, Found, Query},
+    sql,
 };
+
+/// Begins several reads of one moment.
+const BEGIN: &str = "BEGIN DEFERRED";
+/// Ends them.
+const END: &str = "ROLLBACK";
+/// What a sign-in with a password or by SRP, and a request with its tokens, read with where the pool asks for nothing
+/// more.
+pub(super) const FIRST_READS: [&str; 12] = [
+    sql::CLIENT,
+    sql::POOL,
+    sql::USERS_BY_NAME,
+    sql::SIGN_IN_PARTS,
+    BEGIN,
+    sql::USERS.assert,
+    sql::PASSWORDS.assert,
+    sql::ATTEMPT,
+    END,
+    sql::GROUPS_OF_USER,
+    sql::SIGNING_KEYS_OF_POOL,
+    sql::TOKEN_PARTS,
+];
 
 impl ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -73,9 +95,9 @@ pub(crate) fn snapshot<T>(
     connection: &Connection,
     read: impl FnOnce(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    command(connection, "BEGIN DEFERRED")?;
+    command(connection, BEGIN)?;
     let result = read(connection);
-    let ended = command(connection, "ROLLBACK");
+    let ended = command(connection, END);
     let value = result?;
     ended.map(|()| value)
 }
