@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 #![expect(clippy::indexing_slicing, reason = "indexing JSON by name answers null where there is nothing")]
 
+mod apart;
 mod bounds;
 mod cold_start;
 mod custom_message;
@@ -48,6 +49,10 @@ struct Arguments {
     /// Nodes on one PostgreSQL; give several numbers to compare them. SQLite serves one
     #[arg(long, value_delimiter = ',', default_value = "1,2")]
     nodes: Vec<usize>,
+    /// With --store postgres:, the database has the second half of the cores to itself, and the driver, the nodes and
+    /// pgbench share the first
+    #[arg(long)]
+    apart: bool,
     /// Users in the pool; give several to see how rates grow with them
     #[arg(long, value_delimiter = ',', default_value = "1000")]
     users: Vec<usize>,
@@ -117,7 +122,12 @@ async fn main() -> anyhow::Result<()> {
         None => arguments.check()?,
     }
     // Before anything is measured: what cannot be opened should not cost minutes.
-    let targets = arguments.store.iter().map(|text| Target::open(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let apart_on = arguments.apart.then(cores);
+    if let Some(cores) = apart_on {
+        apart::keep(std::process::id(), apart::Half::First, cores)?;
+    }
+    let targets =
+        arguments.store.iter().map(|text| Target::open(text, apart_on)).collect::<anyhow::Result<Vec<_>>>()?;
     println!("measuring the bounds of this machine ({} cores)", cores());
     let bounds = bounds::measure(arguments.time().min(Duration::from_secs(3)), arguments.connections).await?;
     bounds.print();

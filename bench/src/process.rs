@@ -69,7 +69,7 @@ impl Process {
 
     /// Processor time that it has used, in seconds.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        Ok(Costs::of(Path::new("/proc").join(self.child.id().to_string()).as_path())?.own)
+        Ok(Costs::of(&folder(self.child.id()))?.own)
     }
 
     /// Resident memory.
@@ -111,17 +111,29 @@ impl Costs {
 
 /// Processor time that a process and its children have used, in seconds.
 pub fn family_cpu_seconds(id: u32) -> anyhow::Result<f64> {
-    let parent = Costs::of(&Path::new("/proc").join(id.to_string()))?;
-    let mut sum = parent.own + parent.ended;
+    let parent = Costs::of(&folder(id))?;
+    // One that ends while we look is counted by its parent the next time.
+    let children = children(id)?.into_iter().filter_map(|child| Costs::of(&folder(child)).ok());
+    Ok(parent.own + parent.ended + children.map(|child| child.own).sum::<f64>())
+}
+
+/// The processes that a process has started and that have not ended.
+pub fn children(id: u32) -> anyhow::Result<Vec<u32>> {
+    let mut children = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
-        let path = entry?.path();
-        let is_process = path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
-        // One that ends while we look is counted by its parent the next time.
-        if is_process && let Ok(costs) = Costs::of(&path) {
-            sum += if costs.parent == id { costs.own } else { 0.0 };
+        let child = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(child) = child
+            && Costs::of(&folder(child)).is_ok_and(|costs| costs.parent == id)
+        {
+            children.push(child);
         }
     }
-    Ok(sum)
+    Ok(children)
+}
+
+/// What `/proc` has about a process.
+fn folder(id: u32) -> PathBuf {
+    Path::new("/proc").join(id.to_string())
 }
 
 /// Answers every request with two bytes, on the listener that the server uses.

@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use store::{Address, Durability, Location, PostgresOptions};
 
 use crate::{
+    apart::{self, Half},
     postgres::{Load, Reached, Server},
     process,
 };
@@ -24,11 +25,12 @@ pub enum Target {
 }
 
 impl Target {
-    /// Reads what follows `--store`; starts a server for `postgres:`.
+    /// Reads what follows `--store`; starts a server for `postgres:`, kept on its half of so many `cores` if it is to have
+    /// one.
     ///
     /// # Errors
     /// Says which forms there are, without repeating an URL, which may hold a password.
-    pub fn open(text: &str) -> anyhow::Result<Self> {
+    pub fn open(text: &str, apart_on: Option<usize>) -> anyhow::Result<Self> {
         match text.split_once(':') {
             Some(("sqlite", "")) => Ok(Self::Sqlite(None)),
             Some(("sqlite", path)) => Ok(Self::Sqlite(Some(path.into()))),
@@ -37,7 +39,13 @@ impl Target {
                 // Room for pgbench beside the nodes; everything else as PostgreSQL comes.
                 let settings = vec![("max_connections".to_owned(), "300".to_owned())];
                 let private = cluster::Postgres::start(&cluster::PostgresOptions { settings, ..Default::default() })?;
+                if let Some(cores) = apart_on {
+                    apart::keep(id(&private)?, Half::Second, cores)?;
+                }
                 Ok(Self::Postgres(Server::new(&private.url("postgres"))?, Some(Box::new(private))))
+            }
+            _ if apart_on.is_some() => {
+                bail!("--apart is for --store postgres:, the server that the bench starts itself")
             }
             _ if store::is_url(text) => Ok(Self::Postgres(Server::new(text)?, None)),
             _ => bail!(
@@ -64,9 +72,7 @@ impl Target {
     /// tells.
     pub fn cpu_seconds(&self) -> anyhow::Result<Option<f64>> {
         let Self::Postgres(_, Some(private)) = self else { return Ok(None) };
-        let text = fs::read_to_string(private.data().join("postmaster.pid"))?;
-        let id = text.lines().next().context("the server wrote the id of its process")?.parse()?;
-        process::family_cpu_seconds(id).map(Some)
+        process::family_cpu_seconds(id(private)?).map(Some)
     }
 
     /// Makes a database.
@@ -86,6 +92,12 @@ impl Target {
             Self::Postgres(server, _) => Ok(Database::Postgres(self, server, server.create_database()?)),
         }
     }
+}
+
+/// The process that has started all others of a server.
+fn id(server: &cluster::Postgres) -> anyhow::Result<u32> {
+    let text = fs::read_to_string(server.data().join("postmaster.pid"))?;
+    Ok(text.lines().next().context("the server wrote the id of its process")?.parse()?)
 }
 
 /// A database that is removed when this is dropped.
