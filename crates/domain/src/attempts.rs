@@ -107,6 +107,8 @@ pub enum Lock {
 
 /// The longest that failed passwords lock a user: 15 minutes.
 pub const LONGEST_LOCK: i64 = 15 * time::MINUTE;
+/// How long nobody tries after a lock until the count starts over.
+const QUIET: i64 = 15 * time::MINUTE;
 /// Failures before the first lock.
 pub const FREE_FAILURES: u32 = 5;
 
@@ -149,21 +151,66 @@ impl Attempts {
 
     /// Counts a failed password: failures 1 to 4 cost nothing, failure n ≥ 5 locks for 2^(n−5) seconds, at most
     /// 15 minutes; 15 quiet minutes after a lock start over.
+    ///
+    /// Decision: those minutes begin when the lock ends. What is tried during a lock is not counted, and so need not be
+    /// noted; and after the longest lock, as long as they are, the next failure brings another one.
     pub fn record_sign_in_failure(&mut self, now: Timestamp) {
-        if let (Some(until), Some(last)) = (self.locked_until, self.recent.last())
-            && now.since(*last) >= LONGEST_LOCK
-            && now >= until
-        {
+        if self.locked_until.is_some_and(|until| now.since(until) >= QUIET) {
             self.failures = 0;
             self.locked_until = None;
         }
         self.failures = self.failures.saturating_add(1);
-        self.recent = vec![now];
         if self.failures >= FREE_FAILURES {
             let exponent = (self.failures - FREE_FAILURES).min(20);
             let lock = (time::SECOND << exponent).min(LONGEST_LOCK);
             self.locked_until = Some(now.plus(lock));
         }
         self.expires_at = now.plus(time::DAY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_767_323_045);
+
+    /// Seconds for which so many failures lock, each of which comes when the lock before it ends.
+    fn lock_after(failures: u32) -> i64 {
+        let mut attempts = Attempts::none("pool", "sub", AttemptPurpose::SignIn, NOW);
+        let mut now = NOW;
+        for _ in 0..failures {
+            now = attempts.locked_until.unwrap_or(now);
+            assert_eq!(attempts.lock(now), Lock::Open);
+            attempts.record_sign_in_failure(now);
+        }
+        attempts.locked_until.map_or(0, |until| until.since(now) / time::SECOND)
+    }
+
+    #[test]
+    fn locks_double_up_to_a_quarter_of_an_hour() {
+        for (failures, seconds) in [(1, 0), (4, 0), (5, 1), (6, 2), (7, 4), (10, 32), (14, 512)] {
+            assert_eq!(lock_after(failures), seconds, "{failures}");
+        }
+        for failures in [15, 16, 17, 100, 1_000] {
+            assert_eq!(lock_after(failures), 900, "{failures}");
+        }
+    }
+
+    #[test]
+    fn quiet_minutes_begin_when_the_lock_ends() {
+        for (quiet, failures) in [(0, 7), (QUIET - 1, 7), (QUIET, 1), (QUIET + 1, 1)] {
+            let mut attempts = Attempts::none("pool", "sub", AttemptPurpose::SignIn, NOW);
+            (0..6).for_each(|_| attempts.record_sign_in_failure(NOW));
+            let until = NOW.plus(2 * time::SECOND);
+            assert_eq!(attempts.locked_until, Some(until));
+            attempts.record_sign_in_failure(until.plus(quiet));
+            assert_eq!(attempts.failures, failures, "{quiet}");
+        }
+        // Before there is a lock nothing is forgotten but with the row.
+        let mut attempts = Attempts::none("pool", "sub", AttemptPurpose::SignIn, NOW);
+        (0..4).for_each(|_| attempts.record_sign_in_failure(NOW));
+        attempts.record_sign_in_failure(NOW.plus(2 * QUIET));
+        assert_eq!(attempts.failures, 5);
     }
 }

@@ -48,12 +48,14 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
     let app = Arc::new(
         app.with_runner(functions.clone()).with_code_keys(code_keys).with_records(configuration.records().await?),
     );
+    let shutdown = CancellationToken::new();
+    let mut jobs = JoinSet::new();
+    // Beside the start, too; the first of them, because it should be done when the first request comes.
+    jobs.spawn(service::warm_up::run(app.clone(), shutdown.clone()));
     functions.start();
 
-    let shutdown = CancellationToken::new();
     let leaving = CancellationToken::new();
     signals::watch(leaving.clone(), configuration.server.drain_delay(), shutdown.clone())?;
-    let mut jobs = JoinSet::new();
     jobs.spawn(service::memory::follow(app.clone(), shutdown.clone()));
     jobs.spawn(service::messages::run(app.clone(), shutdown.clone()));
     jobs.spawn(service::records::run(app.clone(), shutdown.clone()));

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -36,6 +37,10 @@ const STRIPES: usize = 1_024;
 /// How long a request waits for others that check a secret of the same user. While the database is away, each of those
 /// takes as long as its patience, and a queue of them would take that many times longer.
 const LONGEST_TURN: Duration = Duration::from_secs(20);
+
+/// What each commit of a request waits for. Tests have others change the same rows at that moment; a server that serves
+/// anybody has none.
+pub type BeforeCommit = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// The running server's parts. There is one, shared by all requests.
 pub struct App {
@@ -76,6 +81,7 @@ pub struct App {
     pools: Cache<String, Arc<Stored<Pool>>>,
     clients: Cache<String, Arc<Stored<Client>>>,
     generation: AtomicU64,
+    before_commit: Option<BeforeCommit>,
     stripes: Vec<Mutex<()>>,
     stripe_hasher: RandomState,
 }
@@ -114,6 +120,7 @@ impl App {
             pools: Cache::new(CACHED),
             clients: Cache::new(CACHED),
             generation: AtomicU64::new(0),
+            before_commit: None,
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
             stripe_hasher: RandomState::new(),
         }
@@ -135,6 +142,12 @@ impl App {
     #[must_use]
     pub fn with_records(self, records: Records) -> Self {
         Self { records, ..self }
+    }
+
+    /// The same with commits that wait for somebody: for tests.
+    #[must_use]
+    pub fn with_before_commit(self, before_commit: BeforeCommit) -> Self {
+        Self { before_commit: Some(before_commit), ..self }
     }
 
     /// A pool, from memory when it was read before and has not changed since (on another server: a second ago).
@@ -174,6 +187,9 @@ impl App {
     /// # Errors
     /// See [`Store::commit`].
     pub async fn commit(self: &Arc<Self>, changes: Changes) -> Result<(), CommitError> {
+        if let Some(before_commit) = &self.before_commit {
+            before_commit().await;
+        }
         let stale: Vec<Key> = changes.as_slice().iter().filter_map(cached).collect();
         if stale.is_empty() {
             return self.store.commit(changes).await;

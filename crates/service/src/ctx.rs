@@ -23,6 +23,9 @@ pub struct Ctx {
     pub client_address: IpAddr,
     /// `User-Agent`, at most 1,024 characters.
     pub user_agent: Option<String>,
+    /// `X-Amz-User-Agent`, at most 1,024 characters: by which SDKs say what they are in browsers, whose own name stands
+    /// in `User-Agent`.
+    pub sdk_agent: Option<String>,
     /// Who signed the request, if it was signed.
     pub caller: Caller,
     /// Region of the request's credential scope, or the default.

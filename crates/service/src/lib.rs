@@ -41,9 +41,10 @@ pub mod transfer;
 pub mod triggers;
 pub mod user_migration;
 pub mod users;
+pub mod warm_up;
 pub mod web_authn;
 
-pub use app::App;
+pub use app::{App, BeforeCommit};
 pub use clock::{Clock, Reading};
 pub use ctx::{Caller, Ctx, OwnWishes};
 pub use error::ApiError;

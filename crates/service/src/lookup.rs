@@ -90,7 +90,8 @@ fn no_such_client(id: &str) -> ApiError {
 /// # Errors
 /// When the store cannot be read.
 pub async fn user(ctx: &Ctx, pool: &Pool, username: &str) -> Result<Option<Stored<User>>, ApiError> {
-    let user = ctx.app.store.user_by_name(&pool.id, &pool.fold(username)).await?;
+    let nobody = subject(ctx, pool, username, None);
+    let user = ctx.app.store.user_by_name_or_nobody(&pool.id, &pool.fold(username), &nobody).await?;
     ctx.app.stand_in.read_user_unless(user.is_some())?;
     Ok(user)
 }

@@ -64,7 +64,12 @@ struct Response {
 /// See [`triggers::call`]; `InvalidLambdaResponseException`.
 pub async fn bring(ctx: &Ctx, pool: &Pool, newcomer: &Newcomer<'_>) -> Result<Option<Stored<User>>, ApiError> {
     let Some(arn) = triggers::function(pool, Trigger::UserMigration) else { return Ok(None) };
-    let response = ask(ctx, pool, arn, newcomer).await?;
+    let response = match ask(ctx, pool, arn, newcomer).await {
+        Err(thrown) if thrown.kind == ErrorKind::UserLambdaValidation && newcomer.password.is_none() => {
+            return Ok(None);
+        }
+        answered => answered?,
+    };
     let given = response.user_attributes.as_ref().filter(|attributes| !attributes.is_empty());
     let Some(given) = given else { return Ok(None) };
     let given: Vec<AttributeType> = given
@@ -128,8 +133,11 @@ const MOST_TRIES: usize = 8;
 
 /// The same for somebody who has forgotten the password, when nobody is known by that name.
 ///
+/// Decision: a function that throws knows nobody by that name either, as handlers mean it that were written for the
+/// service; clients that hide unknown users are told nothing of it (accounts.md §5.8).
+///
 /// # Errors
-/// Those of [`bring`].
+/// `UserNotFoundException`, for clients that do not hide unknown users, and those of [`bring`].
 pub async fn bring_forgetful(
     ctx: &Ctx,
     pool: &Pool,
@@ -142,7 +150,11 @@ pub async fn bring_forgetful(
         return Ok(());
     }
     let newcomer = Newcomer { client, username, password: None, validation_data: None, metadata };
-    bring(ctx, pool, &newcomer).await.map(drop)
+    if bring(ctx, pool, &newcomer).await?.is_none() && !client.hides_unknown_users() {
+        let message = format!("Exception migrating user in app client {}", client.id);
+        return Err(ApiError::new(ErrorKind::UserNotFound, message));
+    }
+    Ok(())
 }
 
 async fn ask(ctx: &Ctx, pool: &Pool, arn: &str, newcomer: &Newcomer<'_>) -> Result<Response, ApiError> {

@@ -92,7 +92,8 @@ pub fn verifies_user(pool: &Pool, user: Option<&User>) -> bool {
         || (counts_as_two && user.is_some_and(|user| user.mfa.passkey))
 }
 
-/// `CredentialCreationOptions`: PublicKeyCredentialCreationOptions as JSON.
+/// `CredentialCreationOptions`: PublicKeyCredentialCreationOptions as JSON. Decision: `user.id` is always the `sub`, as
+/// the published example looks like.
 #[must_use]
 pub fn creation_options(ceremony: &Ceremony, user: &User, present: &[Stored<Passkey>]) -> Value {
     let Ceremony { challenge, relying_party_id, .. } = ceremony;

@@ -32,7 +32,8 @@ impl Answer {
     pub fn error(&self) -> String {
         assert!(self.status >= 400, "not an error: {self:?}");
         let member = |name: &str| self.body.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (kind, message) = (member("__type"), member("message"));
+        let kind = member("__type");
+        let message = member(if kind == "AccessDeniedException" { "Message" } else { "message" });
         assert_eq!(self.header("x-amzn-errortype"), Some(format!("{kind}:").as_str()), "{self:?}");
         assert!(self.header("x-amzn-requestid").is_some_and(|id| id.len() == 36), "{self:?}");
         assert!(self.header("x-amzn-errormessage").is_some(), "{self:?}");

@@ -17,6 +17,7 @@ pub mod authenticator;
 mod coverage;
 mod entropy;
 mod functions;
+mod gate;
 mod keys;
 mod records;
 mod server;

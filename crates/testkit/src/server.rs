@@ -1,6 +1,7 @@
 //! A whole server in process: requests go in as HTTP requests and come out as HTTP answers, without a socket.
 
 use std::{
+    fmt::Debug,
     path::Path,
     sync::{
         Arc,
@@ -11,8 +12,11 @@ use std::{
 
 use axum::{Router, body::Body};
 use cluster::Scratch;
-use crypto::seal::{KeyRing, MasterKey};
-use domain::Entropy;
+use crypto::{
+    seal::{KeyRing, MasterKey},
+    sigv4::{SignedRequest, sign_for},
+};
+use domain::{ActionPattern, Entropy};
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -31,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use wire::Timestamp;
 
-use crate::{Answer, Function, Functions, ReadableKeys, SeededEntropy, stock};
+use crate::{Answer, Function, Functions, ReadableKeys, SeededEntropy, gate::Gate, stock};
 
 /// 2026-01-02T03:04:05Z.
 const START: Timestamp = Timestamp(1_767_323_045_000);
@@ -51,6 +55,7 @@ pub struct Builder {
     test_controls: bool,
     seed: u64,
     is_recorded: bool,
+    shared: Option<Store>,
     home: Home,
 }
 
@@ -59,6 +64,7 @@ pub struct Server {
     /// The service behind it.
     pub app: Arc<App>,
     functions: Arc<Functions>,
+    gate: Arc<Gate>,
     router: Router,
     location: Location,
     test_controls: bool,
@@ -121,6 +127,13 @@ impl Builder {
     pub fn production(mut self) -> Self {
         self.settings.signatures = Signatures::Required;
         self.test_controls = false;
+        self
+    }
+
+    /// Notes nothing of what is answered as coverage, for those who send whatever comes and prove nothing by it.
+    #[must_use]
+    pub const fn unrecorded(mut self) -> Self {
+        self.is_recorded = false;
         self
     }
 
@@ -191,7 +204,10 @@ impl Builder {
             durability: Durability::Normal,
             ..store::Options::memory()
         };
-        let store = Store::open(&options).await.expect("the store opens");
+        let store = match self.shared {
+            Some(store) => store,
+            None => Store::open(&options).await.expect("the store opens"),
+        };
         let clock = Clock::new(|| START);
         clock.freeze(true);
         if is_first {
@@ -204,14 +220,21 @@ impl Builder {
         let options = web::Options { test_controls: self.test_controls, ..web::Options::default() };
         let shared: Arc<dyn Entropy> = entropy;
         let app = App::new(self.settings, store, ring, clock, shared, Outbox::new(self.sender));
-        let functions = Arc::new(Functions::default());
+        let (functions, gate) = (Arc::new(Functions::default()), Arc::new(Gate::default()));
         let app = Arc::new(
-            app.with_runner(functions.clone()).with_code_keys(Arc::new(ReadableKeys)).with_records(self.records),
+            app.with_runner(functions.clone())
+                .with_code_keys(Arc::new(ReadableKeys))
+                .with_records(self.records)
+                .with_before_commit(Box::new({
+                    let gate = gate.clone();
+                    move || gate.clone().pass()
+                })),
         );
         Server {
             router: web::router(app.clone(), options),
             app,
             functions,
+            gate,
             location: self.location,
             test_controls: self.test_controls,
             is_recorded: self.is_recorded,
@@ -247,6 +270,7 @@ impl Server {
             test_controls: true,
             seed: SEED,
             is_recorded: true,
+            shared: None,
             home: Home::default(),
         }
     }
@@ -256,6 +280,31 @@ impl Server {
     #[must_use]
     pub fn sibling(&self) -> Builder {
         assert!(self.app.store.is_shared(), "only PostgreSQL is shared between servers");
+        self.another()
+    }
+
+    /// Another server on the very same open store, whatever the engine, at the same moment of the clock: what the
+    /// process keeps is its own, so that neither waits for the other's turn with a user. Pools and clients are not to be
+    /// changed through both, since on SQLite nobody tells the other one.
+    pub async fn twin(&self) -> Self {
+        let shared = Some(self.app.store.clone());
+        let twin = Builder { shared, ..self.another() }.start_there().await;
+        twin.app.clock.set(self.app.clock.now());
+        twin
+    }
+
+    /// Lets `second` change something between a look and a commit of `first`, a request to this server: `first` is held
+    /// at its commit after `before` others until `second`, at whichever server, has ended. Answers what came of both.
+    pub async fn overtaken<A: Debug, B>(
+        &self,
+        before: usize,
+        first: impl Future<Output = A>,
+        second: impl Future<Output = B>,
+    ) -> (A, B) {
+        self.gate.overtaken(before, first, second).await
+    }
+
+    fn another(&self) -> Builder {
         let seed = SEED + 1 + self.home.siblings.fetch_add(1, Ordering::Relaxed);
         Builder {
             settings: self.app.settings.clone(),
@@ -265,6 +314,7 @@ impl Server {
             test_controls: self.test_controls,
             seed,
             is_recorded: self.is_recorded,
+            shared: None,
             home: self.home.clone(),
         }
     }
@@ -363,8 +413,11 @@ impl Server {
         if self.is_recorded {
             crate::coverage::record(operation, &answer);
         }
-        if let (200, Some(shape)) = (answer.status, wire::Operation::parse(operation).and_then(wire::Operation::output))
-        {
+        let output = wire::Operation::parse(operation).map(wire::Operation::output);
+        if let (200, Some(None)) = (answer.status, output) {
+            assert_eq!(answer.body, Value::Null, "{operation} has no output");
+        }
+        if let (200, Some(Some(shape))) = (answer.status, output) {
             // Types and required members only: the service itself breaks its model's lengths (a standard attribute's
             // name is longer than attribute names may be).
             if let Err(rejection) = wire::check(shape, &answer.body) {
@@ -374,6 +427,33 @@ impl Server {
             }
         }
         answer
+    }
+
+    /// An API call, signed with the id and the secret of an access key.
+    pub async fn signed_call(&self, (id, secret): &(String, String), operation: &str, body: Value) -> Answer {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        let answer = self.signed_request("cognito-idp", (id, secret), &target, &body.to_string()).await;
+        if self.is_recorded {
+            crate::coverage::record(operation, &answer);
+        }
+        answer
+    }
+
+    /// `POST /`, signed for a service with the id and the secret of an access key.
+    pub async fn signed_request(&self, service: &str, (id, secret): (&str, &str), target: &str, body: &str) -> Answer {
+        let headers =
+            [("host", "127.0.0.1:9229"), ("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let request = SignedRequest { method: "POST", path: "/", query: "", headers: &headers, body: body.as_bytes() };
+        let now = self.app.clock.now().seconds();
+        let added = sign_for(service, &request, id, secret, None, "us-east-1", now).expect("a request can be signed");
+        let mut request = Request::builder().method(Method::POST).uri("/");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        for (name, value) in added {
+            request = request.header(name, value);
+        }
+        self.request(request.body(Body::from(body.to_owned())).expect("a request")).await
     }
 
     /// A GET request.
@@ -394,10 +474,20 @@ impl Server {
         self.functions.insert(arn, function);
     }
 
-    /// The id and the secret of a new access key, such as `poolkeeper keys create` makes.
+    /// The id and the secret of a new access key for everything, such as `poolkeeper keys create` makes.
     pub async fn access_key(&self) -> (String, String) {
+        self.keep_access_key(None).await
+    }
+
+    /// The same for these actions only.
+    pub async fn limited_access_key(&self, only: &[&str]) -> (String, String) {
+        let only = only.iter().map(|text| ActionPattern::parse(text).expect("an action")).collect();
+        self.keep_access_key(Some(only)).await
+    }
+
+    async fn keep_access_key(&self, only: Option<Vec<ActionPattern>>) -> (String, String) {
         let app = &self.app;
-        let made = service::access_keys::make(&app.ring, &*app.entropy, "test", app.clock.now());
+        let made = service::access_keys::make(&app.ring, &*app.entropy, "test", only, app.clock.now());
         let key = (made.row.id.clone(), made.secret.reveal().clone());
         let mut changes = Changes::new();
         changes.insert(made.row);

@@ -28,7 +28,10 @@ pub(crate) fn error(request_id: &str, error: &ApiError) -> Response {
 
 /// An error that is none of the service's: `name` becomes its type.
 pub(crate) fn named(status: StatusCode, request_id: &str, name: &str, message: &str) -> Response {
-    let body = json!({"__type": name, "message": message}).to_string();
+    // What is told before an operation begins is spelled so (triggers-security.md §19.3). Decision: only this error, the
+    // one that was seen.
+    let member = if name == ErrorKind::AccessDenied.as_str() { "Message" } else { "message" };
+    let body = json!({"__type": name, (member): message}).to_string();
     let mut response = response(status, request_id, body.into_bytes());
     let headers = response.headers_mut();
     headers.insert(ERROR_TYPE, header_text::value(&format!("{name}:")));

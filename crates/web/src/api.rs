@@ -49,7 +49,8 @@ pub(crate) async fn post(State(web): State<Web>, request: Request) -> Response {
             // above that level names the request itself.
             let span = tracing::debug_span!("request", id = %ctx.request_id, operation = operation.name());
             let outcome = panics::catch(serve(&mut ctx, &parts, operation, &body.bytes)).instrument(span).await;
-            outcome.unwrap_or_else(|panic| Err(ApiError::internal(panic)))
+            let fault = |panic| service::dispatch::in_words_of(operation, ApiError::internal(panic));
+            outcome.unwrap_or_else(|panic| Err(fault(panic)))
         }
         Err(Refusal::Api(error)) => Err(error),
         Err(Refusal::Broken) => {
@@ -143,7 +144,8 @@ fn operation(headers: &HeaderMap) -> Result<Operation, ApiError> {
     Operation::parse(name).ok_or_else(|| unknown(format!("There is no operation '{}'.", shortened(name))))
 }
 
-fn shortened(name: &str) -> String {
+/// As much of a name that nobody knows as an error repeats.
+pub(crate) fn shortened(name: &str) -> String {
     name.chars().take(128).collect()
 }
 
@@ -163,21 +165,30 @@ fn content_type(headers: &HeaderMap) -> Result<(), ApiError> {
 
 /// Public operations and those that carry an access token ignore whatever signature comes along (auth-flows.md §2).
 async fn authenticate(ctx: &mut Ctx, parts: &Parts, operation: Operation, body: &[u8]) -> Result<(), ApiError> {
-    if !operation.is_signed() || operation == Operation::GetClientToken {
+    if !access_keys::is_asked_for(operation) {
         return Ok(());
     }
-    match administrator(ctx, SERVICE, parts, body).await {
-        // Its client's secret does as well, and SDKs sign with whatever they have: a signature that does not hold is none.
+    match administrator(ctx, SERVICE, operation.name(), parts, body).await {
+        // Its client's secret does as well, and SDKs sign with whatever they have: a signature that does not hold is
+        // none, and neither is that of a key which may not be used for it.
         Err(error) if operation == Operation::GetDerivedToken && error.kind != ErrorKind::InternalError => Ok(()),
         outcome => outcome,
     }
 }
 
-/// Finds out whose signature for this service a request carries that only administrators may send.
+/// Finds out whose signature for this service a request carries that only administrators may send, and functions whose
+/// keys may be used for this operation.
 ///
 /// # Errors
-/// What the service says of a request that is not signed, or not by anybody known.
-pub(crate) async fn administrator(ctx: &mut Ctx, service: &str, parts: &Parts, body: &[u8]) -> Result<(), ApiError> {
+/// What the service says of a request that is not signed, or not by anybody known, or by a key that is for other
+/// operations.
+pub(crate) async fn administrator(
+    ctx: &mut Ctx,
+    service: &str,
+    operation: &str,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<(), ApiError> {
     let headers = &parts.headers;
     if ctx.app.settings.signatures == Signatures::Ignored {
         let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -206,7 +217,8 @@ pub(crate) async fn administrator(ctx: &mut Ctx, service: &str, parts: &Parts, b
         headers: &listed,
         body,
     };
-    let signer = access_keys::authenticate(&ctx.app, service, &request, ctx.now).await.map_err(without_echo)?;
+    let signer = access_keys::authenticate(&ctx.app, service, operation, &request, ctx.now).await;
+    let signer = signer.map_err(without_echo)?;
     ctx.caller = Caller::AccessKey { id: signer.access_key_id };
     ctx.region = signer.region;
     Ok(())

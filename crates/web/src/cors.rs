@@ -13,7 +13,8 @@ use http::{
     },
 };
 
-/// How long a browser may remember the answer to a preflight, in seconds: two days.
+/// How long a browser may remember the answer to a preflight, in seconds: two days. Decision: that is what a sibling of
+/// the service says; what it says itself is not recorded.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("172800");
 
 /// Adds what lets a page of any origin read the answer.

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use service::{App, Caller, Ctx, OwnWishes};
 
 use crate::{Options, bodies::Bodies, client_address, meters::Meters, readiness::Readiness};
 
 /// Most characters that are looked at of what a client says it is. Real ones have a few hundred.
 const LONGEST_USER_AGENT: usize = 1_024;
+/// Where SDKs in browsers say what they are, since they cannot set `User-Agent`.
+const SDK_AGENT: HeaderName = HeaderName::from_static("x-amz-user-agent");
 
 /// The server and how its routes were set up.
 #[derive(Clone)]
@@ -41,13 +44,17 @@ impl Web {
             now: self.app.clock.now(),
             request_id: crypto::random::uuid_v4(&*self.app.entropy),
             client_address: client_address::of(parts, &self.shared.options.trusted_proxies),
-            user_agent: parts
-                .headers
-                .get(http::header::USER_AGENT)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(LONGEST_USER_AGENT).collect()),
+            user_agent: agent(parts, &http::header::USER_AGENT),
+            sdk_agent: agent(parts, &SDK_AGENT),
             caller: Caller::Anyone,
             region: self.app.settings.default_region.clone(),
             own: OwnWishes::default(),
         }
     }
+}
+
+/// What a client says it is.
+fn agent(parts: &http::request::Parts, header: &HeaderName) -> Option<String> {
+    let value = parts.headers.get(header)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).chars().take(LONGEST_USER_AGENT).collect())
 }

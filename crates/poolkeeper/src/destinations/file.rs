@@ -1,8 +1,8 @@
 //! A file to which a line of JSON is added for each record.
 
 use std::{
-    fs::OpenOptions,
-    io::Write,
+    fs::{self, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -43,13 +43,32 @@ impl Destination for File {
     }
 }
 
-/// Adds `lines` to a file; a new one can be read by its owner only, since records can name users.
-pub fn append(path: &Path, lines: &[u8]) -> std::io::Result<()> {
+/// Adds `lines` to a file; a new one can be read by its owner only, since records can name users. A line that a full disk
+/// or the end of a process has cut off is ended first, so that it spoils none of these.
+pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(lines)
+    let mut file = options.open(path)?;
+    // What cannot be read is taken as it is: whoever may only write shall write.
+    if ends_within_a_line(path).unwrap_or(false) {
+        return file.write_all(&[b"\n", lines].concat());
+    }
+    file.write_all(lines)
+}
+
+/// Whether the last line of a file has no end. Pipes and devices are not looked at.
+fn ends_within_a_line(path: &Path) -> io::Result<bool> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(false);
+    }
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 #[cfg(test)]
@@ -89,6 +108,21 @@ mod tests {
         assert!(error.contains(&*path.to_string_lossy()), "{error}");
         fs::create_dir_all(folder.path().join("none")).unwrap();
         File::new(path).take(records(0..1)).await.unwrap();
+    }
+
+    /// A full disk takes a part of a line.
+    #[tokio::test]
+    async fn a_line_that_was_cut_off_spoils_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let file = File::new(path.clone());
+        for (before, after) in
+            [("", "{\"number\":0}\n"), ("{}\n", "{}\n{\"number\":0}\n"), ("{}\n{\"num", "{}\n{\"num\n{\"number\":0}\n")]
+        {
+            fs::write(&path, before).unwrap();
+            file.take(records(0..1)).await.unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), after);
+        }
     }
 
     /// Writers that append do not mix their lines up.

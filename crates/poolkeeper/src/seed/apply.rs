@@ -485,6 +485,7 @@ impl Seeder<'_> {
             request_id: "seed".to_owned(),
             client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             user_agent: None,
+            sdk_agent: None,
             caller: Caller::Anyone,
             region: region.to_owned(),
             own: OwnWishes { is_seeding: true, ..own },

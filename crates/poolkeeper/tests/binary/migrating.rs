@@ -300,7 +300,7 @@ fn users_move_as_they_come() {
     for name in ["bob", "zed", "eva"] {
         assert_eq!(
             target.forgot(&plain.legacy, name).unwrap_err(),
-            "UserNotFoundException: Username/client id combination not found."
+            format!("UserNotFoundException: Exception migrating user in app client {}", plain.legacy)
         );
         assert!(target.forgot(&plain.hiding, name).is_ok());
     }

@@ -24,12 +24,18 @@ pub async fn call(ctx: &Ctx, operation: Operation, body: &[u8]) -> Result<Vec<u8
     generated::dispatch(ctx, operation, body).await.map_err(|error| in_words_of(operation, error))
 }
 
-/// An operation whose model does not know concurrent modifications calls them throttling: clients take it for that,
-/// and try again after a while.
-fn in_words_of(operation: Operation, mut error: ApiError) -> ApiError {
-    if error.kind == ErrorKind::ConcurrentModification && !operation.errors().contains(&error.kind) {
-        error.kind = ErrorKind::TooManyRequests;
-    }
+/// An error by the name that the operation's model has for it.
+///
+/// Where the model does not know concurrent modifications, they are called throttling: clients take it for that, and try
+/// again after a while. A few operations have another name for the server's own faults.
+#[must_use]
+pub fn in_words_of(operation: Operation, mut error: ApiError) -> ApiError {
+    let known = operation.errors();
+    error.kind = match error.kind {
+        ErrorKind::ConcurrentModification if !known.contains(&error.kind) => ErrorKind::TooManyRequests,
+        ErrorKind::InternalError if known.contains(&ErrorKind::InternalServer) => ErrorKind::InternalServer,
+        kind => kind,
+    };
     error
 }
 

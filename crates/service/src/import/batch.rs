@@ -49,6 +49,7 @@ pub(super) fn context(app: &Arc<App>) -> Ctx {
         request_id: crypto::random::uuid_v4(&*app.entropy),
         client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         user_agent: None,
+        sdk_agent: None,
         caller: Caller::Anyone,
         region: app.settings.default_region.clone(),
         own: OwnWishes::default(),

@@ -146,6 +146,8 @@ fn is_by_link(letter: &Letter) -> bool {
 }
 
 /// Where a click confirms the sign-up (accounts.md §9.2). None without a client, since the target needs one.
+///
+/// Decision: the server itself answers there, so that a pool needs no domain for links.
 fn link(base_url: &str, letter: &Letter) -> Option<String> {
     Some(format!(
         "{base_url}/confirmUser/?client_id={}&user_name={}&confirmation_code={}",

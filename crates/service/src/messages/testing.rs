@@ -123,6 +123,7 @@ pub fn ctx(app: &Arc<App>) -> Ctx {
         request_id: "request".to_owned(),
         client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         user_agent: None,
+        sdk_agent: None,
         caller: Caller::Anyone,
         region: "us-east-1".to_owned(),
         own: OwnWishes::default(),

@@ -327,7 +327,20 @@ async fn call(app: &App, message: &Message, content: &MessageContent, function: 
     let is_password = message.purpose == MessagePurpose::AdminCreateUser;
     let code = if is_password { html::escape(&content.code) } else { content.code.clone() };
     let called = custom_sender::deliver(app, message, content, function, code).await;
-    called.map_err(|reason| Failure { is_permanent: message.tries >= MOST_CALLS, reason })
+    called.map_err(|reason| Failure {
+        is_permanent: message.tries >= MOST_CALLS,
+        reason: without_secrets(reason, content),
+    })
+}
+
+/// What a function says of its failure, without the code and the address that it may have repeated: operators read it.
+fn without_secrets(mut reason: String, content: &MessageContent) -> String {
+    for secret in [&content.code, &html::escape(&content.code), &content.destination] {
+        if !secret.is_empty() {
+            reason = reason.replace(secret, "[...]");
+        }
+    }
+    reason
 }
 
 /// Writes down how tries ended: all in one commit, or each for itself when one of the messages was changed meanwhile

@@ -66,8 +66,8 @@ impl<'a> Functions<'a> {
 /// and calls [`Outbox::notify`](super::Outbox::notify) afterwards; whether anybody can deliver it is asked first, by
 /// [`Outbox::can_deliver`](super::Outbox::can_deliver).
 ///
-/// A function of the pool's may say how it reads, or take it in place of a sender; the first is not called for what
-/// goes to the second.
+/// A function of the pool's may say how it reads, or take it in place of a sender. Decision: the first is not called for
+/// what goes to the second, which sends words of its own.
 ///
 /// # Errors
 /// Those of CustomMessage ([`crate::triggers::call`]), `InvalidLambdaResponseException` also for words that cannot be
@@ -134,7 +134,7 @@ fn of_pool(pool: &Pool, content: MessageContent) -> MessageContent {
 
 fn sealed(ctx: &Ctx, letter: &Letter<'_>, content: &MessageContent, state: MessageState) -> Result<Message, ApiError> {
     let Letter { pool, user, purpose, medium, .. } = *letter;
-    let id = ctx.uuid();
+    let id = crypto::random::uuid_v7(ctx.entropy(), ctx.now.milliseconds());
     let plaintext = serde_json::to_vec(content)?;
     Ok(Message {
         content: ctx.app.ring.seal(ctx.entropy(), Purpose::Message, &id, &plaintext),

@@ -17,10 +17,10 @@ use store::{Changes, Key};
 use wire::{AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, UserStatusType};
 
 use super::{
-    Proven, Request, session,
+    Proven, Request, Seen, session,
     user_auth::{self, Subject},
 };
-use crate::{ApiError, Ctx, tokens::access::not_confirmed};
+use crate::{ApiError, Ctx, retry, tokens::access::not_confirmed};
 
 /// Which of the two sessions it is: neither passes for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(crate) fn check(ctx: &Ctx, client: &Client, sub: &str, text: &str) -> Result
 /// a sign-up that nobody has confirmed.
 pub(super) async fn proof(ctx: &Ctx, request: &Request) -> Result<Option<Proven>, ApiError> {
     match open(ctx, &request.client, request.required_session()?)? {
-        (Stage::Confirmed, session) => verify(ctx, request, session).await.map(Some),
+        (Stage::Confirmed, session) => retry::on_conflict(ctx, || verify(ctx, request, &session)).await.map(Some),
         (Stage::SignedUp, session) => check_confirmed(ctx, request, &session).await.map(|()| None),
     }
 }
@@ -107,7 +107,7 @@ async fn check_confirmed(ctx: &Ctx, request: &Request, session: &SignUpSession) 
 /// are not looked at, but for SECRET_HASH where the client has a secret.
 ///
 /// Decision: the secret is asked for although §4 calls all parameters ignored; a client that has one always sends it.
-async fn verify(ctx: &Ctx, request: &Request, session: SignUpSession) -> Result<Proven, ApiError> {
+async fn verify(ctx: &Ctx, request: &Request, session: &SignUpSession) -> Result<Proven, ApiError> {
     let user = ctx.app.store.user(&request.pool.id, &session.sub).await?.ok_or_else(session::invalid)?;
     request.check_secret_hash(ctx, request.parameter("USERNAME").unwrap_or(&user.username))?;
     if ctx.app.store.spent(&session.id).await?.is_some() {
@@ -131,10 +131,10 @@ async fn verify(ctx: &Ctx, request: &Request, session: SignUpSession) -> Result<
         return Err(session::invalid());
     }
     let mut changes = Changes::new();
-    changes.insert(Spent { id: session.id, expires_at: session.expires_at });
+    changes.insert(Spent { id: session.id.clone(), expires_at: session.expires_at });
     changes.assert(Key::User { pool_id: user.pool_id.clone(), sub: user.sub.clone() }, user.version);
     session::commit(ctx, changes).await?;
-    Ok(Proven { user, password_version: None, sign_in: sign_in.with(factor) })
+    Ok(Proven { user, password_version: None, sign_in: sign_in.with(factor), seen: Seen::default() })
 }
 
 fn seal(ctx: &Ctx, session: &SignUpSession, stage: Stage) -> Result<String, ApiError> {

@@ -4,16 +4,19 @@
 //! A code is not stored. Its keyed hash travels in the sealed session that waits for it, so it is good for that session
 //! only, for as long as that session, and used up with it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use domain::{
-    AttemptPurpose, Medium, Message, MessagePurpose, Pool, Spent,
+    AttemptPurpose, Attempts, Medium, Message, MessagePurpose, Pool, Spent,
     session::{Entrance, SignInSession, Waiting},
 };
-use store::Changes;
+use store::{Changes, Stored};
 use wire::{ChallengeNameType, ErrorKind};
 
-use super::{Outcome, Proven, Request, session};
+use super::{Outcome, Proven, Request, Seen, session};
 use crate::{
     ApiError, Ctx, codes,
     messages::{self, Functions, Letter},
@@ -78,7 +81,7 @@ async fn deliver(
     can_deliver(ctx, pool, medium)?;
     if triggers::function(pool, Trigger::CustomMessage).is_some() {
         // A function is not asked about a message that may not be sent.
-        check_room(ctx, request, &user.sub, address).await?;
+        check_room(ctx, request, &user.sub, address, &proven.seen).await?;
     }
     let code = crypto::random::digits(ctx.entropy(), digits);
     let hash = crypto::hash::code_hash(&ctx.app.code_key, &pool.id, &user.sub, PURPOSE, &code);
@@ -87,7 +90,7 @@ async fn deliver(
     let client_id = Some(request.client.id.as_str());
     let letter = Letter { pool, client_id, user, purpose, medium, destination: address, code: &code };
     let message = messages::write(ctx, &letter, &functions(request)).await?;
-    commit(ctx, request, (&user.sub, address), message, spends).await?;
+    commit(ctx, request, (&user.sub, address), message, spends, &proven.seen).await?;
     ctx.app.outbox.notify();
     let parameters = delivery(medium, &medium.mask(address));
     Ok(Outcome::Challenge { name: challenge, session: Some(session), parameters, available: None })
@@ -111,9 +114,16 @@ pub(super) async fn commit(
     (sub, address): (&str, &str),
     message: Message,
     spends: Option<Spent>,
+    seen: &Seen,
 ) -> Result<(), ApiError> {
+    let is_first_try = AtomicBool::new(true);
     retry::on_conflict(ctx, || async {
-        let mut changes = counted(ctx, request, sub, address).await?;
+        // What was read before is out of date after a conflict.
+        let seen = seen.counts.get().filter(|_| is_first_try.swap(false, Ordering::Relaxed));
+        let mut changes = match seen.filter(|counts| counts.address == address) {
+            Some(counts) => with_one_more(ctx, request, sub, counts)?,
+            None => with_one_more(ctx, request, sub, &counts(ctx, request, sub, address).await?)?,
+        };
         changes.insert(message.clone());
         if let Some(spent) = spends.clone() {
             changes.insert(spent);
@@ -127,15 +137,28 @@ pub(super) async fn commit(
 ///
 /// # Errors
 /// `TooManyRequestsException`.
-pub(super) async fn check_room(ctx: &Ctx, request: &Request, sub: &str, address: &str) -> Result<(), ApiError> {
-    counted(ctx, request, sub, address).await.map(drop)
+pub(super) async fn check_room(
+    ctx: &Ctx,
+    request: &Request,
+    sub: &str,
+    address: &str,
+    seen: &Seen,
+) -> Result<(), ApiError> {
+    let counts = seen.counts.get_or_try_init(|| counts(ctx, request, sub, address)).await?;
+    with_one_more(ctx, request, sub, counts).map(drop)
 }
 
-/// The counts with one more code in them: that of the user, and that of the address, since an address that is not
-/// verified may be that of any number of users.
-///
-/// Decision: the models of the sign-in operations do not know LimitExceededException; the words are that one's.
-async fn counted(ctx: &Ctx, request: &Request, sub: &str, address: &str) -> Result<Changes, ApiError> {
+/// How many codes were sent lately: to a user, or stand-in, and to an address, since one that is not verified may be that
+/// of any number of users.
+pub(super) struct Counts {
+    address: String,
+    /// Whose count that of the address is.
+    to: String,
+    of_user: Option<Stored<Attempts>>,
+    of_address: Option<Stored<Attempts>>,
+}
+
+async fn counts(ctx: &Ctx, request: &Request, sub: &str, address: &str) -> Result<Counts, ApiError> {
     let (pool_id, store) = (&request.pool.id, &ctx.app.store);
     let name = format!("{pool_id}\naddress\n{}", address.to_lowercase());
     let to = crypto::random::uuid_from(&crypto::hash::hmac_sha256(&ctx.app.decoy_key, name.as_bytes()));
@@ -143,10 +166,18 @@ async fn counted(ctx: &Ctx, request: &Request, sub: &str, address: &str) -> Resu
         store.attempts(pool_id, sub, AttemptPurpose::SignInCode),
         store.attempts(pool_id, &to, AttemptPurpose::SignInCodeTo),
     )?;
+    Ok(Counts { address: address.to_owned(), to, of_user, of_address })
+}
+
+/// The counts with one more code in them.
+///
+/// Decision: the models of the sign-in operations do not know LimitExceededException; the words are that one's.
+fn with_one_more(ctx: &Ctx, request: &Request, sub: &str, counts: &Counts) -> Result<Changes, ApiError> {
+    let (pool_id, Counts { to, of_user, of_address, .. }) = (&request.pool.id, counts);
     let limit = ctx.app.settings.limits.sign_in_codes_per_hour;
     let mut changes = Changes::new();
     for (before, whose, purpose) in
-        [(of_user, sub, AttemptPurpose::SignInCode), (of_address, to.as_str(), AttemptPurpose::SignInCodeTo)]
+        [(of_user, sub, AttemptPurpose::SignInCode), (of_address, to, AttemptPurpose::SignInCodeTo)]
     {
         let counted = codes::count_request(ctx, before.as_ref(), (pool_id, whose), purpose, limit)
             .map_err(|refused| ApiError::new(ErrorKind::TooManyRequests, refused.message))?;

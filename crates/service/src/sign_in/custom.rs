@@ -20,7 +20,7 @@ use store::Stored;
 use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
 use self::functions::Metadata;
-use super::{Outcome, Proven, Request, device, first_factor, guard, next, session, srp};
+use super::{Outcome, Proven, Request, Seen, device, first_factor, guard, next, session, srp};
 use crate::{
     ApiError, Ctx, lookup,
     tokens::access::{not_confirmed, password_reset_required},
@@ -294,7 +294,7 @@ async fn accept(ctx: &Ctx, request: &Request, subject: Subject) -> Result<Proven
     // A temporary password that nobody had to prove is replaced all the same; it must be this one still.
     let is_temporary = user.status == UserStatusType::ForceChangePassword;
     let password_version = if is_temporary { stored_version } else { subject.password_version };
-    Ok(Proven { user, password_version, sign_in: subject.sign_in.with(Factor::Custom) })
+    Ok(Proven { user, password_version, sign_in: subject.sign_in.with(Factor::Custom), seen: Seen::default() })
 }
 
 /// What is said before any function is called. Clients that hide unknown users are told of a disabled user, and of one

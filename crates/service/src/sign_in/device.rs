@@ -1,6 +1,8 @@
 //! Devices in a sign-in (auth-flows.md §12): which one the client names, whether it has to prove itself
 //! ([`super::device_srp`] checks the proof), and which one the tokens belong to.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use domain::{
     Device, Factor,
     session::{SignIn, Waiting},
@@ -8,7 +10,7 @@ use domain::{
 use store::{Changes, Stored};
 use wire::{ChallengeNameType, NewDeviceMetadataType};
 
-use super::{Outcome, Proven, Request, session};
+use super::{Outcome, Proven, Request, Seen, session};
 use crate::{ApiError, Ctx, devices, retry};
 
 /// The device that DEVICE_KEY names, which must be one of the user, or the stand-in, `sub`. It is asked before anything
@@ -30,15 +32,19 @@ pub(super) async fn named(ctx: &Ctx, request: &Request, sub: &str) -> Result<Opt
 /// When the store fails.
 pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Result<Option<Outcome>, ApiError> {
     let sign_in = &proven.sign_in;
+    let is_first_try = AtomicBool::new(true);
     retry::on_conflict(ctx, || async {
-        let Some(device) = asked(ctx, request, &proven.user.sub, sign_in).await? else { return Ok(None) };
+        // What was read before is out of date after a conflict.
+        let fresh = Seen::default();
+        let seen = if is_first_try.swap(false, Ordering::Relaxed) { &proven.seen } else { &fresh };
+        let Some(device) = asked(ctx, request, &proven.user.sub, sign_in, seen).await? else { return Ok(None) };
         let (name, sub) = (ChallengeNameType::DeviceSrpAuth, &proven.user.sub);
         let mut waiting = session::new(ctx, request, sub, sign_in.clone(), name, Waiting::Nothing);
         waiting.password_version = proven.password_version;
         let session = Some(session::seal(ctx, request, &waiting)?);
         let mut changes = Changes::new();
         // Clients that send no session find theirs with the device.
-        changes.put_user_part(Some(&device), Device { waiting: Some(waiting), ..device.value.clone() });
+        changes.put_user_part(Some(device), Device { waiting: Some(waiting), ..device.value.clone() });
         ctx.app.commit(changes).await?;
         let parameters = [("USERNAME".to_owned(), proven.user.username.clone())].into();
         Ok(Some(Outcome::Challenge { name, session, parameters, available: None }))
@@ -46,22 +52,34 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Resul
     .await
 }
 
-/// The remembered device that has to prove itself next; none when none has to.
+/// Whether a remembered device has to prove itself next.
 ///
 /// # Errors
 /// When the store fails.
-pub(super) async fn asked(
+pub(super) async fn is_asked(
     ctx: &Ctx,
     request: &Request,
     sub: &str,
     sign_in: &SignIn,
-) -> Result<Option<Stored<Device>>, ApiError> {
+    seen: &Seen,
+) -> Result<bool, ApiError> {
+    Ok(asked(ctx, request, sub, sign_in, seen).await?.is_some())
+}
+
+/// The remembered device that has to prove itself next; none when none has to.
+async fn asked<'a>(
+    ctx: &Ctx,
+    request: &Request,
+    sub: &str,
+    sign_in: &SignIn,
+    seen: &'a Seen,
+) -> Result<Option<&'a Stored<Device>>, ApiError> {
     let Some(key) = &sign_in.device_key else { return Ok(None) };
     if !devices::are_challenged(&request.pool) || sign_in.factors.contains(&Factor::Device) {
         return Ok(None);
     }
-    let device = devices::find(ctx, &request.pool, sub, key).await?;
-    Ok(device.filter(|device| device.is_remembered))
+    let device = seen.device.get_or_try_init(|| devices::find(ctx, &request.pool, sub, key)).await?;
+    Ok(device.as_ref().filter(|device| device.is_remembered))
 }
 
 /// The device that tokens are for, where the pool keeps track of devices.

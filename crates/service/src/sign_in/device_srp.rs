@@ -1,8 +1,8 @@
 //! DEVICE_SRP_AUTH and DEVICE_PASSWORD_VERIFIER (auth-flows.md §12): a remembered device proves that it knows its
 //! secret, in place of a second factor.
 //!
-//! Both steps can be taken without `Session`: some clients send none. Then the sign-in that the device was last asked
-//! in is continued, which is kept with the device. Wrong proofs count as wrong codes of second factors do.
+//! Both steps can be taken without `Session`: some clients send none. Decision: then the sign-in that the device was last
+//! asked in is continued, which is kept with the device. Wrong proofs count as wrong codes of second factors do.
 
 use domain::{
     Device, Factor,

@@ -12,7 +12,7 @@ use store::{Changes, Stored};
 use wire::{ChallengeNameType, ErrorKind, UserStatusType};
 
 use super::{
-    Outcome, Proven, Request,
+    Outcome, Proven, Request, Seen,
     code::{self, Sending},
     guard, mfa_code, session,
     user_auth::{self, Subject},
@@ -48,7 +48,12 @@ pub(super) async fn send(
     let medium = medium(challenge);
     match &subject.user {
         Some(user) if user.enabled => {
-            let proven = Proven { user: user.clone(), password_version: None, sign_in: subject.sign_in.clone() };
+            let proven = Proven {
+                user: user.clone(),
+                password_version: None,
+                sign_in: subject.sign_in.clone(),
+                seen: Seen::default(),
+            };
             code::send(ctx, request, &proven, Sending { challenge, medium, digits: DIGITS, spends }).await
         }
         _ => pretend_to_send(ctx, request, subject, Sending { challenge, medium, digits: DIGITS, spends }).await,
@@ -80,7 +85,7 @@ async fn pretend_to_send(
     let waiting = Waiting::Code { hash, medium, destination };
     let session = session::new(ctx, request, &subject.sub, subject.sign_in.clone(), challenge, waiting);
     let session = Some(session::seal(ctx, request, &session)?);
-    code::commit(ctx, request, (&subject.sub, &counted_to), message, spends).await?;
+    code::commit(ctx, request, (&subject.sub, &counted_to), message, spends, &Seen::default()).await?;
     Ok(Outcome::Challenge { name: challenge, session, parameters, available: None })
 }
 

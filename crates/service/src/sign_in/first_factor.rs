@@ -13,7 +13,7 @@ use domain::{AttemptPurpose, Attempts, Factor, Password, Spent, User, session::S
 use store::{Changes, Key, SignInSnapshot, Stored};
 use wire::UserStatusType;
 
-use super::{Proven, Request, guard, next, session};
+use super::{Proven, Request, Seen, guard, next, session};
 use crate::{
     ApiError, Ctx, lookup, passwords, retry,
     tokens::access::{not_confirmed, password_reset_required},
@@ -132,8 +132,13 @@ async fn accept(
 ) -> Result<Proven, ApiError> {
     let pool = &request.pool;
     let sign_in = sign_in.clone().with(Factor::Password);
-    if proof.spends().is_some() {
-        next::check(ctx, request, user, &sign_in).await?;
+    let seen = Seen::default();
+    if let Some(spent) = proof.spends()
+        && let Err(refusal) = next::check(ctx, request, user, &sign_in, &seen).await
+    {
+        // Of a proof that was used before, that is said, whatever else stands in the way.
+        let is_used = ctx.app.store.spent(&spent.id).await?.is_some();
+        return Err(if is_used { session::used() } else { refusal });
     }
     let mut changes = Changes::new();
     let mut password_version = password.version;
@@ -156,7 +161,7 @@ async fn accept(
     changes.assert(Key::User { pool_id: pool.id.clone(), sub: sub() }, user.version);
     changes.assert(Key::Password { pool_id: pool.id.clone(), sub: sub() }, password_version);
     session::commit(ctx, changes).await?;
-    Ok(Proven { user: user.clone(), password_version: Some(password_version), sign_in })
+    Ok(Proven { user: user.clone(), password_version: Some(password_version), sign_in, seen })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use domain::{
 use store::{Changes, Key, Stored};
 use wire::{ChallengeNameType, UserStatusType};
 
-use super::{Proven, Request, device, next, session};
+use super::{Proven, Request, Seen, device, next, session};
 use crate::{
     ApiError, Ctx, codes,
     quotas::{self, Guess},
@@ -117,6 +117,11 @@ impl Standing {
         check_lock(ctx, self.attempts.as_ref())
     }
 
+    /// What the next step needs of this.
+    pub(super) fn seen(&self) -> Seen {
+        Seen::with_wrong_factors(self.attempts.clone())
+    }
+
     /// Counts a wrong answer; the session stays usable.
     ///
     /// # Errors
@@ -149,14 +154,16 @@ impl Standing {
         after: Option<User>,
         mut changes: Changes,
     ) -> Result<Proven, ApiError> {
+        let seen = self.seen();
         if waiting.sign_in.step_up.is_some() {
             // On the way to a level another code may follow; otherwise one second factor is enough.
             let user = after.as_ref().unwrap_or(&self.user);
-            next::check(ctx, request, user, &waiting.sign_in.clone().with(factor)).await?;
+            next::check(ctx, request, user, &waiting.sign_in.clone().with(factor), &seen).await?;
         }
         start_over(&mut changes, &self.user, AttemptPurpose::SecondFactor, self.attempts.as_ref());
         let mut proven = self.go_on(ctx, request, waiting, after, changes).await?;
         proven.sign_in = proven.sign_in.with(factor);
+        proven.seen = seen;
         Ok(proven)
     }
 
@@ -223,7 +230,12 @@ pub(super) async fn use_up(
         }
     };
     session::commit(ctx, changes).await?;
-    Ok(Proven { user, password_version: waiting.password_version, sign_in: waiting.sign_in.clone() })
+    Ok(Proven {
+        user,
+        password_version: waiting.password_version,
+        sign_in: waiting.sign_in.clone(),
+        seen: Seen::default(),
+    })
 }
 
 #[cfg(test)]

@@ -31,9 +31,7 @@ pub(super) async fn verify_sms(ctx: &Ctx, request: &Request) -> Result<Proven, A
 /// # Errors
 /// See auth-flows.md §7, §8 and §10.
 pub(super) async fn verify_email(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
-    request.required("USERNAME")?;
-    // Clients send the first; the service's prose has the second.
-    let given = request.parameter("EMAIL_MFA_CODE").map_or_else(|| request.required("EMAIL_OTP_CODE"), Ok)?;
+    let given = email_code(request)?;
     let waiting = guard::resume(ctx, request, ChallengeNameType::EmailOtp).await?;
     verify(ctx, request, &waiting, given, Factor::Email).await
 }
@@ -103,11 +101,22 @@ pub(super) async fn after(
     }
 }
 
-/// Whether the session of this answer to EMAIL_OTP waits for a second factor, and not for the first.
+/// Whether the session of this answer to EMAIL_OTP waits for a second factor, and not for the first. It says so itself;
+/// whether it is good for anything is looked at with the answer, after what is looked at before every session.
 ///
 /// # Errors
-/// The four of auth-flows.md §7.
-pub(super) async fn is_second(ctx: &Ctx, request: &Request) -> Result<bool, ApiError> {
-    let waiting = session::resume(ctx, request, ChallengeNameType::EmailOtp).await?;
+/// `InvalidParameterException` for missing parameters, those of the secret hash, and `NotAuthorizedException` for what
+/// is no session.
+pub(super) fn is_second(ctx: &Ctx, request: &Request) -> Result<bool, ApiError> {
+    let username = request.required("USERNAME")?;
+    email_code(request)?;
+    let text = request.required_session()?;
+    request.check_secret_hash(ctx, username)?;
+    let waiting = session::open(ctx, text, &request.client.id, ChallengeNameType::EmailOtp)?;
     Ok(waiting.sign_in.factors.contains(&Factor::Password))
+}
+
+/// The code of an answer to EMAIL_OTP. The service's prose has the first name; clients send the second.
+fn email_code(request: &Request) -> Result<&str, ApiError> {
+    request.parameter("EMAIL_MFA_CODE").map_or_else(|| request.required("EMAIL_OTP_CODE"), Ok)
 }

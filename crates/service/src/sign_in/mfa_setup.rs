@@ -73,8 +73,10 @@ async fn with_email(ctx: &Ctx, request: &Request, waiting: &SignInSession, addre
     let given = AttributeType { name: "email".to_owned(), value: Some(address.to_owned()) };
     attributes::updated(&lenient(&request.pool), Writer::Client(&request.client), &standing.user, &[given])
         .map_err(|refusal| refused(refusal, Wording::Update))?;
-    code::check_room(ctx, request, &waiting.sub, address).await?;
-    standing.go_on(ctx, request, waiting, None, Changes::new()).await
+    let seen = standing.seen();
+    code::check_room(ctx, request, &waiting.sub, address, &seen).await?;
+    let proven = standing.go_on(ctx, request, waiting, None, Changes::new()).await?;
+    Ok(Proven { seen, ..proven })
 }
 
 /// The pool with a mail address that may be given where there is none yet, as everything can that never changes.

@@ -43,6 +43,7 @@ mod pre_authentication;
 mod refresh;
 mod request;
 mod second_factor;
+mod seen;
 mod select_challenge;
 mod select_mfa_type;
 mod session;
@@ -61,6 +62,7 @@ use store::Stored;
 use wire::{AuthFlowType, AuthenticationResultType, ChallengeNameType};
 
 pub use self::request::Request;
+use self::seen::Seen;
 use crate::{ApiError, Ctx, records::analytics};
 
 /// What a step of a sign-in answers.
@@ -88,6 +90,8 @@ struct Proven {
     password_version: Option<i64>,
     /// The sign-in so far, with what was just proven.
     sign_in: SignIn,
+    /// What was read on the way and decides the next step as well.
+    seen: Seen,
 }
 
 /// InitiateAuth and AdminInitiateAuth.
@@ -141,7 +145,7 @@ async fn next_step(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -
         ChallengeNameType::DeviceSrpAuth => return device_srp::begin(ctx, request).await,
         ChallengeNameType::DevicePasswordVerifier => device_srp::verify(ctx, request).await?,
         ChallengeNameType::SmsMfa => mfa_code::verify_sms(ctx, request).await?,
-        ChallengeNameType::EmailOtp if mfa_code::is_second(ctx, request).await? => {
+        ChallengeNameType::EmailOtp if mfa_code::is_second(ctx, request)? => {
             mfa_code::verify_email(ctx, request).await?
         }
         ChallengeNameType::EmailOtp | ChallengeNameType::SmsOtp => first_code::verify(ctx, request, challenge).await?,
@@ -155,7 +159,9 @@ async fn next_step(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -
         ChallengeNameType::WebAuthn => passkey::verify(ctx, request).await?,
         // The other challenges are never issued, so no session waits for an answer to one of them.
         _ => {
+            let username = request.required("USERNAME")?;
             request.required_session()?;
+            request.check_secret_hash(ctx, username)?;
             return Err(session::invalid());
         }
     };

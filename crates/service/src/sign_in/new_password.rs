@@ -16,7 +16,7 @@ use wire::{
     schema::{Kind, Member, Pattern, Shape},
 };
 
-use super::{Proven, Request, guard, next, session};
+use super::{Proven, Request, Seen, guard, next, session};
 use crate::{
     ApiError, Ctx,
     attributes::{Wording, committed, name_exists, new_claims, other_owner, refused},
@@ -117,7 +117,8 @@ async fn replace(
     }
     passwords::check_policy(pool, new_password, passwords::Wording::DoesNotConform)?;
     passwords::check_history(ctx, pool, &user, before.as_deref(), new_password).await?;
-    next::check(ctx, request, &after, &waiting.sign_in).await?;
+    let seen = Seen::default();
+    next::check(ctx, request, &after, &waiting.sign_in, &seen).await?;
     let password = passwords::row(ctx, pool, &after, before.as_deref(), new_password, false).await?;
 
     let version = before.map(|password| password.version);
@@ -132,7 +133,7 @@ async fn replace(
     }
     let password_version = Some(version.map_or(1, |version| version + 1));
     let sign_in = waiting.sign_in.clone();
-    Ok(Proven { user: Stored { value: after, version: user.version + 1 }, password_version, sign_in })
+    Ok(Proven { user: Stored { value: after, version: user.version + 1 }, password_version, sign_in, seen })
 }
 
 /// The user's attributes with those of the answer.

@@ -12,7 +12,7 @@ use domain::{
 use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
 use super::{
-    Outcome, Proven, Request, custom, device, new_password, post_authentication, second_factor, session, step_up,
+    Outcome, Proven, Request, Seen, custom, device, new_password, post_authentication, second_factor, session, step_up,
 };
 use crate::{
     ApiError, Ctx,
@@ -24,19 +24,26 @@ use crate::{
 /// the moment. Whoever is about to use up what a client has sent asks this before: clients repeat by themselves what
 /// came too often, and what they repeat must still be good then.
 ///
-/// Codes that others ask for between this and [`step`] can still use up the last one of the hour.
+/// Codes that others ask for between this and [`step`] can still use up the last one of the hour. What it reads is in
+/// `seen` then, for [`step`].
 ///
 /// # Errors
 /// Those of [`second_factor::check_ask`].
-pub(super) async fn check(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn) -> Result<(), ApiError> {
+pub(super) async fn check(
+    ctx: &Ctx,
+    request: &Request,
+    user: &User,
+    sign_in: &SignIn,
+    seen: &Seen,
+) -> Result<(), ApiError> {
     if user.status == UserStatusType::ForceChangePassword || sign_in.factors.contains(&Factor::Custom) {
         return Ok(());
     }
     let is_custom = sign_in.flow == AuthFlowType::CustomAuth;
-    if !is_custom && device::asked(ctx, request, &user.sub, sign_in).await?.is_some() {
+    if !is_custom && device::is_asked(ctx, request, &user.sub, sign_in, seen).await? {
         return Ok(());
     }
-    second_factor::check_step(ctx, request, user, sign_in).await
+    second_factor::check_step(ctx, request, user, sign_in, seen).await
 }
 
 /// The next challenge, or tokens.

@@ -12,6 +12,8 @@ use crate::{
 
 /// Tells the function that `user` has signed in. `is_new_device`: with a device that the pool did not know.
 ///
+/// Decision: where a pool remembers no devices, `newDeviceUsed` is false and not left out.
+///
 /// # Errors
 /// See [`triggers::call`].
 pub(super) async fn tell(ctx: &Ctx, request: &Request, user: &User, is_new_device: bool) -> Result<(), ApiError> {

@@ -57,6 +57,8 @@ pub(super) async fn ask(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Res
 }
 
 /// Asks whether this user, or somebody whom nobody knows, may sign in.
+///
+/// Decision: of somebody whom nobody knows there are no attributes.
 async fn may_sign_in(
     ctx: &Ctx,
     request: &Request,

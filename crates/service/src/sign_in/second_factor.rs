@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    AttemptPurpose, Medium, MfaMethod, SoftwareToken, User,
+    Medium, MfaMethod, SoftwareToken, User,
     second_factor::{self, Due},
     session::{Entrance, SignIn, SignInSession, Waiting},
 };
@@ -12,7 +12,7 @@ use store::Stored;
 use wire::{ChallengeNameType, ErrorKind, UserPoolMfaType};
 
 use super::{
-    Outcome, Proven, Request,
+    Outcome, Proven, Request, Seen,
     code::{self, Sending},
     guard, session,
 };
@@ -26,7 +26,7 @@ pub(super) const DIGITS: usize = 6;
 /// # Errors
 /// `MFAMethodNotFoundException` when one is demanded that the user can neither answer nor set up, and those of [`ask`].
 pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Result<Option<Outcome>, ApiError> {
-    let (challenge, list, methods) = match due(ctx, request, &proven.user, &proven.sign_in).await? {
+    let (challenge, list, methods) = match due(ctx, request, &proven.user, &proven.sign_in, &proven.seen).await? {
         Due::Nothing => return Ok(None),
         Due::Ask(method) => return ask(ctx, request, proven, method).await.map(Some),
         Due::Choose(methods) => (ChallengeNameType::SelectMfaType, "MFAS_CAN_CHOOSE", methods),
@@ -41,12 +41,12 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Resul
 }
 
 /// Which second factor is due now.
-async fn due(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn) -> Result<Due, ApiError> {
+async fn due(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn, seen: &Seen) -> Result<Due, ApiError> {
     let target = sign_in.step_up.as_ref().map(|step_up| step_up.target);
     if request.pool.mfa() == UserPoolMfaType::Off && target.is_none() {
         return Ok(Due::Nothing);
     }
-    let has_token = token(ctx, request, &user.sub).await?.is_some();
+    let has_token = seen.token(ctx, request, &user.sub).await?.is_some();
     Ok(match target {
         Some(target) => second_factor::due_toward(target, &request.pool, user, has_token, &sign_in.factors),
         None => second_factor::due(&request.pool, user, has_token, &sign_in.factors),
@@ -57,9 +57,15 @@ async fn due(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn) -> Res
 ///
 /// # Errors
 /// Those of [`check_ask`].
-pub(super) async fn check_step(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn) -> Result<(), ApiError> {
-    match due(ctx, request, user, sign_in).await? {
-        Due::Ask(method) => check_ask(ctx, request, user, method).await,
+pub(super) async fn check_step(
+    ctx: &Ctx,
+    request: &Request,
+    user: &User,
+    sign_in: &SignIn,
+    seen: &Seen,
+) -> Result<(), ApiError> {
+    match due(ctx, request, user, sign_in, seen).await? {
+        Due::Ask(method) => check_ask(ctx, request, user, method, seen).await,
         _ => Ok(()),
     }
 }
@@ -68,17 +74,22 @@ pub(super) async fn check_step(ctx: &Ctx, request: &Request, user: &User, sign_i
 ///
 /// # Errors
 /// `NotAuthorizedException` while the user is locked; those of [`code::check_room`].
-pub(super) async fn check_ask(ctx: &Ctx, request: &Request, user: &User, method: MfaMethod) -> Result<(), ApiError> {
-    check_lock(ctx, request, user).await?;
+pub(super) async fn check_ask(
+    ctx: &Ctx,
+    request: &Request,
+    user: &User,
+    method: MfaMethod,
+    seen: &Seen,
+) -> Result<(), ApiError> {
+    check_lock(ctx, request, user, seen).await?;
     match second_factor::medium_of(method).and_then(|medium| user.address(medium)) {
-        Some(address) => code::check_room(ctx, request, &user.sub, address).await,
+        Some(address) => code::check_room(ctx, request, &user.sub, address, seen).await,
         None => Ok(()),
     }
 }
 
-async fn check_lock(ctx: &Ctx, request: &Request, user: &User) -> Result<(), ApiError> {
-    let attempts = ctx.app.store.attempts(&request.pool.id, &user.sub, AttemptPurpose::SecondFactor).await?;
-    guard::check_lock(ctx, attempts.as_ref())
+async fn check_lock(ctx: &Ctx, request: &Request, user: &User, seen: &Seen) -> Result<(), ApiError> {
+    guard::check_lock(ctx, seen.wrong_factors(ctx, request, &user.sub).await?)
 }
 
 /// The challenge that asks for this method.
@@ -88,7 +99,7 @@ async fn check_lock(ctx: &Ctx, request: &Request, user: &User) -> Result<(), Api
 /// `MFAMethodNotFoundException` when the user has lost the method; those of [`code::send`].
 pub(super) async fn ask(ctx: &Ctx, request: &Request, proven: &Proven, method: MfaMethod) -> Result<Outcome, ApiError> {
     let user = &proven.user;
-    check_lock(ctx, request, user).await?;
+    check_lock(ctx, request, user, &proven.seen).await?;
     let challenge = method.challenge();
     if let Some(medium) = second_factor::medium_of(method) {
         if user.address(medium).is_none() {
@@ -102,7 +113,7 @@ pub(super) async fn ask(ctx: &Ctx, request: &Request, proven: &Proven, method: M
         }
         return Ok(outcome);
     }
-    let token = token(ctx, request, &user.sub).await?.ok_or_else(|| no_method(request))?;
+    let token = proven.seen.token(ctx, request, &user.sub).await?.ok_or_else(|| no_method(request))?;
     let mut parameters = parameters(proven);
     if let Some(name) = &token.friendly_name {
         parameters.insert("FRIENDLY_DEVICE_NAME".to_owned(), name.clone());

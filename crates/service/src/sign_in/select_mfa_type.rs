@@ -37,8 +37,10 @@ async fn choose(ctx: &Ctx, request: &Request, waiting: &SignInSession, method: M
     let standing = guard::standing(ctx, request, waiting).await?;
     standing.check_lock(ctx)?;
     // Clients repeat by themselves what came too often: the session must still be good then.
+    let seen = standing.seen();
     if let Some(address) = domain::second_factor::medium_of(method).and_then(|medium| standing.user.address(medium)) {
-        code::check_room(ctx, request, &waiting.sub, address).await?;
+        code::check_room(ctx, request, &waiting.sub, address, &seen).await?;
     }
-    standing.go_on(ctx, request, waiting, None, Changes::new()).await
+    let proven = standing.go_on(ctx, request, waiting, None, Changes::new()).await?;
+    Ok(Proven { seen, ..proven })
 }

@@ -101,8 +101,16 @@ pub(super) async fn resume_set_up(ctx: &Ctx, text: &str) -> Result<SignInSession
     Ok(session)
 }
 
-/// What is in a session that waits for the answer to `challenge`.
-fn open(ctx: &Ctx, text: &str, client_id: &str, challenge: ChallengeNameType) -> Result<SignInSession, ApiError> {
+/// What is in a session that waits for the answer to `challenge`. Whether it is still good is not looked at.
+///
+/// # Errors
+/// `NotAuthorizedException` for what is no such session.
+pub(super) fn open(
+    ctx: &Ctx,
+    text: &str,
+    client_id: &str,
+    challenge: ChallengeNameType,
+) -> Result<SignInSession, ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
     let identity = identity(client_id, challenge);
     let opened = ctx.app.ring.open_bytes(Purpose::SignInSession, &identity, &bytes).map_err(|_| invalid())?;

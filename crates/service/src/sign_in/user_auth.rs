@@ -12,8 +12,8 @@ use store::Stored;
 use wire::{AuthFactorType, AuthFlowType, ChallengeNameType, UserStatusType, WebAuthnFactorConfigurationType};
 
 use super::{
-    Outcome, Proven, Request, after_sign_up, device, first_code, first_factor, guard, next, passkey, password::Clear,
-    second_factor, session, srp, step_up,
+    Outcome, Proven, Request, Seen, after_sign_up, device, first_code, first_factor, guard, next, passkey,
+    password::Clear, second_factor, session, srp, step_up,
 };
 use crate::{ApiError, Ctx, lookup, web_authn};
 
@@ -135,8 +135,8 @@ async fn follow_up(
     if !user.enabled {
         return Err(ApiError::user_disabled());
     }
-    let proven = Proven { user, password_version: None, sign_in: subject.sign_in.clone() };
-    second_factor::check_ask(ctx, request, &proven.user, method).await?;
+    let proven = Proven { user, password_version: None, sign_in: subject.sign_in.clone(), seen: Seen::default() };
+    second_factor::check_ask(ctx, request, &proven.user, method, &proven.seen).await?;
     spend(ctx, spends).await?;
     second_factor::ask(ctx, request, &proven, method).await
 }

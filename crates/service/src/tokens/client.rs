@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::{issue::encoded, issuer, pre_token_generation};
 use crate::{ApiError, Ctx};
 
-/// The claims, in the order in which they are written.
+/// The claims, in the order in which they are written. Decision: `sub` and `version`, which nobody has recorded of this
+/// operation, are those of the token endpoint.
 #[derive(Serialize)]
 struct ClientClaims<'a> {
     sub: &'a str,

@@ -39,7 +39,7 @@ use std::sync::{
 };
 
 use quick_cache::sync::Cache;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use self::{
     access::{AccessClaims, Authenticated},
@@ -68,6 +68,8 @@ pub struct Tokens {
     taken: Notify,
     /// Told when a key was added to the stock.
     added: Notify,
+    /// The pool whose keys are being made ready before they are needed.
+    warming: watch::Sender<Option<String>>,
     pools: Cache<String, Arc<PoolKeys>>,
     verified: Cache<[u8; 32], access::Verified>,
     generation: AtomicU64,
@@ -82,6 +84,7 @@ impl Tokens {
             next: AtomicUsize::new(0),
             taken: Notify::new(),
             added: Notify::new(),
+            warming: watch::Sender::new(None),
             pools: Cache::new(CACHED_POOLS),
             verified: Cache::new(CACHED_TOKENS),
             generation: AtomicU64::new(0),

@@ -197,7 +197,7 @@ struct GroupDetails {
     preferred_role: Option<String>,
 }
 
-/// Groups that are null are no groups; groups that are not mentioned are as they were.
+/// Groups that are null are no groups. Decision: groups that are not mentioned are as they were.
 fn even_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<GroupDetails>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

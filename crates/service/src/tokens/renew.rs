@@ -129,6 +129,9 @@ fn check(ctx: &Ctx, user: &Stored<User>, token: &RefreshToken, is_revoked: bool)
 }
 
 /// The refresh token of a device is good for nobody else, and for as long as the user has that device.
+///
+/// Decision: so a device has to be confirmed first, and tokens of administrators' sign-ins, of which documentation says
+/// that they never refresh where devices are kept track of, are like any others.
 async fn check_device(ctx: &Ctx, pool: &Pool, token: &RefreshToken, given: Option<&str>) -> Result<(), ApiError> {
     let own = token.device_key.as_deref();
     if pool.sign_in.devices.is_none() || own.is_none() {

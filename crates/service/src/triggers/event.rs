@@ -36,7 +36,7 @@ impl Event<'_> {
             "userPoolId": pool.id,
             "userName": self.user_name,
             "callerContext": {
-                "awsSdkVersion": sdk_version(ctx.user_agent.as_deref()),
+                "awsSdkVersion": sdk_version(&[&ctx.sdk_agent, &ctx.user_agent]),
                 "clientId": self.client_id,
             },
             "triggerSource": format!("{}_{}", self.trigger.source(), self.source),
@@ -47,6 +47,9 @@ impl Event<'_> {
 }
 
 /// `userAttributes` of an existing user: the attributes, and what only functions see as attributes.
+///
+/// Decision: `cognito:mfa_enabled` is not confirmed of the service, and `cognito:default_val`, which was seen in the place
+/// of a required attribute that an administrator's user lacks, is no value; neither is told.
 #[must_use]
 pub fn user_attributes(pool: &Pool, user: &User) -> BTreeMap<String, String> {
     let stored = users::attribute_list(user).into_iter();
@@ -68,9 +71,11 @@ pub fn user_attributes(pool: &Pool, user: &User) -> BTreeMap<String, String> {
     attributes
 }
 
-/// `awsSdkVersion`, from the product in a `User-Agent` such as `aws-sdk-nodejs/2.856.0 linux/v12.18.4`.
-fn sdk_version(user_agent: Option<&str>) -> String {
-    let products = user_agent.unwrap_or_default().split_ascii_whitespace();
+/// `awsSdkVersion`, from the first product of an SDK in what the client says it is, such as
+/// `aws-sdk-nodejs/2.856.0 linux/v12.18.4`. `aws-sdk-js` of version 2, which the service was seen to tell, is the SDK in
+/// browsers, where it says so in `X-Amz-User-Agent` alone.
+fn sdk_version(agents: &[&Option<String>]) -> String {
+    let products = agents.iter().copied().flatten().flat_map(|agent| agent.split_ascii_whitespace());
     let mut sdks = products.filter_map(|product| {
         let (name, version) = product.split_once('/')?;
         let name = name.to_ascii_lowercase();
@@ -100,8 +105,12 @@ mod tests {
             ("aws-sdk-js/<script>", "aws-sdk-unknown-unknown"),
             ("", "aws-sdk-unknown-unknown"),
         ] {
-            assert_eq!(sdk_version(Some(agent)), version, "{agent}");
+            assert_eq!(sdk_version(&[&None, &Some(agent.to_owned())]), version, "{agent}");
         }
-        assert_eq!(sdk_version(None), "aws-sdk-unknown-unknown");
+        assert_eq!(sdk_version(&[&None, &None]), "aws-sdk-unknown-unknown");
+        let browser = Some("Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0".to_owned());
+        let told = |sdk: &str| sdk_version(&[&Some(sdk.to_owned()), &browser]);
+        assert_eq!(told("aws-sdk-js/2.1639.0 callback"), "aws-sdk-js-2.1639.0");
+        assert_eq!(told("aws-amplify/5.0.4 js"), "aws-sdk-unknown-unknown");
     }
 }

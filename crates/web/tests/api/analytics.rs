@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use service::records::{Destination, Record, Records, Taking};
+use service::{
+    records::{Destination, Record, Records, Taking},
+    triggers::Failure,
+};
 use testkit::{Collector, Server};
 
 use crate::sign_up::attributes;
@@ -167,6 +170,75 @@ async fn every_step_of_a_user_is_told_and_no_secret() {
         let delivered =
             format!("poolkeeper_records_total{{kind=\"analytics\",outcome=\"delivered\"}} {}\n", expected.len());
         assert!(metrics.contains(&delivered), "{metrics}");
+    }
+}
+
+/// Whoever signs in names the endpoint at each step, and an administrator's server may do so, too.
+#[tokio::test]
+async fn every_step_of_a_sign_in_counts_on_its_own_endpoint() {
+    for (mut server, collector) in servers().await {
+        let (pool, client) = scene(&server, json!({"ApplicationArn": ARN, "UserDataShared": true})).await;
+        let phone = "+12065550100";
+        server.confirmed_user(&pool, "ana", PASSWORD, json!({"email": EMAIL, "phone_number": phone})).await;
+        for (prefix, flow) in [("", "USER_PASSWORD_AUTH"), ("Admin", "ADMIN_USER_PASSWORD_AUTH")] {
+            let of_client = |members: Value| {
+                let mut request = json!({"ClientId": client});
+                if !prefix.is_empty() {
+                    request["UserPoolId"] = json!(pool);
+                }
+                crate::pools::with(request, &members)
+            };
+            let temporary = json!({"UserPoolId": pool, "Username": "ana", "Password": PASSWORD, "Permanent": false});
+            server.call("AdminSetUserPassword", temporary).await.ok();
+            let parameters = json!({"USERNAME": "ana", "PASSWORD": PASSWORD});
+            let begin = of_client(json!({"AuthFlow": flow, "AuthParameters": parameters}));
+            let challenge = call(&server, &format!("{prefix}InitiateAuth"), begin).await.ok();
+            let mut answer = of_client(json!({
+                "ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": "a".repeat(20),
+                "ChallengeResponses": {"USERNAME": "ana", "NEW_PASSWORD": SECOND},
+            }));
+            let operation = format!("{prefix}RespondToAuthChallenge");
+            assert_eq!(call(&server, &operation, answer.clone()).await.status, 400);
+            answer["Session"] = challenge["Session"].clone();
+            call(&server, &operation, answer).await.ok();
+        }
+        // A function that turns somebody away refuses the sign-in; one that cannot be called refuses nobody.
+        let function = testkit::triggers::arn("PreAuthentication");
+        let update = json!({"UserPoolId": pool, "LambdaConfig": {"PreAuthentication": function}});
+        server.call("UpdateUserPool", update).await.ok();
+        for failure in [Failure::Threw("no".to_owned()), Failure::not_found()] {
+            server.function(&function, move |_| Err(failure.clone()));
+            assert_eq!(sign_in(&server, &client, "ana", SECOND).await.status, 400);
+        }
+        server.stop_jobs().await;
+        let told: Vec<_> = told(&collector)
+            .into_iter()
+            .map(|event| json!([event["event_type"], event["endpoint_id"], event["user"]]))
+            .collect();
+        let ana = json!({"user_id": sub(&server, &pool, "ana").await, "email": EMAIL, "phone_number": phone});
+        let (refused, done) =
+            (json!(["_userauth.auth_fail", ENDPOINT, null]), json!(["_userauth.sign_in", ENDPOINT, ana]));
+        assert_eq!(told, [refused.clone(), done.clone(), refused.clone(), done, refused]);
+    }
+}
+
+/// Pages are nobody's endpoint.
+#[tokio::test]
+async fn a_link_that_is_followed_tells_nothing() {
+    for (mut server, collector) in servers().await {
+        let (pool, client) = scene(&server, json!({"ApplicationArn": ARN})).await;
+        let by_link = json!({
+            "UserPoolId": pool, "AutoVerifiedAttributes": ["email"],
+            "VerificationMessageTemplate": {"DefaultEmailOption": "CONFIRM_WITH_LINK"},
+        });
+        server.call("UpdateUserPool", by_link).await.ok();
+        crate::sign_up::sign_up(&server, &client, "ana", &[("email", EMAIL)]).await.ok();
+        let code = server.last_code(&pool, "ana").await;
+        let page = format!("/confirmUser/?client_id={client}&user_name=ana&confirmation_code={code}");
+        assert_eq!(server.get(&page).await.status, 200);
+        server.stop_jobs().await;
+        let [event] = told(&collector).try_into().unwrap();
+        assert_eq!(event["event_type"], "_userauth.sign_up");
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use domain::Client;
 use serde_json::{Value, json};
+use store::Changes;
 use testkit::{Answer, Server, both_engines};
 
 const OWN: &str = "an_own_secret_of_36_characters_or_so";
@@ -207,6 +209,27 @@ async fn requests_at_the_same_time_leave_one_or_two_secrets() {
         let statuses = deleting.join_all().await;
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
         assert_eq!(list(&server, &pool, &id).await.as_array().unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fault_of_the_server_has_the_name_that_the_model_gives_it() {
+    both_engines(async |server| {
+        let pool = server.pool(json!({})).await;
+        server.confirmed_user(&pool, "ana", "Passw0rd!", json!({})).await;
+        let ((id, secret), (other, _)) = (client(&server, &pool).await, client(&server, &pool).await);
+        // A secret that cannot be opened: it was sealed for another client.
+        let store = &server.app.store;
+        let (before, other) = (store.client(&id).await.unwrap().unwrap(), store.client(&other).await.unwrap().unwrap());
+        let mut changes = Changes::new();
+        changes.replace(&before, Client { secrets: other.value.secrets, ..before.value.clone() });
+        server.app.commit(changes).await.unwrap();
+        let words = "Something went wrong on the server. Please try again.";
+        let added = add(&server, &pool, &id, json!({})).await;
+        assert_eq!((added.status, added.error()), (500, format!("InternalServerException: {words}")));
+        let signed_in = sign_in(&server, &id, &secret).await;
+        assert_eq!((signed_in.status, signed_in.error()), (500, format!("InternalErrorException: {words}")));
     })
     .await;
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
+use http::Request;
 use serde_json::{Value, json};
 use testkit::{Answer, Server, both_engines};
 
@@ -184,6 +186,22 @@ async fn scopes_are_those_of_the_client_and_of_its_resource_servers() {
         assert_eq!(scopes(ask(&[]).await), "files/write files/read");
     })
     .await;
+}
+
+/// SDKs sign the operation with whatever they have, since the model does not say that nobody looks at it.
+#[tokio::test]
+async fn signatures_are_not_looked_at() {
+    let server = Server::builder().production().start().await;
+    let nobodys = "AWS4-HMAC-SHA256 Credential=AKIA/20200101/us-east-1/cognito-idp/aws4_request, SignedHeaders=host, \
+                   Signature=00";
+    for authorization in ["", "Bearer x", nobodys] {
+        let request = Request::post("/")
+            .header("x-amz-target", "AWSCognitoIdentityProviderService.GetClientToken")
+            .header("authorization", authorization)
+            .body(Body::from(json!({"ClientId": "none", "Secret": "x".repeat(51)}).to_string()))
+            .unwrap();
+        assert_eq!(server.request(request).await.error(), UNAUTHORIZED, "{authorization}");
+    }
 }
 
 #[tokio::test]

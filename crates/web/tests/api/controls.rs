@@ -56,7 +56,7 @@ async fn messages_are_listed_newest_first() {
             {
               "messages": [
                 {
-                  "id": "869adac9-4e5c-47c0-8740-be20e82802c1",
+                  "id": "019b7caa-76e8-77c0-8740-be20e82802c1",
                   "sent_at": "2026-01-02T03:05:05Z",
                   "user_pool_id": "us-east-1_O2c3Nifle",
                   "username": "bob",
@@ -68,7 +68,7 @@ async fn messages_are_listed_newest_first() {
                   "code": "885263"
                 },
                 {
-                  "id": "b0c8ad3e-a034-47eb-80ba-f6f603df4cf8",
+                  "id": "019b7ca9-8c88-77eb-80ba-f6f603df4cf8",
                   "sent_at": "2026-01-02T03:04:05Z",
                   "user_pool_id": "us-east-1_O2c3Nifle",
                   "username": "alice",

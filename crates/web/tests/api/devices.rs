@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use testkit::{Answer, Server, both_engines, srp::Device};
+use testkit::{Answer, Server, both_engines, srp::Device, triggers::lambda_config};
 
 use crate::{
+    pools::with,
     sign_in::{
         INCORRECT, INVALID_SESSION, LOCKED, NO_DEVICE, PASSWORD, USED_SESSION, admin_initiate, administer, at_once,
+        custom::{ALL, functions},
         initiate, respond, set_password, times,
     },
     tokens::{segment, undrawn},

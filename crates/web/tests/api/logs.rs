@@ -4,8 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use insta::{allow_duplicates, assert_json_snapshot};
 use serde_json::{Value, json};
-use service::messages::Sender;
-use testkit::{Answer, Collector, Server, both_engines};
+use service::{messages::Sender, triggers::Failure};
+use testkit::{
+    Answer, Collector, Server, both_engines,
+    triggers::{arn, lambda_config},
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -192,6 +195,15 @@ async fn activity_belongs_to_the_highest_plan() {
         }
     })
     .await;
+
+    // Nor can it be where the operator lifts the plans.
+    let server = Server::builder().settings(|settings| settings.lift_tiers = true).start().await;
+    let pool = server.pool(json!({"UserPoolTier": "LITE"})).await;
+    for entry in all_activity() {
+        let answer = set(&server, &pool, json!([entry])).await;
+        let off = "FeatureUnavailableInTierException: Logs of userAuthEvents need threat protection, which is OFF in this user pool.";
+        assert_eq!(answer.error(), off);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -285,6 +297,42 @@ async fn a_message_that_cannot_be_delivered_is_logged_without_its_secrets() {
     let (id, user) = details.strip_prefix(start).unwrap().split_once(", user: ").unwrap();
     let message = server.app.store.message(id).await.unwrap().unwrap();
     assert_eq!(user, format!("{}.", message.sub));
+}
+
+/// A function that was to send the message can say more than it should as well.
+#[tokio::test]
+async fn what_a_function_did_not_send_is_logged_without_its_words() {
+    let collector = Collector::default();
+    let mut server = Server::builder().records(collector.everything(GROUP)).start().await;
+    server.deliver_records();
+    server.function(&arn("CustomSMSSender"), |event| Err(Failure::Threw(format!("cannot send {event}"))));
+    let members = json!({
+        "AutoVerifiedAttributes": ["phone_number"], "LambdaConfig": lambda_config(&["CustomSMSSender"]),
+        "SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms"},
+    });
+    let pool = server.pool(members).await;
+    let client = server.client_id(&pool, json!({})).await;
+    set(&server, &pool, json!([notifications(GROUP)])).await.ok();
+    crate::sign_up::sign_up(&server, &client, "ana", &[("phone_number", "+12065550100")]).await.ok();
+    let code = server.last_code(&pool, "ana").await;
+    server.send_messages();
+    // The function is called three times, some seconds apart.
+    until(|| {
+        server.advance(2);
+        server.app.outbox.notify();
+        !collector.records().is_empty()
+    })
+    .await;
+    server.stop_jobs().await;
+    let [record] = collector.records().try_into().unwrap();
+    let details = record["message"]["details"].as_str().unwrap();
+    let start = "The text message for SignUp could not be delivered and was given up, tries: 3, message: ";
+    assert!(details.starts_with(start), "{details}");
+    assert!(!details.contains("cannot send") && !details.contains("+12065550100"), "{details}");
+    // Nor does the server keep what the function repeats of it.
+    let (id, _) = details.strip_prefix(start).unwrap().split_once(", user: ").unwrap();
+    let error = server.app.store.message(id).await.unwrap().unwrap().value.last_error.unwrap();
+    assert!(error.contains("cannot send") && !error.contains("+12065550100") && !error.contains(&code), "{error}");
 }
 
 #[tokio::test]

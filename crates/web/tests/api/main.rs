@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod access_keys;
 mod aliases;
 mod analytics;
 mod attribute_verification;
@@ -31,6 +32,7 @@ mod logs;
 mod messages;
 mod mfa_config;
 mod mfa_preferences;
+mod overtaken;
 mod passkeys;
 mod pool_settings;
 mod pools;

@@ -42,7 +42,7 @@ async fn the_inbox_shows_everything_about_a_message() {
             {
               "messages": [
                 {
-                  "id": "b0c8ad3e-a034-47eb-80ba-f6f603df4cf8",
+                  "id": "019b7ca9-8c88-77eb-80ba-f6f603df4cf8",
                   "sent_at": "2026-01-02T03:04:05Z",
                   "user_pool_id": "us-east-1_O2c3Nifle",
                   "username": "alice",

@@ -1,7 +1,7 @@
 //! Signing in by password, who may, and what everybody else is told (auth-flows.md §2 to §10).
 
 mod administrators;
-mod custom;
+pub mod custom;
 mod flows;
 mod hashes;
 mod lockout;

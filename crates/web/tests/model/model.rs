@@ -50,6 +50,7 @@ const TOO_MANY: &str = "TooManyFailedAttemptsException: Too many failed attempts
 const EXPIRED: &str = "ExpiredCodeException: Invalid code provided, please request a code again.";
 const MISMATCH: &str = "CodeMismatchException: Invalid verification code provided, please try again.";
 const LOCKED: &str = "NotAuthorizedException: Password attempts exceeded";
+const NO_ROOM: &str = "TooManyRequestsException: Attempt limit exceeded, please try after some time.";
 const NO_RESET: &str = "NotAuthorizedException: User password cannot be reset in the current state.";
 const EMAIL_TAKEN: &str = "An account with the given email already exists.";
 
@@ -366,7 +367,7 @@ pub enum Shown {
 pub type Answer<T = Shown> = Result<T, String>;
 
 /// The server as it should be, for one sequence.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
     pub kind: Kind,
     /// What tells this sequence's users from all others'.
@@ -598,7 +599,7 @@ impl Model {
     fn fail(&mut self, sub: &str, lock: Lock) {
         let now = self.now;
         let failures = self.failures.entry((sub.to_owned(), lock)).or_default();
-        if failures.locked_until.is_some_and(|until| now >= until) && now - failures.last >= 15 * MINUTE {
+        if failures.locked_until.is_some_and(|until| now - until >= 15 * MINUTE) {
             *failures = Failures::default();
         }
         failures.count += 1;

@@ -17,7 +17,7 @@ pub async fn run(
         // Load.
         let (before, _) = lookup::current_client_of_pool(ctx, &input.user_pool_id, &input.client_id).await?;
 
-        // Decide. The service's words for both are not recorded.
+        // Decide. Decision: the errors are what the model has for either; the service's words are not recorded.
         let mut after = before.value.clone();
         after.secrets.retain(|secret| secret.id != input.client_secret_id);
         if after.secrets.len() == before.secrets.len() {

@@ -164,6 +164,9 @@ fn keeps_one(pool: &Pool, request: &SetUserPoolMfaConfigRequest) -> bool {
 
 /// Browsers take nothing else than a domain's name that somebody can own, and it ends up in every passkey: it had better be
 /// right.
+///
+/// Decision: it need not be the pool's custom domain, which only pages on that domain depend on; apps with pages of their
+/// own choose theirs.
 fn check_relying_party(passkeys: &WebAuthnConfigurationType) -> Result<(), ApiError> {
     let Some(id) = &passkeys.relying_party_id else { return Ok(()) };
     // Decision: the service's words are not recorded.

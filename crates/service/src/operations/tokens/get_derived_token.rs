@@ -60,6 +60,7 @@ pub async fn run(ctx: &Ctx, input: GetDerivedTokenRequest) -> Result<GetDerivedT
     let (issued_token, expires_in) = derived::derive(ctx, &pool, &client, user, kind, wanted).await?;
     let (issued_token_type, token_type, scopes) = match kind {
         Kind::Access => (IssuedTokenTypeIdentifierType::AccessToken, OAuthTokenTypeType::Bearer, Some(scopes)),
+        // Decision: nobody takes an ID token as a credential, which is what `N_A` stands for (RFC 8693 §2.2.1).
         Kind::Id => (IssuedTokenTypeIdentifierType::IdToken, OAuthTokenTypeType::NA, None),
     };
     Ok(GetDerivedTokenResponse { issued_token, issued_token_type, token_type, expires_in: Some(expires_in), scopes })

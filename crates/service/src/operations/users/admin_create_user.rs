@@ -114,7 +114,7 @@ async fn create(
 
 /// Invites again with a new temporary password.
 ///
-/// Decision: attributes in the request are ignored.
+/// Decision: attributes in the request are ignored, and PreSignUp is not asked again.
 async fn resend(
     ctx: &Ctx,
     pool: &Pool,

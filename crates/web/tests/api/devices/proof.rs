@@ -230,3 +230,53 @@ async fn both_steps_work_without_a_session() {
     })
     .await;
 }
+
+/// The pool's functions have their say first; the device comes last.
+#[tokio::test]
+async fn devices_prove_themselves_after_the_pools_own_challenges() {
+    both_engines(async |server| {
+        let told = functions(&server);
+        let pool = with(challenging(), &json!({"LambdaConfig": lambda_config(ALL)}));
+        let (pool, _) = scene(&server, pool).await;
+        let flows = json!(["ALLOW_CUSTOM_AUTH", "ALLOW_USER_PASSWORD_AUTH"]);
+        let client = server.client_id(&pool, json!({"ExplicitAuthFlows": flows})).await;
+        let (device, access) = confirmed(&server, &client, "alice").await;
+        // The device may be named at the beginning or with an answer.
+        for names_at_start in [true, false] {
+            let key = |is_named: bool| if is_named { json!(device.key) } else { Value::Null };
+            let parameters = json!({"USERNAME": "alice", "DEVICE_KEY": key(names_at_start)});
+            let challenge = initiate(&server, &client, "CUSTOM_AUTH", parameters).await.ok();
+            let answer = async |challenge: &Value, answer: &str| {
+                let session = challenge["Session"].as_str();
+                let responses = json!({"USERNAME": "alice", "ANSWER": answer, "DEVICE_KEY": key(!names_at_start)});
+                respond(&server, &client, "CUSTOM_CHALLENGE", session, responses).await.ok()
+            };
+            let challenge = answer(&challenge, "3").await;
+            assert_eq!(challenge["ChallengeName"], "CUSTOM_CHALLENGE");
+            let challenge = answer(&challenge, "2").await;
+            told.take();
+            let challenge = STEPS.start(&server, &client, &challenge, &device).await.ok();
+            let wrong = Device { secret: "wrong".to_owned(), ..device.clone() };
+            assert_eq!(STEPS.finish(&server, &client, &challenge, &wrong).await.error(), INCORRECT);
+            let signed_in = STEPS.finish(&server, &client, &challenge, &device).await.ok();
+            assert_eq!(device_key(&signed_in), device.key);
+            assert_eq!(signed_in["AuthenticationResult"].get("NewDeviceMetadata"), None);
+            assert_eq!(told.sources(), [""; 0], "the functions are through with it");
+        }
+        // One that is not remembered is known, and that is all; one that nobody named is a new one.
+        let forget =
+            json!({"AccessToken": access, "DeviceKey": device.key, "DeviceRememberedStatus": "not_remembered"});
+        server.call("UpdateDeviceStatus", forget).await.ok();
+        for key in [json!(device.key), Value::Null] {
+            let parameters = json!({"USERNAME": "alice", "DEVICE_KEY": key});
+            let challenge = initiate(&server, &client, "CUSTOM_AUTH", parameters).await.ok();
+            let responses = json!({"USERNAME": "alice", "ANSWER": "2"});
+            let session = challenge["Session"].as_str();
+            let signed_in = respond(&server, &client, "CUSTOM_CHALLENGE", session, responses).await.ok();
+            let metadata = signed_in["AuthenticationResult"].get("NewDeviceMetadata");
+            assert_eq!(metadata.is_none(), device_key(&signed_in) == device.key, "{metadata:?}");
+            assert_eq!(metadata.is_none(), !key.is_null());
+        }
+    })
+    .await;
+}

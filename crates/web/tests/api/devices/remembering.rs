@@ -129,6 +129,43 @@ async fn a_refresh_token_belongs_to_its_device() {
 }
 
 #[tokio::test]
+async fn what_administrators_begin_is_refreshed_with_its_device_too() {
+    both_engines(async |server| {
+        let (pool, client) = scene(&server, challenging()).await;
+        let parameters = json!({"USERNAME": "alice", "PASSWORD": PASSWORD});
+        let first = admin_initiate(&server, &pool, &client, "ADMIN_USER_PASSWORD_AUTH", parameters).await.ok();
+        let (device, access) = (Device::new(&first), token(&first, "AccessToken"));
+        assert_eq!(device_key(&first), device.key);
+        let refresh = token(&first, "RefreshToken");
+        let other = Device::new(&sign_in(&server, &client, "bob").await);
+        let attempts = async |key: Option<&str>| {
+            let parameters = json!({"REFRESH_TOKEN": refresh, "DEVICE_KEY": key});
+            let request = json!({"ClientId": client, "RefreshToken": refresh, "DeviceKey": key});
+            [
+                admin_initiate(&server, &pool, &client, "REFRESH_TOKEN_AUTH", parameters).await,
+                server.call("GetTokensFromRefreshToken", request).await,
+            ]
+        };
+        // Not before it is confirmed, and with no other device than its own.
+        for answer in attempts(Some(&device.key)).await {
+            assert_eq!(answer.error(), INVALID_REFRESH);
+        }
+        confirm(&server, &access, &device.key, &device.verifier()).await.ok();
+        for key in [None, Some(other.key.as_str())] {
+            for answer in attempts(key).await {
+                assert_eq!(answer.error(), INVALID_REFRESH, "{key:?}");
+            }
+        }
+        for answer in attempts(Some(&device.key)).await {
+            let answer = answer.ok();
+            assert_eq!(device_key(&answer), device.key);
+            assert_eq!(answer["AuthenticationResult"].get("NewDeviceMetadata"), None);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_remembered_device_stands_in_for_the_second_factor() {
     both_engines(async |server| {
         let sms = json!({"SnsCallerArn": "arn:aws:iam::123456789012:role/sms"});

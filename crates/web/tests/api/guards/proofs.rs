@@ -13,7 +13,7 @@ const HOUR: i64 = 3_600;
 /// A challenge is good for three minutes.
 const MINUTE: i64 = 60;
 
-/// Has alice get as many codes as there are in an hour, and all but a minute of that hour pass.
+/// Has alice get as many codes as there are in an hour.
 async fn exhaust(server: &Server, client: &str) {
     loop {
         let answer = server.sign_in(client, "alice", PASSWORD).await;
@@ -23,6 +23,11 @@ async fn exhaust(server: &Server, client: &str) {
         }
         assert_eq!(answer.body["ChallengeName"], "EMAIL_OTP");
     }
+}
+
+/// The same, and all but a minute of that hour pass.
+async fn exhaust_for_a_minute(server: &Server, client: &str) {
+    exhaust(server, client).await;
     server.advance(HOUR - MINUTE);
 }
 
@@ -35,6 +40,9 @@ async fn is_kept(server: &Server, what: &str, answer: Value) {
     }
     server.advance(MINUTE);
     assert_eq!(send().await.ok()["ChallengeName"], "EMAIL_OTP", "{what}");
+    assert_eq!(send().await.error(), USED_SESSION, "{what}");
+    // That is said also when no code could be sent.
+    exhaust(server, answer["ClientId"].as_str().unwrap()).await;
     assert_eq!(send().await.error(), USED_SESSION, "{what}");
 }
 
@@ -62,18 +70,19 @@ async fn a_proof_outlives_a_code_too_many() {
             ("a password", "USER_AUTH", json!({"PREFERRED_CHALLENGE": "PASSWORD"}), Some(password)),
             ("a choice", "USER_AUTH", json!({}), Some(chosen)),
         ] {
-            exhaust(&server, &client).await;
+            exhaust_for_a_minute(&server, &client).await;
             let request = begin(&client, flow, with(json!({"USERNAME": "alice"}), &parameters));
             let challenge = server.call("InitiateAuth", request).await.ok();
             let responses = responses.unwrap_or_else(|| srp::respond(&challenge, &pool, PASSWORD));
             is_kept(&server, what, answer(&client, &challenge, responses)).await;
         }
         // A temporary password stays until there is room for the code that follows the new one.
-        exhaust(&server, &client).await;
+        exhaust_for_a_minute(&server, &client).await;
         set_password(&server, &pool, "alice", "Temporary1!", false).await;
         let challenge = server.sign_in(&client, "alice", "Temporary1!").await.ok();
         let responses = json!({"USERNAME": "alice", "NEW_PASSWORD": PASSWORD});
         is_kept(&server, "a new password", answer(&client, &challenge, responses)).await;
+        server.advance(HOUR);
         assert_eq!(server.sign_in(&client, "alice", PASSWORD).await.ok()["ChallengeName"], "EMAIL_OTP");
     })
     .await;

@@ -11,8 +11,7 @@ use testkit::both_engines;
 use super::*;
 use crate::sign_in::{admin_initiate, initiate, respond};
 
-/// What answers to the challenges need beside USERNAME. That to EMAIL_OTP is one of two, which the session says; the
-/// secret is asked for where the others are.
+/// What answers to the challenges need beside USERNAME. The last one is never issued, so that no session can be right.
 fn challenges() -> Value {
     let (code, claim) = (json!("123456"), json!("QUJDRA=="));
     let proof = json!({
@@ -30,11 +29,13 @@ fn challenges() -> Value {
         "MFA_SETUP": {},
         "SMS_MFA": {"SMS_MFA_CODE": code},
         "SMS_OTP": {"SMS_OTP_CODE": code},
+        "EMAIL_OTP": {"EMAIL_OTP_CODE": code},
         "SOFTWARE_TOKEN_MFA": {"SOFTWARE_TOKEN_MFA_CODE": code},
         "CUSTOM_CHALLENGE": {"ANSWER": "2"},
         "WEB_AUTHN": {"CREDENTIAL": "{}"},
         "DEVICE_SRP_AUTH": with(key.clone(), &json!({"SRP_A": "2"})),
         "DEVICE_PASSWORD_VERIFIER": with(key, &proof),
+        "ADMIN_NO_SRP_AUTH": {},
     })
 }
 

@@ -54,10 +54,10 @@ fn shape(answer: &Answer) -> String {
     format!("{} {headers:?} {body}", answer.status)
 }
 
-/// What stands behind answers: queries, commits, and powers of numbers of 3,072 bits.
-fn work(server: &Server) -> [u64; 3] {
+/// What stands behind answers: queries, commits, the statements in them, and powers of numbers of 3,072 bits.
+fn work(server: &Server) -> [u64; 4] {
     let store = server.app.store.statistics();
-    [store.reads, store.commits, powers_computed()]
+    [store.reads, store.commits, store.statements, powers_computed()]
 }
 
 /// Goes through a flow with users of these kinds, in turn, and compares all that can be seen and counted. Answers what
@@ -68,8 +68,19 @@ async fn look_alike<const KINDS: usize>(
     kinds: [&str; KINDS],
     run: impl AsyncFn(String) -> Vec<Answer>,
 ) -> Answer {
+    look_alike_by(name, server, flow, kinds, run).await
+}
+
+/// The same with users of other names.
+async fn look_alike_by<const KINDS: usize>(
+    name: fn(&str, usize) -> String,
+    server: &Server,
+    flow: &str,
+    kinds: [&str; KINDS],
+    run: impl AsyncFn(String) -> Vec<Answer>,
+) -> Answer {
     // Pools and clients are read once.
-    run("x-first-0@example.com".to_owned()).await;
+    run(name("none", 0)).await;
     let mut seen: [(BTreeSet<_>, BTreeSet<_>); KINDS] = std::array::from_fn(|_| (BTreeSet::new(), BTreeSet::new()));
     let mut last = None;
     for sample in 0..SAMPLES {
@@ -77,7 +88,7 @@ async fn look_alike<const KINDS: usize>(
             let before = work(server);
             let answers = run(name(kind, sample)).await;
             let after = work(server);
-            works.insert(std::array::from_fn::<_, 3, _>(|of| after[of] - before[of]));
+            works.insert(std::array::from_fn::<_, 4, _>(|of| after[of] - before[of]));
             shapes.insert(answers.iter().map(shape).collect::<Vec<_>>());
             last = answers.into_iter().last();
         }
@@ -199,6 +210,102 @@ async fn nobody_is_told_from_users_by_a_sign_in() {
             vec![challenge, told]
         });
         assert_eq!(told.await.ok()["ChallengeName"], "CUSTOM_CHALLENGE");
+    })
+    .await;
+}
+
+/// Numbers are equally long and end alike, which is what masks show.
+fn number(kind: &str, sample: usize) -> String {
+    let kinds = ["none", "here", "gone", "shut"];
+    format!("+1555{}00010{sample}", kinds.iter().position(|one| *one == kind).unwrap())
+}
+
+/// Users who are called by their numbers, and get their codes there.
+#[tokio::test]
+async fn nobody_is_told_from_users_by_a_code_in_a_text_message() {
+    both_engines(async |server| {
+        let members = json!({"UsernameAttributes": ["phone_number"], "AutoVerifiedAttributes": ["phone_number"]});
+        let pool = server.pool(everything(&members)).await;
+        let client = &client(&server, &pool, json!({})).await;
+        for sample in 0..SAMPLES {
+            for kind in ["here", "shut"] {
+                let phone_number = json!({"phone_number": number(kind, sample)});
+                server.confirmed_user(&pool, &number(kind, sample), PASSWORD, phone_number).await;
+            }
+            administer(&server, "AdminDisableUser", &pool, &number("shut", sample)).await;
+        }
+        for first in [json!({}), json!({"PREFERRED_CHALLENGE": "SMS_OTP"}), json!({"PREFERRED_CHALLENGE": "EMAIL_OTP"})]
+        {
+            let told = look_alike_by(number, &server, &first.to_string(), SIGN_IN, async |name| {
+                let parameters = with(json!({"USERNAME": name}), &first);
+                let challenge = server.call("InitiateAuth", begin(client, "USER_AUTH", parameters)).await;
+                if challenge.body["ChallengeName"] != "SMS_OTP" {
+                    return vec![challenge];
+                }
+                let wrong = json!({"USERNAME": name, "SMS_OTP_CODE": "00000000"});
+                let told = server.call("RespondToAuthChallenge", answer(client, &challenge.body, wrong)).await;
+                vec![challenge, told]
+            })
+            .await;
+            match first["PREFERRED_CHALLENGE"].as_str() {
+                Some("SMS_OTP") => assert_eq!(told.error(), MISMATCH),
+                _ => assert_eq!(told.ok()["AvailableChallenges"], json!(["PASSWORD_SRP", "PASSWORD", "SMS_OTP"])),
+            }
+        }
+        let told = look_alike_by(number, &server, "ForgotPassword", SIGN_IN, async |name| {
+            vec![server.call("ForgotPassword", json!({"ClientId": client, "Username": name})).await]
+        });
+        assert_eq!(told.await.ok()["CodeDeliveryDetails"]["DeliveryMedium"], "SMS");
+    })
+    .await;
+}
+
+/// Passkeys are allowed, and nobody has one; nor are there functions.
+#[tokio::test]
+async fn nobody_is_told_from_users_where_there_are_passkeys_or_no_functions() {
+    both_engines(async |server| {
+        let members = json!({
+            "UsernameAttributes": ["email"],
+            "AutoVerifiedAttributes": ["email"],
+            "Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "WEB_AUTHN"]}},
+        });
+        let pool = server.pool(everything(&members)).await;
+        let relying_party =
+            json!({"UserPoolId": pool, "WebAuthnConfiguration": {"RelyingPartyId": "auth.example.com"}});
+        server.call("SetUserPoolMfaConfig", relying_party).await.ok();
+        let client = &client(&server, &pool, json!({})).await;
+        for sample in 0..SAMPLES {
+            for kind in ["here", "shut"] {
+                let email = json!({"email": name(kind, sample)});
+                server.confirmed_user(&pool, &name(kind, sample), PASSWORD, email).await;
+            }
+            administer(&server, "AdminDisableUser", &pool, &name("shut", sample)).await;
+        }
+        let start = async |flow: &str, username: &str, more: &Value| {
+            let parameters = with(json!({"USERNAME": username}), more);
+            server.call("InitiateAuth", begin(client, flow, parameters)).await
+        };
+        for first in ["PASSWORD_SRP", "EMAIL_OTP", "WEB_AUTHN"] {
+            look_alike(&server, first, SIGN_IN, async |name| {
+                vec![start("USER_AUTH", &name, &json!({"PREFERRED_CHALLENGE": first})).await]
+            })
+            .await
+            .ok();
+            look_alike(&server, &format!("SELECT_CHALLENGE, {first}"), SIGN_IN, async |name| {
+                let choices = start("USER_AUTH", &name, &json!({})).await;
+                let chosen = answer(client, &choices.body, json!({"USERNAME": name, "ANSWER": first}));
+                let told = server.call("RespondToAuthChallenge", chosen).await;
+                vec![choices, told]
+            })
+            .await;
+        }
+        let srp_a = srp::initiate("", "")["AuthParameters"]["SRP_A"].clone();
+        for more in [json!({}), json!({"CHALLENGE_NAME": "SRP_A", "SRP_A": srp_a})] {
+            look_alike(&server, &format!("CUSTOM_AUTH without functions, {more}"), SIGN_IN, async |name| {
+                vec![start("CUSTOM_AUTH", &name, &more).await]
+            })
+            .await;
+        }
     })
     .await;
 }

@@ -12,7 +12,7 @@ const DEFINE: &str = "DefineAuthChallenge";
 const CREATE: &str = "CreateAuthChallenge";
 const VERIFY: &str = "VerifyAuthChallengeResponse";
 /// What CUSTOM_AUTH needs.
-const ALL: &[&str] = &[DEFINE, CREATE, VERIFY];
+pub const ALL: &[&str] = &[DEFINE, CREATE, VERIFY];
 
 /// Sources of the events since the last time, without the part that all share.
 fn sources(told: &Told) -> Vec<String> {
@@ -33,7 +33,7 @@ fn three_tries(event: &Value) -> Value {
 }
 
 /// The usual functions.
-fn functions(server: &Server) -> Told {
+pub fn functions(server: &Server) -> Told {
     let told = Told::default();
     responds(server, &told, DEFINE, three_tries);
     responds(server, &told, CREATE, |_| {

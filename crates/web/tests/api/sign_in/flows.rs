@@ -184,6 +184,9 @@ async fn flows_and_challenges_that_do_not_exist() {
     assert_eq!(answer.error(), "InvalidParameterException: Missing required parameter Session");
     let answer = respond(&server, &client, challenge, Some(&session), json!({"USERNAME": "alice"})).await;
     assert_eq!(answer.error(), INVALID_SESSION);
-    let request = json!({"UserPoolId": pool, "ClientId": client, "ChallengeName": challenge, "Session": session});
+    let request = json!({
+        "UserPoolId": pool, "ClientId": client, "ChallengeName": challenge, "Session": session,
+        "ChallengeResponses": {"USERNAME": "alice"},
+    });
     assert_eq!(server.call("AdminRespondToAuthChallenge", request).await.error(), INVALID_SESSION);
 }

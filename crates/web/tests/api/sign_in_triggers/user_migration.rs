@@ -182,7 +182,8 @@ async fn whom_nobody_knows_stays_unknown() {
         assert_eq!(sign_in(&server, &legacy.client, "carol", PASSWORD).await.error(), unknown);
         assert_eq!(legacy.told.sources(), ["UserMigration_Authentication"]);
         let request = json!({"ClientId": legacy.client, "Username": "carol"});
-        assert!(server.call("ForgotPassword", request).await.error().starts_with("UserNotFoundException: "));
+        let unknown = format!("UserNotFoundException: Exception migrating user in app client {}", legacy.client);
+        assert_eq!(server.call("ForgotPassword", request).await.error(), unknown);
         assert_eq!(legacy.told.sources(), ["UserMigration_ForgotPassword"]);
 
         let hiding = migrating(&server, json!({}), json!({"PreventUserExistenceErrors": "ENABLED"}), Value::Null).await;
@@ -196,6 +197,50 @@ async fn whom_nobody_knows_stays_unknown() {
         let srp = testkit::srp::initiate(&hiding.client, "bob");
         server.call("InitiateAuth", srp).await.ok();
         assert_eq!(hiding.told.take(), Vec::<Value>::new());
+    })
+    .await;
+}
+
+/// Handlers throw when they know nobody by a name. Where that may not be told, it is not; that the function could not be
+/// asked is.
+#[tokio::test]
+async fn a_function_that_throws_at_a_forgotten_password_knows_nobody() {
+    both_engines(async |server| {
+        for mode in ["LEGACY", "ENABLED"] {
+            let members = json!({"PreventUserExistenceErrors": mode});
+            let scene = migrating(&server, json!({}), members, json!({"userAttributes": attributes()})).await;
+            let forgot = |name: &str| {
+                let request = json!({"ClientId": scene.client, "Username": name});
+                server.call("ForgotPassword", request)
+            };
+            server.function(&arn("UserMigration"), |_| Err(Failure::Threw("Who is that?".to_owned())));
+            let answer = forgot("bob").await;
+            if mode == "ENABLED" {
+                let details = answer.ok();
+                assert_eq!(details["CodeDeliveryDetails"]["AttributeName"], "email", "{details}");
+            } else {
+                let unknown = format!("UserNotFoundException: Exception migrating user in app client {}", scene.client);
+                assert_eq!(answer.error(), unknown);
+            }
+            server.function(&arn("UserMigration"), |_| Err(Failure::NotCalled("ServiceException".to_owned())));
+            let away = "UnexpectedLambdaException: UserMigration invocation failed due to error ServiceException.";
+            assert_eq!(forgot("bob").await.error(), away);
+            server.function(&arn("UserMigration"), |_| Ok("null".to_owned()));
+            let unreadable = "InvalidLambdaResponseException: Invalid lambda function output : Invalid JSON";
+            assert_eq!(forgot("bob").await.error(), unreadable);
+            assert_eq!(admin_get(&server, &scene, "bob").await.error(), "UserNotFoundException: User does not exist.");
+            assert_eq!(server.messages(&scene.pool, "bob").await, Vec::<Value>::new());
+
+            // Whoever is here already is not looked for elsewhere.
+            server.confirmed_user(&scene.pool, "alice", PASSWORD, json!({"email": "alice@example.com"})).await;
+            forgot("alice").await.ok();
+
+            // What PreSignUp says is another matter.
+            responds(&server, &scene.told, "UserMigration", |_| json!({"userAttributes": attributes()}));
+            broken(&server, "PreSignUp");
+            let refused = "UserLambdaValidationException: PreSignUp failed with error no.";
+            assert_eq!(forgot("bob").await.error(), refused);
+        }
     })
     .await;
 }

@@ -114,7 +114,34 @@ async fn functions_take_what_nobody_else_would() {
     assert_eq!(server.call("SignUp", request).await.error(), refused);
     server.call("SignUp", sign_up(&client, "bob", &[("phone_number", "+12065550100")])).await.ok();
     let [event] = told_of(&told, 1).await.try_into().unwrap();
-    assert_eq!((&event["userName"], &event["triggerSource"]), (&json!("bob"), &json!("CustomSMSSender_SignUp")));
+    insta::assert_json_snapshot!(read(event), @r#"
+    {
+      "version": "1",
+      "region": "us-east-1",
+      "userPoolId": "us-east-1_O2c3Nifle",
+      "userName": "bob",
+      "callerContext": {
+        "awsSdkVersion": "aws-sdk-unknown-unknown",
+        "clientId": "cgqnq25d7v3j8fm9ernm8hn77b"
+      },
+      "triggerSource": "CustomSMSSender_SignUp",
+      "request": {
+        "type": "customSMSSenderRequestV1",
+        "code": {
+          "key": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
+          "pool": "us-east-1_O2c3Nifle",
+          "code": "603202"
+        },
+        "clientMetadata": null,
+        "userAttributes": {
+          "cognito:user_status": "UNCONFIRMED",
+          "phone_number": "+12065550100",
+          "phone_number_verified": "false",
+          "sub": "63c57ee3-6a29-41cb-a6e1-a1d0f365c178"
+        }
+      }
+    }
+    "#);
     server.stop_jobs().await;
 }
 

@@ -66,6 +66,36 @@ async fn the_function_is_told_what_the_request_says_of_the_new_user() {
     .await;
 }
 
+/// SDKs in browsers cannot say what they are in `User-Agent`.
+#[tokio::test]
+async fn the_function_is_told_which_sdk_calls() {
+    let server = Server::memory().await;
+    let (_, client, told) = scene(&server, &["PreSignUp"], json!({})).await;
+    let (node, browser) = ("aws-sdk-nodejs/2.856.0 linux/v12.18.4", "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0");
+    for (number, (agent, sdk_agent, expected)) in [
+        (node, None, "aws-sdk-nodejs-2.856.0"),
+        (browser, None, "aws-sdk-unknown-unknown"),
+        (browser, Some("aws-sdk-js/2.1639.0 callback"), "aws-sdk-js-2.1639.0"),
+        (browser, Some("aws-amplify/5.0.4 js"), "aws-sdk-unknown-unknown"),
+        (node, Some("\u{1f512}"), "aws-sdk-nodejs-2.856.0"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut request = http::Request::post("/")
+            .header("host", "127.0.0.1:9229")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", "AWSCognitoIdentityProviderService.SignUp")
+            .header("user-agent", agent);
+        if let Some(sdk_agent) = sdk_agent {
+            request = request.header("x-amz-user-agent", sdk_agent);
+        }
+        let body = sign_up(&client, &format!("user{number}"), &[]).to_string();
+        server.request(request.body(body.into()).unwrap()).await.ok();
+        assert_eq!(told.only()["callerContext"]["awsSdkVersion"], expected, "{agent} {sdk_agent:?}");
+    }
+}
+
 /// The name that the events have is the one that is stored; what was typed is among the attributes.
 #[tokio::test]
 async fn users_of_email_pools_are_called_by_their_sub() {

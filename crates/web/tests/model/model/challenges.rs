@@ -66,16 +66,26 @@ impl Model {
         if reply.username != session.sub && self.subject(&reply.username) != session.sub {
             return Err(invalid_session());
         }
+        let before = self.clone();
+        let answer = self.go_on(back, &session, reply, token_code);
+        if answer.as_ref().is_err_and(|refusal| refusal == super::NO_ROOM) {
+            // What cannot lead on at the moment uses nothing up, and changes nothing.
+            *self = before;
+        }
+        answer
+    }
+
+    fn go_on(&mut self, back: usize, session: &Session, reply: &Reply, token_code: TokenCode) -> Answer {
         match session.challenge {
-            "NEW_PASSWORD_REQUIRED" => self.new_password(back, &session, reply.password),
-            "SMS_MFA" => self.second_code(back, &session, &reply.code),
-            "EMAIL_OTP" if session.password.is_some() => self.second_code(back, &session, &reply.code),
-            "EMAIL_OTP" => self.first_code(back, &session, &reply.code),
-            "SOFTWARE_TOKEN_MFA" => self.token_code(back, &session, token_code),
-            "SELECT_MFA_TYPE" => self.select_method(back, &session, reply.choice),
+            "NEW_PASSWORD_REQUIRED" => self.new_password(back, session, reply.password),
+            "SMS_MFA" => self.second_code(back, session, &reply.code),
+            "EMAIL_OTP" if session.password.is_some() => self.second_code(back, session, &reply.code),
+            "EMAIL_OTP" => self.first_code(back, session, &reply.code),
+            "SOFTWARE_TOKEN_MFA" => self.token_code(back, session, token_code),
+            "SELECT_MFA_TYPE" => self.select_method(back, session, reply.choice),
             "MFA_SETUP" => self.finish_set_up(back, &session),
-            "SELECT_CHALLENGE" => self.select_challenge(back, &session, reply),
-            _ => self.password(back, &session, reply.password),
+            "SELECT_CHALLENGE" => self.select_challenge(back, session, reply),
+            _ => self.password(back, session, reply.password),
         }
     }
 

@@ -189,7 +189,7 @@ impl Model {
         let sub = self.users[at].sub.clone();
         let count = Count::WrongTokenCode;
         if self.count(&sub, count, HOUR) >= WRONG_TOKEN_CODES {
-            return Err("TooManyRequestsException: Attempt limit exceeded, please try after some time.".to_owned());
+            return Err(super::NO_ROOM.to_owned());
         }
         match self.check_token_code(last_step, code) {
             Checked::Right(step) => {

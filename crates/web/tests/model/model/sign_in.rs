@@ -54,11 +54,16 @@ impl Model {
         }
         // The proof is of the very verifier that the server had then.
         let holds = |own: &super::Password| Some(own.version) == proof.version && own.text == proof.text;
+        let failures = self.failures.clone();
         let at = self.prove(proof.client, &proof.sub, holds, Some(proof.is_spent))?;
-        if let Some(proof) = &mut self.proof {
+        let answer = self.after_password(proof.client, at, true);
+        if answer.is_err() {
+            // What cannot lead on at the moment uses nothing up, and changes nothing.
+            self.failures = failures;
+        } else if let Some(proof) = &mut self.proof {
             proof.is_spent = true;
         }
-        self.after_password(proof.client, at, true)
+        answer
     }
 
     /// Looks at a proof of a password of the user, or the stand-in; what proves only once may have done so.
@@ -157,7 +162,7 @@ impl Model {
         let address = address.to_lowercase();
         let is_full = |whose: &str, count| self.count(whose, count, HOUR) >= SIGN_IN_CODES;
         if is_full(sub, Count::SignInCode) || is_full(&address, Count::SignInCodeTo) {
-            return Err("TooManyRequestsException: Attempt limit exceeded, please try after some time.".to_owned());
+            return Err(super::NO_ROOM.to_owned());
         }
         Ok(())
     }

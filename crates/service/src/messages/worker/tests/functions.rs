@@ -111,6 +111,14 @@ async fn functions_that_fail_are_called_three_times() {
         (vec![], false, 1, MessageState::Sent, None),
         (vec![throws(), Failed::not_found()], false, 3, MessageState::Sent, None),
         (vec![throws(); 3], false, 3, MessageState::Dead, Some("arn:function failed with error no")),
+        // What it says may be anything, and is kept.
+        (
+            vec![Failed::Threw("no 123456 for a@example.com".to_owned()); 3],
+            false,
+            3,
+            MessageState::Dead,
+            Some("arn:function failed with error no [...] for [...]"),
+        ),
         (
             vec![Failed::not_found(); 3],
             false,
