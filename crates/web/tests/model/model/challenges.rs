@@ -83,7 +83,7 @@ impl Model {
             "EMAIL_OTP" => self.first_code(back, session, &reply.code),
             "SOFTWARE_TOKEN_MFA" => self.token_code(back, session, token_code),
             "SELECT_MFA_TYPE" => self.select_method(back, session, reply.choice),
-            "MFA_SETUP" => self.finish_set_up(back, &session),
+            "MFA_SETUP" => self.finish_set_up(back, session),
             "SELECT_CHALLENGE" => self.select_challenge(back, session, reply),
             _ => self.password(back, session, reply.password),
         }
