@@ -2,15 +2,12 @@
 //! Of two hosts that say they lead, the one whose timeline is newer is taken.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use deadpool_postgres::{
-    Connect, Hook, HookError, Manager, ManagerConfig, Metrics, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
 };
 use futures_util::{
     future::BoxFuture,
@@ -111,7 +108,8 @@ async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error
 }
 
 /// A pool of connections; the first one is made when it is wanted.
-pub(super) fn pool(address: &Address, max_connections: usize, newest: Arc<Newest>) -> Result<Pool, Error> {
+pub(super) fn pool(address: &Address, max_connections: usize) -> Result<Pool, Error> {
+    let newest = Arc::new(Newest::default());
     let newest_of_all = newest.clone();
     let tls = address.tls()?.map(MakeRustlsConnect::new);
     let connector = Connector { hosts: address.hosts(), tls, newest: newest.clone() };
@@ -124,22 +122,17 @@ pub(super) fn pool(address: &Address, max_connections: usize, newest: Arc<Newest
             Box::pin(async move { believe(&newest, client, metrics.created).await })
         }))
         .pre_recycle(Hook::sync_fn(move |_client, metrics| {
-            outlived(metrics, &newest_of_all).map_or(Ok(()), |reason| Err(HookError::message(reason)))
+            if metrics.age() > OLDEST {
+                Err(HookError::message("the connection is old"))
+            } else if newest_of_all.is_newer_than(metrics.created) {
+                Err(HookError::message("another server leads"))
+            } else {
+                Ok(())
+            }
         }))
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| Error::Engine(error.to_string()))
-}
-
-/// Why a connection is not used again, if it is not.
-fn outlived(metrics: &Metrics, newest: &Newest) -> Option<&'static str> {
-    if metrics.age() > OLDEST {
-        Some("the connection is old")
-    } else if newest.is_newer_than(metrics.created) {
-        Some("another server leads")
-    } else {
-        None
-    }
 }
 
 /// Refuses a connection to a leader from before the newest one that was seen.
@@ -161,18 +154,18 @@ async fn believe(newest: &Newest, client: &Client, made: Instant) -> Result<(), 
 #[derive(Debug)]
 pub(super) struct Session {
     object: Option<Object>,
-    is_in_order: AtomicBool,
+    is_in_order: bool,
 }
 
 impl Session {
-    /// One that only reads: in order until it is spoiled.
+    /// One that only reads: in order unless it is discarded.
     pub(super) const fn reading(object: Object) -> Self {
-        Self { object: Some(object), is_in_order: AtomicBool::new(true) }
+        Self { object: Some(object), is_in_order: true }
     }
 
     /// One that writes: in order only when that is said.
     pub(super) const fn writing(object: Object) -> Self {
-        Self { object: Some(object), is_in_order: AtomicBool::new(false) }
+        Self { object: Some(object), is_in_order: false }
     }
 
     /// The connection.
@@ -180,31 +173,20 @@ impl Session {
         self.object.as_ref().ok_or(Error::Closed)
     }
 
-    /// When it was made.
-    pub(super) fn created(&self) -> Option<Instant> {
-        self.object.as_ref().map(|object| Object::metrics(object).created)
-    }
-
-    /// Whether another read may be sent on it.
-    pub(super) fn can_be_used(&self, newest: &Newest) -> bool {
-        let is_good = |object: &Object| !object.is_closed() && outlived(Object::metrics(object), newest).is_none();
-        self.is_in_order.load(Ordering::Relaxed) && self.object.as_ref().is_some_and(is_good)
-    }
-
     /// Nothing is open or outstanding on it.
-    pub(super) fn in_order(&self) {
-        self.is_in_order.store(true, Ordering::Relaxed);
+    pub(super) const fn in_order(&mut self) {
+        self.is_in_order = true;
     }
 
-    /// It is closed as soon as nobody uses it any more.
-    pub(super) fn spoil(&self) {
-        self.is_in_order.store(false, Ordering::Relaxed);
+    /// Closes it.
+    pub(super) fn discard(mut self) {
+        self.is_in_order = false;
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if !*self.is_in_order.get_mut()
+        if !self.is_in_order
             && let Some(object) = self.object.take()
         {
             drop(Object::take(object));

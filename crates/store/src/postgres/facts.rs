@@ -114,7 +114,7 @@ impl PostgresStore {
     /// When the database cannot be reached, or does not take this isolation.
     pub async fn isolation_in_force(&self) -> Result<String, Error> {
         let asking = async {
-            let session = self.session().await?;
+            let mut session = self.session().await?;
             let client = session.client().map_err(Failure::Final)?;
             let began = client.batch_execute(self.options().isolation.begin()).await;
             began.map_err(|error| failure::of(&error))?;

@@ -175,7 +175,7 @@ async fn change_schema(store: &PostgresStore, sql: &str) -> Result<(), Error> {
         let failure = match store.pool().get().await {
             Err(error) => super::failure::of_pool(&error),
             Ok(object) => {
-                let session = super::Session::writing(object);
+                let mut session = super::Session::writing(object);
                 match tokio::time::timeout(STATEMENT, session.client()?.batch_execute(sql)).await {
                     Ok(Ok(())) => {
                         session.in_order();

@@ -6,8 +6,7 @@
 //! data, for as long as the server's patience lasts. A COMMIT without an answer is settled by its stamp (see `settle`).
 //! Changesets that wait at the same time share a transaction (see `group`).
 //!
-//! Reads are single statements, each of which sees one moment, so they need no transaction and one round trip. Short ones
-//! share connections (see `readers`).
+//! Reads are single statements, each of which sees one moment, so they need no transaction and one round trip.
 
 mod batch;
 mod connect;
@@ -17,7 +16,6 @@ mod group;
 mod migrate;
 mod options;
 mod pipeline;
-mod readers;
 mod settle;
 pub(crate) mod sqltypes;
 mod timeline;
@@ -25,10 +23,7 @@ mod transact;
 mod usable;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -41,8 +36,6 @@ use self::{
     connect::Session,
     failure::{Cause, Failure},
     group::Queue,
-    readers::Readers,
-    timeline::Newest,
 };
 pub use self::{
     facts::{Facts, Prepared},
@@ -67,8 +60,6 @@ pub struct PostgresStore {
     options: PostgresOptions,
     pool: Pool,
     replica: Option<Pool>,
-    readers: Readers,
-    newest: Arc<Newest>,
     queue: Queue,
     pub(crate) counters: Counters,
     shard: AtomicU64,
@@ -142,10 +133,9 @@ impl PostgresStore {
 
     /// Connects when the first request comes, and leaves the schema as it is.
     pub(crate) fn connected(options: &PostgresOptions) -> Result<Self, Error> {
-        let (address, newest) = (options.address.clone().that_takes_writes(), Arc::new(Newest::default()));
-        let pool = connect::pool(&address, options.max_connections, newest.clone())?;
+        let pool = connect::pool(&options.address.clone().that_takes_writes(), options.max_connections)?;
         let replica = match &options.replica {
-            Some(address) => Some(connect::pool(address, options.max_connections, Arc::default())?),
+            Some(address) => Some(connect::pool(address, options.max_connections)?),
             None => None,
         };
         let [start, ..] = random_bytes();
@@ -153,8 +143,6 @@ impl PostgresStore {
             options: options.clone(),
             pool,
             replica,
-            readers: Readers::of(options.max_connections),
-            newest,
             queue: Queue::default(),
             counters: Counters::default(),
             shard: AtomicU64::new(start.into()),
@@ -181,27 +169,17 @@ impl PostgresStore {
         rows.first().map(|row| query.read(&Found::Postgres(row), params)).transpose()
     }
 
-    /// All rows of a query that finds a few by their keys.
-    pub(crate) async fn few<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
-        read_all(query, &self.read(query.sql, params).await?, params)
-    }
-
-    /// All rows of a query that may find many.
+    /// All rows of a query.
     pub(crate) async fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
-        let mut patience = Patience::new(self.options.patience);
-        loop {
-            match self.try_read(&self.pool, query.sql, params, patience.answer()).await {
-                Ok(rows) => return read_all(query, &rows, params),
-                Err(failure) => self.try_again(failure, &mut patience).await?,
-            }
-        }
+        let rows = self.read(query.sql, params).await?;
+        rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect()
     }
 
     /// All rows of a query, from the replica where there is one: they may lag behind.
     pub(crate) async fn list<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
         let Some(replica) = &self.replica else { return self.all(query, params).await };
         match self.try_read(replica, query.sql, params, Instant::now() + ANSWER).await {
-            Ok(rows) => read_all(query, &rows, params),
+            Ok(rows) => rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect(),
             // Whatever it is, the first database may do better: a replica can be behind by a whole migration.
             Err(failure) => {
                 let (cause, reason) = match failure {
@@ -215,45 +193,20 @@ impl PostgresStore {
         }
     }
 
-    /// The few rows of a statement that reads by keys, with as many tries as patience allows.
+    /// The rows of a statement that reads, with as many tries as patience allows.
     async fn read(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
         let mut patience = Patience::new(self.options.patience);
         loop {
-            match self.try_read_shared(sql, params, patience.answer()).await {
+            match self.try_read(&self.pool, sql, params, patience.answer()).await {
                 Ok(rows) => return Ok(rows),
                 Err(failure) => self.try_again(failure, &mut patience).await?,
             }
         }
     }
 
-    /// On a connection that others read from at the same time.
-    async fn try_read_shared(&self, sql: &str, params: &[Param<'_>], until: Instant) -> Result<Vec<Row>, Failure> {
-        let Some(place) = self.readers.place() else { return self.try_read(&self.pool, sql, params, until).await };
-        let session = match timeout_at(until, place.session(&self.pool, &self.newest)).await {
-            Ok(session) => session?,
-            Err(_elapsed) => return Err(no_connection()),
-        };
-        self.rows(&session, sql, params, until).await
-    }
-
-    /// On a connection of its own.
     async fn try_read(
         &self,
         pool: &Pool,
-        sql: &str,
-        params: &[Param<'_>],
-        until: Instant,
-    ) -> Result<Vec<Row>, Failure> {
-        let object = match timeout_at(until, pool.get()).await {
-            Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
-            Err(_elapsed) => return Err(no_connection()),
-        };
-        self.rows(&Session::reading(object), sql, params, until).await
-    }
-
-    async fn rows(
-        &self,
-        session: &Session,
         sql: &str,
         params: &[Param<'_>],
         until: Instant,
@@ -262,17 +215,22 @@ impl PostgresStore {
             // No row can have such a key.
             return Ok(Vec::new());
         }
+        let object = match timeout_at(until, pool.get()).await {
+            Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
+            Err(_elapsed) => return Err(Failure::Again(Cause::Exhausted, "no connection in time".to_owned())),
+        };
+        let session = Session::reading(object);
         let client = session.client().map_err(Failure::Final)?;
         match timeout_at(until, sqltypes::query(client, sql, params, self.options.prepared_statements)).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 if error.as_db_error().is_none() {
-                    session.spoil();
+                    session.discard();
                 }
                 Err(failure::of(&error))
             }
             Err(_elapsed) => {
-                session.spoil();
+                session.discard();
                 Err(Failure::silent())
             }
         }
@@ -290,7 +248,6 @@ impl PostgresStore {
                     // are good: to throw them away, too, would keep everybody busy with making connections.
                     let since = patience.since.into_std();
                     self.pool.retain(|_, metrics| metrics.created > since);
-                    self.readers.give_up_older(patience.since);
                 }
                 tracing::debug!(?cause, reason, tries = patience.tries, "the database is asked again");
                 // A try that was cut short by the end of patience says less than the one before it.
@@ -343,16 +300,6 @@ impl PostgresStore {
     pub(crate) const fn options(&self) -> &PostgresOptions {
         &self.options
     }
-}
-
-/// The nouns in rows.
-fn read_all<T>(query: &Query<T>, rows: &[Row], params: &[Param<'_>]) -> Result<Vec<T>, Error> {
-    rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect()
-}
-
-/// There was no connection within the time for an answer.
-fn no_connection() -> Failure {
-    Failure::Again(Cause::Exhausted, "no connection in time".to_owned())
 }
 
 /// What a request is told when patience is at its end.

@@ -83,7 +83,7 @@ impl PostgresStore {
             Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
             Err(_elapsed) => return Err(Failure::silent()),
         };
-        let session = Session::writing(object);
+        let mut session = Session::writing(object);
         let client = session.client().map_err(Failure::Final)?;
         let typed = sqltypes::typed(params);
         let execution = sqltypes::execute(client, sql, &typed, self.options().prepared_statements);

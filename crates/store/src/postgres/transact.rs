@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 use super::{
     Patience, PostgresStore, Session,
     batch::{Statement, together},
-    failure::{self, Failure},
+    failure::{self, Cause, Failure},
     pipeline::in_order,
     settle, sqltypes,
 };
@@ -57,10 +57,10 @@ impl PostgresStore {
             Ok(Ok(object)) => object,
             Ok(Err(error)) => return failure::of_pool(&error).into(),
             Err(_elapsed) => {
-                return super::no_connection().into();
+                return Failure::Again(Cause::Exhausted, "no connection in time".to_owned()).into();
             }
         };
-        let session = Session::writing(object);
+        let mut session = Session::writing(object);
         let client = match session.client() {
             Ok(client) => client,
             Err(error) => return Failure::Final(error).into(),

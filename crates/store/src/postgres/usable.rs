@@ -58,7 +58,7 @@ async fn try_it(store: &PostgresStore) -> Result<Found, Failure> {
 }
 
 /// Begins a transaction, and ends it.
-async fn try_transaction(session: Session, begin: &str) -> Result<Found, Failure> {
+async fn try_transaction(mut session: Session, begin: &str) -> Result<Found, Failure> {
     let client = session.client().map_err(Failure::Final)?;
     let answers = in_order(vec![client.batch_execute(begin), client.batch_execute("ROLLBACK")]).await;
     for answer in answers {
@@ -73,7 +73,7 @@ async fn try_transaction(session: Session, begin: &str) -> Result<Found, Failure
 /// Prepares a statement on the first connection, has the second one take what a pooler would give to the first one
 /// next, by beginning a transaction, and runs the statement. A pooler that knows nothing of prepared statements runs it
 /// where nobody has prepared it. When others are at work on the same pooler it may go well by chance.
-async fn try_both(first: Session, second: Session, begin: &str) -> Result<Found, Failure> {
+async fn try_both(mut first: Session, mut second: Session, begin: &str) -> Result<Found, Failure> {
     let client = first.client().map_err(Failure::Final)?;
     let prepared = sqltypes::prepare(client, COMPARES_BYTES).await.map_err(|error| failure::of(&error))?;
     let other = second.client().map_err(Failure::Final)?;
