@@ -430,13 +430,18 @@ def test_every_function_that_throws_is_heard(language):
         ("PostAuthentication", "PostAuthentication_Authentication", lambda: sign_in(pool, username)),
         ("PreTokenGeneration", "TokenGeneration_Authentication", lambda: sign_in(pool, username)),
         ("UserMigration", "UserMigration_Authentication", lambda: sign_in(pool, "nobody")),
-        ("UserMigration", "UserMigration_ForgotPassword", lambda: pool.forgot("nobody")),
         ("PostConfirmation", "PostConfirmation_ConfirmSignUp", lambda: pool.api.admin_confirm_sign_up(**confirm)),
     ]
     for key, source, call in calls:
         config = {key: f"{ARN}refuse"}
         pool.api.update_user_pool(UserPoolId=pool.id, AutoVerifiedAttributes=["email"], LambdaConfig=config)
         assert refused(call) == text(key, source)
+    # A function that throws when a password was forgotten knows nobody by that name.
+    pool.api.update_user_pool(
+        UserPoolId=pool.id, AutoVerifiedAttributes=["email"], LambdaConfig={"UserMigration": f"{ARN}refuse"}
+    )
+    nobody = f"Exception migrating user in app client {pool.client_id}"
+    assert refused(lambda: pool.forgot("nobody")) == ("UserNotFoundException", nobody)
     assert shown(pool, unconfirmed)["status"] == "CONFIRMED", "what comes after the fact undoes nothing"
 
 
