@@ -23,6 +23,16 @@ pub(crate) enum Param<'a> {
     Integer(i64),
 }
 
+impl Param<'_> {
+    /// One that borrows nothing.
+    pub(crate) fn to_static(&self) -> Param<'static> {
+        match self {
+            Self::Text(text) => Param::Text(Cow::Owned(text.to_string())),
+            Self::Integer(number) => Param::Integer(*number),
+        }
+    }
+}
+
 impl From<String> for Param<'_> {
     fn from(text: String) -> Self {
         Self::Text(Cow::Owned(text))
@@ -260,11 +270,11 @@ fn columns(row: Row) -> Result<Columns, Error> {
         Row::Message(row) => {
             let doc = document(&sql::MESSAGES, &row)?;
             let others = vec![
-                row.pool_id.into(),
                 row.state.number().into(),
                 row.due_at.milliseconds().into(),
-                row.created_at.milliseconds().into(),
                 doc,
+                row.pool_id.into(),
+                row.created_at.milliseconds().into(),
             ];
             plain(&sql::MESSAGES, others, vec![row.id.into()])
         }

@@ -25,6 +25,10 @@ pub struct Statistics {
     pub grouped: u64,
     /// Changesets in the largest group so far.
     pub largest_group: u64,
+    /// Statements that were sent for several reads at once.
+    pub read_groups: u64,
+    /// Reads in all of them.
+    pub grouped_reads: u64,
     /// What was tried again, by cause.
     pub retries: Retries,
     /// COMMITs without an answer that had been kept.
@@ -77,6 +81,8 @@ pub(crate) struct Counters {
     groups: AtomicU64,
     grouped: AtomicU64,
     largest_group: AtomicU64,
+    read_groups: AtomicU64,
+    grouped_reads: AtomicU64,
     serialization: AtomicU64,
     deadlock: AtomicU64,
     connection: AtomicU64,
@@ -116,6 +122,12 @@ impl Counters {
         self.largest_group.fetch_max(size, Ordering::Relaxed);
     }
 
+    /// Counts a statement for so many reads.
+    pub(crate) fn count_read_group(&self, size: usize) {
+        Self::count(&self.read_groups);
+        self.grouped_reads.fetch_add(u64::try_from(size).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// Counts that something is tried again.
     pub(crate) fn count_retry(&self, cause: Cause) {
         Self::count(match cause {
@@ -150,6 +162,8 @@ impl Counters {
             groups: read(&self.groups),
             grouped: read(&self.grouped),
             largest_group: read(&self.largest_group),
+            read_groups: read(&self.read_groups),
+            grouped_reads: read(&self.grouped_reads),
             retries: Retries {
                 serialization: read(&self.serialization),
                 deadlock: read(&self.deadlock),

@@ -164,6 +164,16 @@ impl Store {
         }
     }
 
+    /// All rows of a query that finds a few by their keys.
+    async fn few<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+        Counters::count(&self.counters().reads);
+        match self {
+            Self::Sqlite(store) => store.all(query, params),
+            Self::Postgres(store) => store.few(query, params).await,
+        }
+    }
+
+    /// All rows of a query that may find many.
     pub(crate) async fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
         Counters::count(&self.counters().reads);
         match self {
@@ -249,7 +259,7 @@ impl Store {
         stand_in: &str,
     ) -> Result<Option<Stored<User>>, Error> {
         let params = [pool_id.into(), name.into(), stand_in.into()];
-        let found = self.all(&read::USERS_BY_NAME, &params).await?;
+        let found = self.few(&read::USERS_BY_NAME, &params).await?;
         Ok(found.into_iter().min_by_key(|(_, order)| *order).map(|(user, _)| user))
     }
 
@@ -372,7 +382,7 @@ impl Store {
 
     /// The domains of a pool, of which there are few.
     pub async fn domains(&self, pool_id: &str) -> Result<Vec<Stored<Domain>>, Error> {
-        self.all(&read::DOMAINS_OF_POOL, &[pool_id.into(), bound(16)]).await
+        self.few(&read::DOMAINS_OF_POOL, &[pool_id.into(), bound(16)]).await
     }
 
     /// A piece of a file and its version.
@@ -494,7 +504,7 @@ impl Store {
     /// What a sign-in has to know about a user, read at one moment.
     pub async fn sign_in_snapshot(&self, pool_id: &str, sub: &str) -> Result<SignInSnapshot, Error> {
         let params = [pool_id.into(), sub.into(), AttemptPurpose::SignIn.number().into()];
-        let parts = Parts { pool_id, sub, found: self.all(&read::SIGN_IN_PARTS, &params).await? };
+        let parts = Parts { pool_id, sub, found: self.few(&read::SIGN_IN_PARTS, &params).await? };
         Ok(SignInSnapshot {
             user: parts.take(0, "users")?,
             password: parts.take(1, "passwords")?,
@@ -514,7 +524,7 @@ impl Store {
             return Ok(TokenSnapshot { user: self.user(pool_id, sub).await?, is_revoked: false });
         };
         let params = [pool_id.into(), sub.into(), origin_jti.into()];
-        let parts = Parts { pool_id, sub, found: self.all(&read::TOKEN_PARTS, &params).await? };
+        let parts = Parts { pool_id, sub, found: self.few(&read::TOKEN_PARTS, &params).await? };
         Ok(TokenSnapshot { user: parts.take(0, "users")?, is_revoked: parts.has(1) })
     }
 
@@ -527,7 +537,7 @@ impl Store {
             AttemptPurpose::SignIn.number().into(),
             AttemptPurpose::ResetCode.number().into(),
         ];
-        let parts = Parts { pool_id, sub, found: self.all(&read::RECOVERY_PARTS, &params).await? };
+        let parts = Parts { pool_id, sub, found: self.few(&read::RECOVERY_PARTS, &params).await? };
         Ok(RecoverySnapshot {
             password: parts.take(0, "passwords")?,
             code: parts.take(1, "codes")?,
@@ -562,7 +572,7 @@ impl Store {
             stand_in_code: None,
             stand_in_requests: None,
         };
-        let mut found = self.all(&read::RESET_REQUESTS, &params).await?;
+        let mut found = self.few(&read::RESET_REQUESTS, &params).await?;
         // The stand-in has the highest number, and whoever is meant the lowest.
         found.sort_by_key(|found| std::cmp::Reverse(found.order));
         for found in found {
@@ -579,7 +589,7 @@ impl Store {
 
     /// All signing keys of a pool.
     pub async fn signing_keys(&self, pool_id: &str) -> Result<Vec<Stored<SigningKeyRecord>>, Error> {
-        self.all(&read::SIGNING_KEYS_OF_POOL, &[pool_id.into(), bound(usize::MAX)]).await
+        self.few(&read::SIGNING_KEYS_OF_POOL, &[pool_id.into(), bound(usize::MAX)]).await
     }
 
     /// At most `limit` signing keys of whatever pool by key id, from the one after `after`.

@@ -70,6 +70,10 @@ impl Observed {
         let help = "PostgreSQL: requests that wait for a connection";
         gauge(registry, "store_connection_waiters", help, count(pool.waiting));
 
+        let help = "PostgreSQL: statements that were sent for several reads at once";
+        counter(registry, "store_read_groups", help, self.store.read_groups);
+        counter(registry, "store_grouped_reads", "PostgreSQL: reads in all of them", self.store.grouped_reads);
+
         let again = &self.store.retries;
         let retries = [
             ("connection", again.connection),

@@ -153,7 +153,9 @@ impl Source {
             Engine::Sqlite(connection) => sqlite::all(connection, query, params),
             Engine::Postgres(client) => {
                 // Not prepared: poolers need not know, and a page costs more than its plan.
-                let rows = sqltypes::query(client, query.sql, params, false).await.map_err(|error| engine(&error))?;
+                let rows = sqltypes::query(client, query.sql, &sqltypes::typed(params), false)
+                    .await
+                    .map_err(|error| engine(&error))?;
                 rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect()
             }
         }

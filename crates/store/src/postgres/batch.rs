@@ -89,7 +89,7 @@ impl<'a> Statement<'a> {
     fn of_all(steps: Vec<&'a Step>) -> Self {
         match steps.as_slice() {
             [first, _, ..] => {
-                let columns = columns(first, &steps);
+                let columns = columns(&steps.iter().map(|step| step.params.as_slice()).collect::<Vec<_>>());
                 let count = i64::try_from(steps.len()).unwrap_or(i64::MAX);
                 Self { sql: Cow::Owned(with_arrays(first)), values: Values::Many(columns, count), steps }
             }
@@ -117,10 +117,10 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The values of steps for each placeholder, of the kinds that the first one has.
-fn columns<'a>(first: &Step, steps: &[&'a Step]) -> Vec<Column<'a>> {
+/// The values for each placeholder, of the kinds that the first ones have.
+pub(super) fn columns<'a>(all: &[&'a [Param<'static>]]) -> Vec<Column<'a>> {
     let column = |(index, kind): (usize, &Param<'_>)| {
-        let values = steps.iter().filter_map(|step| step.params.get(index));
+        let values = all.iter().filter_map(|params| params.get(index));
         let text = |param: &'a Param<'static>| match param {
             Param::Text(text) => Some(text.as_ref()),
             Param::Integer(_) => None,
@@ -134,17 +134,18 @@ fn columns<'a>(first: &Step, steps: &[&'a Step]) -> Vec<Column<'a>> {
             Param::Integer(_) => Column::Integers(values.filter_map(integer).collect()),
         }
     };
-    first.params.iter().enumerate().map(column).collect()
+    all.first().copied().unwrap_or_default().iter().enumerate().map(column).collect()
 }
 
-/// A step's statement with an array in the place of each value, and the length of the arrays after them.
+/// Rows `batch` with the columns `p1`, `p2`, … from an array in the place of each value, and the length of the arrays
+/// after them.
 ///
 /// The length is no news to the database. But a LIMIT that it does not know makes it expect few rows, so that it looks
 /// each of them up by its key. Otherwise it would read a table from end to end where that is short, and go on doing so
 /// for a while when it is not short any more.
-fn with_arrays(step: &Step) -> String {
+pub(super) fn rows_of_arrays(params: &[&Param<'_>]) -> String {
     let (mut arrays, mut names) = (Vec::new(), Vec::new());
-    for (param, number) in step.params.iter().zip(1..) {
+    for (param, number) in params.iter().zip(1..) {
         let kind = match param {
             Param::Text(_) => "TEXT",
             Param::Integer(_) => "BIGINT",
@@ -152,10 +153,18 @@ fn with_arrays(step: &Step) -> String {
         arrays.push(format!("CAST(${number} AS {kind}[])"));
         names.push(format!("p{number}"));
     }
-    let (arrays, names, length) = (arrays.join(", "), names.join(", "), step.params.len() + 1);
-    let rows = format!("(SELECT {names} FROM unnest({arrays}) AS arrays ({names}) LIMIT ${length}) AS batch");
-    // $1 becomes batch.p1.
-    let sql = step.sql.replace('$', "batch.p");
+    let (arrays, names, length) = (arrays.join(", "), names.join(", "), params.len() + 1);
+    format!("(SELECT {names} FROM unnest({arrays}) AS arrays ({names}) LIMIT ${length}) AS batch")
+}
+
+/// A statement whose values are those of a row of [`rows_of_arrays`]: `$1` becomes `batch.p1`.
+pub(super) fn of_batch(sql: &str) -> String {
+    sql.replace('$', "batch.p")
+}
+
+/// A step's statement with an array in the place of each value.
+fn with_arrays(step: &Step) -> String {
+    let (rows, sql) = (rows_of_arrays(&step.params.iter().collect::<Vec<_>>()), of_batch(step.sql));
     let split = |separator| sql.split_once(separator).unwrap_or((&sql, ""));
     let (change, condition) = split(" WHERE ");
     match kind(step) {
@@ -218,7 +227,7 @@ mod tests {
         assert_eq!(updates.values().len(), 4);
         assert!(updates.is_satisfied(2) && !updates.is_satisfied(1) && updates.writes());
         assert_eq!(
-            super::columns(&one[1], &[&one[1], &other[0]])[1..],
+            super::columns(&[&one[1].params, &other[0].params])[1..],
             [Column::Texts(vec!["b", "d"]), Column::Integers(vec![1, 2])]
         );
     }

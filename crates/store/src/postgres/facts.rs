@@ -69,7 +69,7 @@ impl PostgresStore {
     /// # Errors
     /// When it cannot be reached, or refuses.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.first(&PING, &[]).await.map(|_one| ())
+        self.all(&PING, &[]).await.map(|_one| ())
     }
 
     /// What the database tells about itself.
@@ -77,7 +77,7 @@ impl PostgresStore {
     /// # Errors
     /// When it cannot be reached, or refuses.
     pub async fn facts(&self) -> Result<Facts, Error> {
-        let version = self.read(VERSION, &[]).await?;
+        let version = self.read_alone(VERSION, &[]).await?;
         let reserved = self.number_setting("superuser_reserved_connections").await?.unwrap_or_default()
             + self.number_setting("reserved_connections").await?.unwrap_or_default();
         let is_standby = self.is_standby().await?;
@@ -181,12 +181,12 @@ impl PostgresStore {
 
     /// The text in the first column of the first row; `None` when the engine does not know the question.
     async fn open_ended(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<String>, Error> {
-        Ok(unless_unknown(self.read(sql, params).await)?.as_deref().and_then(first_text))
+        Ok(unless_unknown(self.read_alone(sql, params).await)?.as_deref().and_then(first_text))
     }
 
     /// The same of a number.
     async fn number(&self, sql: &str) -> Result<Option<i64>, Error> {
-        Ok(unless_unknown(self.read(sql, &[]).await)?.as_deref().and_then(first_number))
+        Ok(unless_unknown(self.read_alone(sql, &[]).await)?.as_deref().and_then(first_number))
     }
 }
 

@@ -13,7 +13,7 @@
 use std::{
     collections::{BTreeMap, VecDeque, btree_map::Entry},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -21,8 +21,9 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Isolation, Patience, PostgresStore, batch,
+    Patience, PostgresStore, batch,
     failure::{Cause, Failure},
+    queue::Queue,
     sqltypes,
     transact::{Outcome, Run},
     unique,
@@ -49,71 +50,35 @@ pub(super) struct Job {
 }
 
 /// The changesets that wait for a group.
-#[derive(Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
+#[derive(Debug, Default)]
+pub(super) struct Changesets {
+    queue: Queue<Job>,
     /// The database was away when it was last asked to commit.
     is_away: AtomicBool,
 }
 
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Job>,
-    /// Groups under way.
-    under_way: usize,
-}
-
-impl std::fmt::Debug for Queue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Queue").finish_non_exhaustive()
-    }
-}
-
-impl Queue {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a changeset; whether a new task must see to it that groups are formed.
-    fn push(&self, job: Job, at_once: usize) -> bool {
-        let mut state = self.state();
-        state.waiting.push_back(job);
-        let is_free = state.under_way < at_once;
-        if is_free {
-            state.under_way += 1;
+/// Takes those that go next out of the queue.
+///
+/// They are of the kind that the first one has. They go in the order of the rows that they lock, and no two of them lock
+/// the same ones: groups of this server or others that meet at two users would otherwise wait for one another in a circle.
+fn choose(waiting: &mut VecDeque<Job>) -> Vec<Job> {
+    let (mut group, mut later) = (BTreeMap::new(), VecDeque::new());
+    let is_plain = waiting.front().is_some_and(|job| job.is_plain);
+    while group.len() < LARGEST
+        && let Some(job) = waiting.pop_front()
+    {
+        if job.is_plain != is_plain {
+            later.push_back(job);
+            continue;
         }
-        is_free
-    }
-
-    /// Takes those that go next; none when nobody waits, and then the task that asks ends.
-    ///
-    /// They are of the kind that the first one has. They go in the order of the rows that they lock, and no two of them
-    /// lock the same ones: groups of this server or others that meet at two users would otherwise wait for one another in
-    /// a circle.
-    fn next(&self) -> Option<Vec<Job>> {
-        let mut state = self.state();
-        let (mut group, mut later) = (BTreeMap::new(), VecDeque::new());
-        let is_plain = state.waiting.front().is_some_and(|job| job.is_plain);
-        while group.len() < LARGEST
-            && let Some(job) = state.waiting.pop_front()
-        {
-            if job.is_plain != is_plain {
-                later.push_back(job);
-                continue;
-            }
-            match group.entry(place(&job.steps)) {
-                Entry::Vacant(free) => drop(free.insert(job)),
-                Entry::Occupied(_) => later.push_back(job),
-            }
+        match group.entry(place(&job.steps)) {
+            Entry::Vacant(free) => drop(free.insert(job)),
+            Entry::Occupied(_) => later.push_back(job),
         }
-        later.append(&mut state.waiting);
-        state.waiting = later;
-        if group.is_empty() {
-            state.under_way -= 1;
-            return None;
-        }
-        Some(group.into_values().collect())
     }
+    later.append(waiting);
+    *waiting = later;
+    group.into_values().collect()
 }
 
 /// What tells users apart in the order of rows: the texts of the first step that are no documents, which are its key.
@@ -136,7 +101,7 @@ impl PostgresStore {
         let job = Job { steps, is_plain, patience: Patience::new(self.options.patience), answer };
         if !joins {
             tokio::spawn(self.clone().apply_alone(job, None));
-        } else if self.queue.push(job, AT_ONCE.min(self.options.max_connections / 2).max(1)) {
+        } else if self.changesets.queue.push(job, AT_ONCE.min(self.options.max_connections / 2).max(1)) {
             tokio::spawn(self.clone().apply_groups());
         }
         answered.await.unwrap_or(Err(CommitError::Store(Error::Unanswered)))
@@ -145,15 +110,15 @@ impl PostgresStore {
     /// Whether a changeset may go with others. What may change any number of rows may take long, and changes counts that
     /// everybody shares. A stricter isolation lets transactions fail the more often the more they do.
     fn may_join(&self, steps: &[Step]) -> bool {
-        self.options.isolation == Isolation::ReadCommitted
-            && !self.queue.is_away.load(Ordering::Relaxed)
+        self.takes_arrays()
+            && !self.changesets.is_away.load(Ordering::Relaxed)
             && steps.iter().all(|step| step.expect != Expect::Any && sqltypes::can_be_stored(&step.params))
     }
 
     /// Forms groups as long as anybody waits.
     async fn apply_groups(self: Arc<Self>) {
-        while let Some(group) = self.queue.next() {
-            if self.queue.is_away.load(Ordering::Relaxed) {
+        while let Some(group) = self.changesets.queue.next(choose) {
+            if self.changesets.is_away.load(Ordering::Relaxed) {
                 self.scatter(group, None);
             } else {
                 // In a task of its own, so that a panic, which nothing should cause, does not end this one, too.
@@ -252,9 +217,9 @@ impl PostgresStore {
     async fn attempt(&self, changesets: &[&[Step]], run: Run, stamp: &str, patience: &Patience) -> Outcome {
         let outcome = self.transact(changesets, run, stamp, patience).await;
         match &outcome {
-            Outcome::Applied(_) => self.queue.is_away.store(false, Ordering::Relaxed),
+            Outcome::Applied(_) => self.changesets.is_away.store(false, Ordering::Relaxed),
             Outcome::Failed(Failure::Again(Cause::Connection | Cause::ReadOnly | Cause::Exhausted, _))
-            | Outcome::Unanswered(..) => self.queue.is_away.store(true, Ordering::Relaxed),
+            | Outcome::Unanswered(..) => self.changesets.is_away.store(true, Ordering::Relaxed),
             Outcome::Lost(..) | Outcome::Failed(_) => {}
         }
         outcome

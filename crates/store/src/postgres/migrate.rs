@@ -191,7 +191,7 @@ async fn change_schema(store: &PostgresStore, sql: &str) -> Result<(), Error> {
 }
 
 async fn read(store: &PostgresStore, sql: &str, params: &[Param<'_>]) -> Result<Vec<tokio_postgres::Row>, Error> {
-    store.read(sql, params).await
+    store.read_alone(sql, params).await
 }
 
 async fn execute(store: &PostgresStore, sql: &str, params: &[Param<'_>]) -> Result<u64, Error> {

@@ -6,7 +6,8 @@
 //! data, for as long as the server's patience lasts. A COMMIT without an answer is settled by its stamp (see `settle`).
 //! Changesets that wait at the same time share a transaction (see `group`).
 //!
-//! Reads are single statements, each of which sees one moment, so they need no transaction and one round trip.
+//! Reads are single statements, each of which sees one moment, so they need no transaction and one round trip. Those that
+//! wait at the same time share a statement (see `reads`).
 
 mod batch;
 mod connect;
@@ -16,6 +17,8 @@ mod group;
 mod migrate;
 mod options;
 mod pipeline;
+mod queue;
+mod reads;
 mod settle;
 pub(crate) mod sqltypes;
 mod timeline;
@@ -23,7 +26,10 @@ mod transact;
 mod usable;
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,7 +41,9 @@ pub(crate) use self::migrate::planned;
 use self::{
     connect::Session,
     failure::{Cause, Failure},
-    group::Queue,
+    group::Changesets,
+    reads::Reads,
+    sqltypes::Typed,
 };
 pub use self::{
     facts::{Facts, Prepared},
@@ -60,7 +68,8 @@ pub struct PostgresStore {
     options: PostgresOptions,
     pool: Pool,
     replica: Option<Pool>,
-    queue: Queue,
+    changesets: Changesets,
+    reads: Reads,
     pub(crate) counters: Counters,
     shard: AtomicU64,
     progress: tokio::sync::Mutex<Progress>,
@@ -143,7 +152,8 @@ impl PostgresStore {
             options: options.clone(),
             pool,
             replica,
-            queue: Queue::default(),
+            changesets: Changesets::default(),
+            reads: Reads::default(),
             counters: Counters::default(),
             shard: AtomicU64::new(start.into()),
             progress: tokio::sync::Mutex::default(),
@@ -152,7 +162,7 @@ impl PostgresStore {
 
     /// Whether what was read still holds: steps that only read. Versions never come back, so that whatever holds for
     /// each row now has held for all of them together since the first one was read.
-    pub(crate) async fn confirm(&self, steps: &[Step]) -> Result<(), CommitError> {
+    pub(crate) async fn confirm(self: &Arc<Self>, steps: &[Step]) -> Result<(), CommitError> {
         for step in steps {
             let is_there = !self.read(step.sql, &step.params).await?.is_empty();
             if is_there != step.expect.wants_a_row() {
@@ -163,23 +173,27 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// The first row of a query.
-    pub(crate) async fn first<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Option<T>, Error> {
+    /// The first row of a query that finds a few by their keys.
+    pub(crate) async fn first<T>(self: &Arc<Self>, query: &Query<T>, params: &[Param<'_>]) -> Result<Option<T>, Error> {
         let rows = self.read(query.sql, params).await?;
         rows.first().map(|row| query.read(&Found::Postgres(row), params)).transpose()
     }
 
-    /// All rows of a query.
+    /// All rows of a query that finds a few by their keys.
+    pub(crate) async fn few<T>(self: &Arc<Self>, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+        read_all(query, &self.read(query.sql, params).await?, params)
+    }
+
+    /// All rows of a query that may find many.
     pub(crate) async fn all<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
-        let rows = self.read(query.sql, params).await?;
-        rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect()
+        read_all(query, &self.read_alone(query.sql, params).await?, params)
     }
 
     /// All rows of a query, from the replica where there is one: they may lag behind.
     pub(crate) async fn list<T>(&self, query: &Query<T>, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
         let Some(replica) = &self.replica else { return self.all(query, params).await };
         match self.try_read(replica, query.sql, params, Instant::now() + ANSWER).await {
-            Ok(rows) => rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect(),
+            Ok(rows) => read_all(query, &rows, params),
             // Whatever it is, the first database may do better: a replica can be behind by a whole migration.
             Err(failure) => {
                 let (cause, reason) = match failure {
@@ -193,13 +207,40 @@ impl PostgresStore {
         }
     }
 
+    /// The few rows of a statement that reads by keys, with as many tries as patience allows. The first one may be shared.
+    async fn read(self: &Arc<Self>, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        let patience = Patience::new(self.options.patience);
+        let shares = self.takes_arrays() && !params.is_empty() && sqltypes::can_be_stored(params);
+        let failed = match shares {
+            true => match self.read_in_turn(sql, params, &patience).await {
+                Ok(rows) => return Ok(rows),
+                Err(failure) => failure,
+            },
+            false => None,
+        };
+        self.go_on_reading(sql, params, patience, failed).await
+    }
+
     /// The rows of a statement that reads, with as many tries as patience allows.
-    async fn read(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        let mut patience = Patience::new(self.options.patience);
+    async fn read_alone(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        self.go_on_reading(sql, params, Patience::new(self.options.patience), None).await
+    }
+
+    /// The same, after a try has `failed`.
+    async fn go_on_reading(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut patience: Patience,
+        mut failed: Option<Failure>,
+    ) -> Result<Vec<Row>, Error> {
         loop {
+            if let Some(failure) = failed.take() {
+                self.try_again(failure, &mut patience).await?;
+            }
             match self.try_read(&self.pool, sql, params, patience.answer()).await {
                 Ok(rows) => return Ok(rows),
-                Err(failure) => self.try_again(failure, &mut patience).await?,
+                Err(failure) => failed = Some(failure),
             }
         }
     }
@@ -215,13 +256,17 @@ impl PostgresStore {
             // No row can have such a key.
             return Ok(Vec::new());
         }
+        self.try_rows(pool, sql, &sqltypes::typed(params), until).await
+    }
+
+    async fn try_rows(&self, pool: &Pool, sql: &str, typed: &[Typed<'_>], until: Instant) -> Result<Vec<Row>, Failure> {
         let object = match timeout_at(until, pool.get()).await {
             Ok(object) => object.map_err(|error| failure::of_pool(&error))?,
             Err(_elapsed) => return Err(Failure::Again(Cause::Exhausted, "no connection in time".to_owned())),
         };
         let session = Session::reading(object);
         let client = session.client().map_err(Failure::Final)?;
-        match timeout_at(until, sqltypes::query(client, sql, params, self.options.prepared_statements)).await {
+        match timeout_at(until, sqltypes::query(client, sql, typed, self.options.prepared_statements)).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 if error.as_db_error().is_none() {
@@ -234,6 +279,12 @@ impl PostgresStore {
                 Err(Failure::silent())
             }
         }
+    }
+
+    /// Whether what waits at the same time may be sent together, as arrays. A stricter isolation lets transactions fail
+    /// the more often the more they do, and some of the family take no arrays: they need another isolation anyway.
+    fn takes_arrays(&self) -> bool {
+        self.options.isolation == Isolation::ReadCommitted
     }
 
     /// Waits for the next try, or says why there is none.
@@ -300,6 +351,11 @@ impl PostgresStore {
     pub(crate) const fn options(&self) -> &PostgresOptions {
         &self.options
     }
+}
+
+/// The nouns in rows.
+fn read_all<T>(query: &Query<T>, rows: &[Row], params: &[Param<'_>]) -> Result<Vec<T>, Error> {
+    rows.iter().map(|row| query.read(&Found::Postgres(row), params)).collect()
 }
 
 /// What a request is told when patience is at its end.

@@ -10,7 +10,7 @@ use super::batch::Column;
 use crate::compile::Param;
 
 /// A value and its type.
-pub(super) type Typed<'a> = (&'a (dyn ToSql + Sync), Type);
+pub(crate) type Typed<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// Whether the database can hold these values: its texts hold no NUL.
 pub(super) fn can_be_stored(params: &[Param<'_>]) -> bool {
@@ -18,7 +18,7 @@ pub(super) fn can_be_stored(params: &[Param<'_>]) -> bool {
 }
 
 /// Values for `$1`, `$2`, ….
-pub(super) fn typed<'a>(params: &'a [Param<'_>]) -> Vec<Typed<'a>> {
+pub(crate) fn typed<'a>(params: &'a [Param<'_>]) -> Vec<Typed<'a>> {
     let value = |param: &'a Param<'_>| -> Typed<'a> {
         match param {
             Param::Text(text) => (text, Type::TEXT),
@@ -53,15 +53,14 @@ fn values<'a>(typed: &[Typed<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
 pub(crate) async fn query(
     client: &Object,
     sql: &str,
-    params: &[Param<'_>],
+    typed: &[Typed<'_>],
     prepared: bool,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let typed = typed(params);
     if prepared {
         let statement = prepare(client, sql).await?;
-        client.query(&statement, &values(&typed)).await
+        client.query(&statement, &values(typed)).await
     } else {
-        client.query_typed(sql, &typed).await
+        client.query_typed(sql, typed).await
     }
 }
 

@@ -169,7 +169,8 @@ impl PostgresStore {
         if let Some(Param::Text(sub)) = earlier.and_then(|step| step.params.get(3)) {
             return Ok(Some(sub.to_string()));
         }
-        let rows = sqltypes::query(client, sql::NAME_OWNER, key, self.options().prepared_statements).await?;
+        let rows =
+            sqltypes::query(client, sql::NAME_OWNER, &sqltypes::typed(key), self.options().prepared_statements).await?;
         Ok(rows.first().and_then(|row| row.try_get(0).ok()))
     }
 }

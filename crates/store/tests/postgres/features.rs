@@ -53,7 +53,7 @@ const PHRASES: &[&str] = &[
 
 /// Words that mean nothing without another one, whose feature they are a part of.
 const COMPANIONS: &[(&str, &str)] =
-    &[("AS", "CAST"), ("AS", "(SELECT"), ("WHEN", "CASE"), ("THEN", "CASE"), ("ELSE", "CASE"), ("END", "CASE")];
+    &[("AS", "CAST"), ("AS", "LATERAL"), ("AS", "(SELECT"), ("WHEN", "CASE"), ("THEN", "CASE"), ("ELSE", "CASE"), ("END", "CASE")];
 
 /// What is SQL in the source begins like this …
 const BEGINNINGS: &[&str] =
@@ -66,6 +66,7 @@ const PIECES: &[&str] = &[
     "CAST(${number} AS {kind}[])",
     "(SELECT {names} FROM unnest({arrays}) AS arrays ({names}) LIMIT ${length}) AS batch",
     "{table} SELECT {values} FROM {rows}{conflict}",
+    "SELECT found.*, batch.p{number} FROM {rows}, LATERAL ({}) AS found",
     "{change} FROM {rows} WHERE {condition}",
     "{change} USING {rows} WHERE {condition}",
 ];

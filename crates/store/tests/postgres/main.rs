@@ -13,6 +13,7 @@ mod faults;
 mod features;
 mod load;
 mod pooler;
+mod reads;
 mod relay;
 mod replica;
 #[expect(dead_code, reason = "the rows of the conformance suite; not all are needed here")]
