@@ -37,8 +37,8 @@ use crate::compile::Param;
 const AT_ONCE: usize = 2;
 /// Reads in one group at most.
 const LARGEST: usize = 64;
-/// How long a read waits for others before it goes alone. Longer than a group takes where nothing is wrong.
-const LONGEST_WAIT: Duration = Duration::from_millis(50);
+/// How long a read waits while no group ends before it goes alone. Longer than a group takes where nothing is wrong.
+const STANDSTILL: Duration = Duration::from_millis(50);
 
 /// The rows of one read. Or why there are none, as far as it is known: whoever asked goes alone then.
 type Answer = Result<Vec<Row>, Option<Failure>>;
@@ -57,6 +57,8 @@ struct Lane {
     /// The statement for many reads.
     together: String,
     queue: Queue<Read>,
+    /// Groups that have ended.
+    ended: AtomicU64,
 }
 
 /// A read that waits.
@@ -80,7 +82,8 @@ impl Reads {
             return lane.clone();
         }
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
-        let made = || Lane { alone: sql, together: together(sql, params), queue: Queue::default() };
+        let made =
+            || Lane { alone: sql, together: together(sql, params), queue: Queue::default(), ended: AtomicU64::new(0) };
         lanes.entry(sql).or_insert_with(|| Arc::new(made())).clone()
     }
 }
@@ -96,6 +99,7 @@ fn together(sql: &str, params: &[Param<'_>]) -> String {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        self.lane.ended.fetch_add(1, Ordering::Relaxed);
         let next = |waiting: &mut VecDeque<Read>| {
             // Who has gone away needs no answer.
             waiting.retain(|read| !read.answer.is_closed());
@@ -129,11 +133,15 @@ impl PostgresStore {
             let _turn = Turn { store: self.clone(), lane };
             return self.try_read(&self.pool, sql, params, until).await.map_err(Some);
         }
-        let answer = match timeout(LONGEST_WAIT, &mut answered).await {
-            Ok(answer) => answer,
-            Err(_elapsed) if lane.queue.withdraw(|read| read.number == number) => return Err(None),
-            // It is under way, and waits for its own rows.
-            Err(_elapsed) => answered.await,
+        let answer = loop {
+            let ended = lane.ended.load(Ordering::Relaxed);
+            match timeout(STANDSTILL, &mut answered).await {
+                Ok(answer) => break answer,
+                Err(_elapsed) if ended != lane.ended.load(Ordering::Relaxed) => {}
+                Err(_elapsed) if lane.queue.withdraw(|read| read.number == number) => return Err(None),
+                // It is under way, and waits for its own rows.
+                Err(_elapsed) => break answered.await,
+            }
         };
         answer.unwrap_or(Err(None))
     }
