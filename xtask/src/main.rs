@@ -3,6 +3,7 @@
 
 mod codegen;
 mod coverage;
+mod dependencies;
 mod dispatch;
 mod members;
 mod model;
@@ -34,6 +35,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Hold the licences, names and origins of all crates against deny.toml; needs no network
+    Dependencies,
     /// Run every check and every test, installing what they need
     Test(test::Options),
     /// Measure speed, as ratios to bounds measured in the same run
@@ -62,6 +65,7 @@ fn main() -> anyhow::Result<()> {
             output::write_or_check(&root, files, check, "cargo xtask codegen")
         }
         Task::Coverage { check } => coverage::run(&root, &model::Model::read(&root)?, check),
+        Task::Dependencies => dependencies::check(&root),
         Task::Test(options) => test::run(&root, &options),
         Task::Bench { arguments } => bench(&root, &arguments),
         Task::Torture { arguments } => torture::run(&root, &arguments),

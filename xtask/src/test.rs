@@ -1,9 +1,9 @@
 //! `cargo xtask test`: every check and every test, from a machine that has the Rust toolchain and Debian's packages
 //! and nothing else. Each step says what it does and what it installs.
 //!
-//! Steps: generated files are current; formatting; lints; a private PostgreSQL; unit, conformance and golden tests on
-//! SQLite and on PostgreSQL; the golden tests again on each engine; coverage of the operations' errors; the built
-//! binary against real clients; a short torture test of three servers on a pair of PostgreSQL.
+//! Steps: generated files are current; formatting; lints; dependencies; a private PostgreSQL; unit, conformance and golden
+//! tests on SQLite and on PostgreSQL; the golden tests again on each engine; coverage of the operations' errors; the
+//! built binary against real clients; a short torture test of three servers on a pair of PostgreSQL.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::torture;
+use crate::{dependencies, torture};
 
 /// Which parts to run.
 #[derive(clap::Args)]
@@ -47,6 +47,8 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     step("lints");
     tool(root, "cargo-clippy", &["rustup", "component", "add", "clippy"])?;
     cargo(root, ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"], &[])?;
+    step("licences and origins of dependencies");
+    dependencies::check(root)?;
     step("unit, conformance and golden tests");
     tool(root, "cargo-nextest", &["cargo", "install", "cargo-nextest", "--locked"])?;
     let coverage = root.join("target/coverage");

@@ -4,6 +4,9 @@ use domain::{Medium, Message, MessagePurpose, MessageState, Sealed, message::Mes
 use service::messages::{MailBuilder, Outgoing};
 use wire::Timestamp;
 
+/// Most bytes of a body. Work that grows with their square takes more time than tests and libFuzzer have (CONTRIBUTING.md);
+/// templates have 20,000 characters at most.
+const LONG_BODY: usize = 262_144;
 /// Headers that a mail has.
 const HEADERS: [&str; 8] = ["message-id", "date", "from", "to", "subject", "reply-to", "mime-version", "content-type"];
 
@@ -25,7 +28,8 @@ pub(crate) fn message() -> Message {
     }
 }
 
-/// Receiver, sender, reply address and subject, each in a line, and the body.
+/// Receiver, sender, reply address and subject, each in a line, and the body, which is sent once as it is, and once said
+/// over and over: that must take no longer than it is long.
 pub fn mails(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     // A line end inside any of them is written as `\r` or `\n`.
@@ -50,4 +54,7 @@ pub fn mails(data: &[u8]) {
         assert!(HEADERS.contains(&name.as_str()) && !seen.contains(&name), "{name:?} in {head:?}");
         seen.push(name);
     }
+    let body = content.body.repeat(LONG_BODY / content.body.len().max(1));
+    let content = MessageContent { body, ..content };
+    _ = builder.raw(Outgoing { message: &message, content: &content });
 }

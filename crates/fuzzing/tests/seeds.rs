@@ -4,7 +4,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::PathBuf,
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+    time::Duration,
+};
 
 use poolkeeper_fuzzing::{TARGETS, Target};
 use proptest::{
@@ -17,6 +24,8 @@ use proptest::{
 const CASES: u32 = 96;
 /// Most bytes of a seed that was made longer.
 const LONGEST: usize = 65_536;
+/// More than any input takes, on a machine that is busy with other tests as well.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// What breaks parsers now and then.
 const WORDS: [&[u8]; 24] = [
     b"",
@@ -111,12 +120,40 @@ fn seeds(target: &Target) -> Vec<(String, Vec<u8>)> {
     files.iter().map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect()
 }
 
+/// A thread that runs a target on one input after the other, so that one which takes too long is found.
+struct Runs {
+    inputs: Sender<Vec<u8>>,
+    outcomes: Receiver<thread::Result<()>>,
+}
+
+impl Runs {
+    fn of(target: &'static Target) -> Self {
+        let ((inputs, given), (done, outcomes)) = (channel::<Vec<u8>>(), channel());
+        thread::spawn(move || given.iter().try_for_each(|input| done.send(catch_unwind(|| (target.run)(&input)))));
+        Self { inputs, outcomes }
+    }
+
+    /// Panics as the target does.
+    fn run(&self, input: &[u8]) {
+        self.inputs.send(input.to_vec()).unwrap();
+        match self.outcomes.recv_timeout(PATIENCE) {
+            Ok(outcome) => outcome.unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => {
+                // Nothing can stop that thread, nor can the input be made smaller while it runs.
+                eprintln!("an input of {} bytes takes more than {PATIENCE:?}: {}", input.len(), input.escape_ascii());
+                std::process::exit(1);
+            }
+        }
+    }
+}
+
 fn check(name: &str) {
     let target = TARGETS.iter().find(|target| target.name == name).unwrap();
     let seeds = seeds(target);
     assert!(!seeds.is_empty(), "{name} has no seeds");
+    let runs = Runs::of(target);
     for (file, bytes) in &seeds {
-        let outcome = std::panic::catch_unwind(|| (target.run)(bytes));
+        let outcome = catch_unwind(AssertUnwindSafe(|| runs.run(bytes)));
         assert!(outcome.is_ok(), "{file}");
     }
     let cases = std::env::var("POOLKEEPER_FUZZ_CASES").map_or(CASES, |cases| cases.parse().unwrap());
@@ -125,7 +162,7 @@ fn check(name: &str) {
     let changes = proptest::collection::vec(change(), 1..6);
     let input = (0..seeds.len(), changes).prop_map(|(seed, changes)| changed(&seeds[seed].1, &changes));
     let outcome = TestRunner::new_with_rng(config, rng).run(&input, |input| {
-        (target.run)(&input);
+        runs.run(&input);
         Ok(())
     });
     if let Err(found) = outcome {

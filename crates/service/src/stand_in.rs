@@ -66,6 +66,12 @@ impl StandIn {
         User { pool_id, sub, username, ..self.user.clone() }
     }
 
+    /// Makes the user's row one that cannot be read, which shows who reads it.
+    #[cfg(test)]
+    pub fn damage(&mut self) {
+        self.user_row.clear();
+    }
+
     /// Does the work of reading a user who was not found; nothing when one was.
     ///
     /// # Errors

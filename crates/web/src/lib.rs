@@ -7,6 +7,7 @@
 mod activity;
 mod answer;
 mod api;
+mod awaited_body;
 mod bodies;
 mod client_address;
 mod confirmation;

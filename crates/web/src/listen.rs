@@ -4,10 +4,19 @@
 //! In clear, connections speak HTTP/1.1. HTTP/2 is negotiated inside TLS only: guessing it from the first bytes would
 //! mean to wait for them without a deadline.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
-use axum::{Router, body::Body};
-use http::{Request, StatusCode};
+use axum::{Router, body::Body, response::Response};
+use http::{
+    Request, StatusCode, Version,
+    header::{CONNECTION, HeaderValue},
+};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -25,7 +34,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{Peer, activity::Activity, answer, uploads, write_deadline::WriteDeadline};
+use crate::{Peer, activity::Activity, answer, awaited_body::AwaitedBody, uploads, write_deadline::WriteDeadline};
 
 /// Requests that one HTTP/2 connection may have under way at the same time: what a connection can hold in memory grows
 /// with them.
@@ -39,8 +48,9 @@ pub struct ListenOptions {
     /// How long a client may take for the TLS handshake, and for the headers of a request; also how long a connection
     /// may be idle.
     pub header_timeout: Duration,
-    /// How long a request may take from its headers to the beginning of its answer. Uploads of files may take 15
-    /// minutes, as long as they do not stand still.
+    /// How long a request may take from its headers to the beginning of its answer; the answer after that is 408 where
+    /// the client has not sent its body, and 503 otherwise. Uploads of files may take 15 minutes, as long as they do not
+    /// stand still.
     pub request_timeout: Duration,
     /// How long writing an answer may stand still, because the client does not read, before the connection is cut.
     pub write_timeout: Duration,
@@ -160,9 +170,13 @@ impl Connection {
             async move {
                 let _under_way = activity.begin();
                 let longest = uploads::time(&request).unwrap_or(request_timeout);
-                match timeout(longest, router.oneshot(request.map(Body::new))).await {
+                let version = request.version();
+                let (parts, body) = request.into_parts();
+                let (body, is_awaited) = AwaitedBody::new(body);
+                match timeout(longest, router.oneshot(Request::from_parts(parts, Body::new(body)))).await {
                     Ok(answered) => answered,
-                    Err(_) => Ok::<_, Infallible>(too_slow()),
+                    Err(_) if is_awaited.load(Relaxed) => Ok::<_, Infallible>(client_too_slow(version)),
+                    Err(_) => Ok(too_slow()),
                 }
             }
         });
@@ -190,18 +204,34 @@ impl Connection {
     }
 }
 
-/// The id is nil: the request was given up together with everything that was known about it.
-fn too_slow() -> axum::response::Response {
-    let id = "00000000-0000-0000-0000-000000000000";
+/// What stands for the id of a request that was given up together with everything that was known about it.
+const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
+
+fn too_slow() -> Response {
     let text = "The request took too long. Please try again.";
-    answer::named(StatusCode::SERVICE_UNAVAILABLE, id, "ServiceUnavailableException", text)
+    answer::named(StatusCode::SERVICE_UNAVAILABLE, NO_ID, "ServiceUnavailableException", text)
+}
+
+/// The body did not arrive in time. Decision: the service's words are not recorded.
+fn client_too_slow(version: Version) -> Response {
+    let text = "The request body did not arrive in time. Please try again.";
+    let mut response = answer::named(StatusCode::REQUEST_TIMEOUT, NO_ID, "RequestTimeoutException", text);
+    // Nobody knows where the next request would begin. HTTP/2 ends the one stream, and has no such header.
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use axum::{Router, routing::get};
+    use axum::{
+        Router,
+        body::Bytes,
+        routing::{get, post},
+    };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -223,7 +253,9 @@ mod tests {
             .route("/", get(|| async { "hello" }))
             .route("/large", get(|| async { vec![b'x'; 64 * 1_024 * 1_024] }))
             .route("/slow", get(|| async { sleep(Duration::from_millis(300)).await }))
-            .route("/stuck", get(|| async { std::future::pending::<()>().await }));
+            .route("/stuck", get(|| async { std::future::pending::<()>().await }))
+            .route("/echo", post(|body: Bytes| async { body }))
+            .route("/swallow", post(|_: Bytes| async { std::future::pending::<()>().await }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -282,6 +314,47 @@ mod tests {
             let mut rest = Vec::new();
             _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await.unwrap();
         }
+        running.shutdown.cancel();
+    }
+
+    /// Whose fault it is that a request takes too long.
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_the_clients_fault() {
+        let options = ListenOptions { request_timeout: Duration::from_millis(200), ..ListenOptions::default() };
+        let running = start(options).await;
+        let answer_to = async |path: &str, sent: &str| {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\n");
+            stream.write_all((head + sent).as_bytes()).await.unwrap();
+            let mut text = [0; 4_096];
+            let length = timeout(Duration::from_secs(5), stream.read(&mut text)).await.unwrap().unwrap();
+            (String::from_utf8_lossy(text.get(..length).unwrap()).into_owned(), stream)
+        };
+        assert!(answer_to("/echo", "complete").await.0.ends_with("\r\n\r\ncomplete"));
+        for begun in ["", "beg"] {
+            let (answer, mut stream) = answer_to("/echo", begun).await;
+            let mut lines: Vec<&str> = answer.lines().filter(|line| !line.starts_with("date: ")).collect();
+            lines.sort_unstable();
+            insta::allow_duplicates! { insta::assert_snapshot!(lines.join("\n"), @r#"
+
+            HTTP/1.1 408 Request Timeout
+            access-control-allow-origin: *
+            access-control-expose-headers: x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date
+            connection: close
+            content-length: 107
+            content-type: application/x-amz-json-1.1
+            x-amzn-errormessage: The request body did not arrive in time. Please try again.
+            x-amzn-errortype: RequestTimeoutException:
+            x-amzn-requestid: 00000000-0000-0000-0000-000000000000
+            {"__type":"RequestTimeoutException","message":"The request body did not arrive in time. Please try again."}
+            "#); }
+            // What is left of the body must not pass for another request.
+            let ended = timeout(Duration::from_secs(5), stream.read_to_end(&mut Vec::new())).await.unwrap();
+            assert!(ended.is_ok_and(|length| length == 0), "the connection ends");
+        }
+        // All of it is there, and nothing comes of it.
+        let (answer, _stream) = answer_to("/swallow", "complete").await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
         running.shutdown.cancel();
     }
 

@@ -23,9 +23,10 @@ pub fn to_text(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut link = None;
     let mut rest = html;
+    let mut ends = TagEnds::of(html);
     while let Some((text, after)) = rest.split_once('<') {
         push_text(&mut out, text);
-        let Some(tag) = Tag::parse(after) else {
+        let Some(tag) = Tag::parse(after, ends.of_tag_at(html.len() - after.len())) else {
             out.push('<');
             rest = after;
             continue;
@@ -67,18 +68,18 @@ struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    /// Reads a tag whose `<` was just read. `None` when it is none: `a < b`.
-    fn parse(text: &'a str) -> Option<Self> {
+    /// Reads a tag whose `<` was just read, and whose `>` is `end` bytes from there. `None` when it is none: `a < b`.
+    fn parse(text: &'a str, end: Option<usize>) -> Option<Self> {
         if let Some(comment) = text.strip_prefix("!--") {
             let after = comment.split_once("-->").map_or("", |(_, after)| after);
             return Some(Self { name: "!--".to_owned(), is_end: false, href: None, after });
         }
-        let (is_end, text) = text.strip_prefix('/').map_or((false, text), |text| (true, text));
-        if !text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '!') {
+        let end = end?;
+        let (inside, after) = (text.get(..end)?, text.get(end + 1..)?);
+        let (is_end, inside) = inside.strip_prefix('/').map_or((false, inside), |inside| (true, inside));
+        if !inside.starts_with(|first: char| first.is_ascii_alphabetic() || first == '!') {
             return None;
         }
-        let end = end_of_tag(text)?;
-        let (inside, after) = (text.get(..end)?, text.get(end + 1..)?);
         let name =
             inside.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default().to_ascii_lowercase();
         let href = if name == "a" { attribute(inside, "href") } else { None };
@@ -86,18 +87,41 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// Where the `>` is that ends a tag: the first one outside quotes.
-fn end_of_tag(text: &str) -> Option<usize> {
-    let mut quote = None;
-    for (at, character) in text.char_indices() {
-        match (quote, character) {
-            (None, '>') => return Some(at),
-            (None, '"' | '\'') => quote = Some(character),
-            (Some(open), _) if open == character => quote = None,
-            _ => {}
+/// Where tags end: each at the first `>` outside quotes. They are looked for all at once, since a search from every `<`
+/// would take the square of the time for a text that is full of them and ends none.
+struct TagEnds {
+    /// What follows a `<`, and the `>`, in bytes from the beginning; the first one last.
+    ends: Vec<(usize, usize)>,
+}
+
+impl TagEnds {
+    fn of(html: &str) -> Self {
+        let mut ends = Vec::new();
+        // Backwards: where a tag would end of which this much is left, if it goes on here outside quotes, inside single
+        // ones, and inside double ones.
+        let [mut outside, mut inside_single, mut inside_double] = [None; 3];
+        for (at, byte) in html.bytes().enumerate().rev() {
+            match byte {
+                b'>' => outside = Some(at),
+                b'\'' => std::mem::swap(&mut outside, &mut inside_single),
+                b'"' => std::mem::swap(&mut outside, &mut inside_double),
+                b'<' => ends.extend(outside.map(|end| (at + 1, end))),
+                _ => {}
+            }
         }
+        Self { ends }
     }
-    None
+
+    /// How many bytes there are between a `<`, after which the text goes on at `start`, and the `>`. Each may be asked for
+    /// once, in the order of the text.
+    fn of_tag_at(&mut self, start: usize) -> Option<usize> {
+        while let Some((tag, end)) = self.ends.pop_if(|(tag, _)| *tag <= start) {
+            if tag == start {
+                return Some(end - start);
+            }
+        }
+        None
+    }
 }
 
 /// A quoted attribute's value.
@@ -111,9 +135,9 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 }
 
 fn skip_to_end_of<'a>(name: &str, text: &'a str) -> &'a str {
-    let lower = text.to_ascii_lowercase();
-    let end = lower.find(&format!("</{name}")).unwrap_or(text.len());
-    text.get(end..).unwrap_or_default()
+    let is_end = |tag: &&str| tag.get(2..2 + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name));
+    let mut tags = text.match_indices("</").filter_map(|(at, _)| text.get(at..));
+    tags.find(is_end).unwrap_or_default()
 }
 
 /// Adds text with its character references resolved; an unknown reference stays as it is.
@@ -166,7 +190,9 @@ fn tidy(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape, to_text};
+    use proptest::prelude::*;
+
+    use super::{TagEnds, escape, to_text};
 
     #[test]
     fn everything_that_means_something_in_html_is_escaped() {
@@ -202,8 +228,55 @@ mod tests {
             ("<style>open", ""),
             ("&#xD800; &#10; &#13; &;", "&#xD800;\n&#13; &;"),
             ("", ""),
+            // What no tag can end in is none, and what is quoted ends none.
+            ("<a <b \" <i>x", "<a <b \" x"),
+            ("<a href='>'>y</a>z", "y (>)z"),
+            ("<a '<b '<i ' x>y", "<a 'y"),
+            ("</a '>' ></>x", "</>x"),
+            ("<STYLE></scripts></Style >x<title></ title></TITLE>y", "xy"),
         ] {
             assert_eq!(to_text(html), text, "{html:?}");
+        }
+    }
+
+    proptest! {
+        /// What is found for all tags at once is what a search from each of them finds.
+        #[test]
+        fn tags_end_at_the_first_bracket_outside_quotes(html in "[<>'\"aé/]{0,40}") {
+            let mut ends = TagEnds::of(&html);
+            for (at, _) in html.match_indices('<') {
+                let mut quote = None;
+                let end = html[at + 1..].find(|character| match (quote, character) {
+                    (None, '>') => true,
+                    (None, '"' | '\'') => {
+                        quote = Some(character);
+                        false
+                    }
+                    (Some(open), _) => {
+                        quote = quote.filter(|_| open != character);
+                        false
+                    }
+                    _ => false,
+                });
+                prop_assert_eq!(ends.of_tag_at(at + 1), end);
+            }
+        }
+    }
+
+    /// A million characters of what looks like the beginning of something, or like pieces that are skipped: with time that
+    /// grows with the square, each of them would take an hour.
+    #[test]
+    fn long_templates_take_no_longer_than_they_are_long() {
+        for piece in
+            ["<a ", "<a \"", "<a '<b \"", "</a <", "<!", "<style></style>", "<title></", "<a href=''></a", "&", "&#"]
+        {
+            for ending in ["", ">", "\">"] {
+                let html = piece.repeat(1_000_000 / piece.len()) + ending;
+                let (done, is_done) = std::sync::mpsc::channel();
+                std::thread::spawn(move || done.send(to_text(&html).len()));
+                let length = is_done.recv_timeout(std::time::Duration::from_secs(60));
+                assert!(length.is_ok_and(|length| length <= 1_000_002), "{piece:?} and {ending:?}");
+            }
         }
     }
 }

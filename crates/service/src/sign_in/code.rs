@@ -4,10 +4,7 @@
 //! A code is not stored. Its keyed hash travels in the sealed session that waits for it, so it is good for that session
 //! only, for as long as that session, and used up with it.
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::collections::BTreeMap;
 
 use domain::{
     AttemptPurpose, Attempts, Medium, Message, MessagePurpose, Pool, Spent,
@@ -116,11 +113,10 @@ pub(super) async fn commit(
     spends: Option<Spent>,
     seen: &Seen,
 ) -> Result<(), ApiError> {
-    let is_first_try = AtomicBool::new(true);
+    let seen = seen.for_first_try();
     retry::on_conflict(ctx, || async {
-        // What was read before is out of date after a conflict.
-        let seen = seen.counts.get().filter(|_| is_first_try.swap(false, Ordering::Relaxed));
-        let mut changes = match seen.filter(|counts| counts.address == address) {
+        let known = seen().and_then(|seen| seen.counts.get());
+        let mut changes = match known.filter(|counts| counts.address == address) {
             Some(counts) => with_one_more(ctx, request, sub, counts)?,
             None => with_one_more(ctx, request, sub, &counts(ctx, request, sub, address).await?)?,
         };

@@ -1,8 +1,6 @@
 //! Devices in a sign-in (auth-flows.md §12): which one the client names, whether it has to prove itself
 //! ([`super::device_srp`] checks the proof), and which one the tokens belong to.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use domain::{
     Device, Factor,
     session::{SignIn, Waiting},
@@ -32,11 +30,10 @@ pub(super) async fn named(ctx: &Ctx, request: &Request, sub: &str) -> Result<Opt
 /// When the store fails.
 pub(super) async fn step(ctx: &Ctx, request: &Request, proven: &Proven) -> Result<Option<Outcome>, ApiError> {
     let sign_in = &proven.sign_in;
-    let is_first_try = AtomicBool::new(true);
+    let seen = proven.seen.for_first_try();
     retry::on_conflict(ctx, || async {
-        // What was read before is out of date after a conflict.
         let fresh = Seen::default();
-        let seen = if is_first_try.swap(false, Ordering::Relaxed) { &proven.seen } else { &fresh };
+        let seen = seen().unwrap_or(&fresh);
         let Some(device) = asked(ctx, request, &proven.user.sub, sign_in, seen).await? else { return Ok(None) };
         let (name, sub) = (ChallengeNameType::DeviceSrpAuth, &proven.user.sub);
         let mut waiting = session::new(ctx, request, sub, sign_in.clone(), name, Waiting::Nothing);

@@ -15,7 +15,7 @@ use super::{
     user_auth::{self, Subject},
 };
 use crate::{
-    ApiError, Ctx, retry,
+    ApiError, Ctx, lookup, retry,
     tokens::access::{not_confirmed, password_reset_required},
     web_authn::{self, Answer},
 };
@@ -76,7 +76,7 @@ async fn accept(
     answer: &Answer,
 ) -> Result<Proven, ApiError> {
     let (pool, sub) = (&request.pool, &waiting.sub);
-    let user = ctx.app.store.user(&pool.id, sub).await?;
+    let user = lookup::user_of(ctx, pool, sub).await?;
     let found = ctx.app.store.user_part::<Passkey>(&pool.id, sub, answer.id()).await?;
     // One that was made for another relying party was not asked for.
     let found = found.filter(|passkey| passkey.relying_party_id == ceremony.relying_party_id);
@@ -141,4 +141,43 @@ fn unreadable() -> ApiError {
     ApiError::invalid_parameter(
         "CREDENTIAL is not an assertion: give what PublicKeyCredential.toJSON() answers after navigator.credentials.get(), as text.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::{super::testing, *};
+    use crate::messages::{
+        Sender,
+        testing::{app, ctx, pool, user},
+    };
+
+    /// Otherwise whoever does not exist would be told by how soon the answer comes.
+    #[tokio::test]
+    async fn an_answer_of_nobody_is_as_much_work_as_one_of_a_user() {
+        let mut app = app(Sender::Inbox, true).await;
+        Arc::get_mut(&mut app).unwrap().stand_in.damage();
+        let ctx = ctx(&app);
+        let alice = user("alice", &[]);
+        let (sub, mut changes) = (alice.sub.clone(), Changes::new());
+        changes.insert(alice);
+        app.store.commit(changes).await.unwrap();
+        let request = testing::request(&pool().id);
+        let ceremony = web_authn::ceremony(&ctx, &request.pool, "auth.example.com".to_owned(), None);
+        let response = json!({"authenticatorData": "AAAA", "clientDataJSON": "AAAA", "signature": "AAAA"});
+        let answer = json!({"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": response}).to_string();
+        let answer = Answer::parse(&answer).unwrap();
+        for (sub, expected) in [
+            (sub.as_str(), ErrorKind::NotAuthorized),
+            // The row that is read in place of one is damaged.
+            ("00000000-0000-0000-0000-000000000001", ErrorKind::InternalError),
+        ] {
+            let waiting = testing::waiting(&ctx, &request, sub, ChallengeNameType::WebAuthn);
+            let refused = accept(&ctx, &request, &waiting, &ceremony, &answer).await.err().unwrap();
+            assert_eq!(refused.kind, expected, "{sub}");
+        }
+    }
 }

@@ -4,6 +4,8 @@
 //! Whatever is changed on the strength of it is committed against the versions that were read, and whoever meets a
 //! conflict reads anew. What only decides which challenge comes next is looked at again when that one is answered.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use domain::{AttemptPurpose, Attempts, Device, SoftwareToken};
 use store::Stored;
 use tokio::sync::OnceCell;
@@ -24,6 +26,13 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// For the tries of one commit: this at the first of them, and nothing at those after a conflict, when what was read
+    /// before is out of date.
+    pub(super) fn for_first_try<'a>(&'a self) -> impl Fn() -> Option<&'a Self> {
+        let is_first = AtomicBool::new(true);
+        move || is_first.swap(false, Ordering::Relaxed).then_some(self)
+    }
+
     /// The verified software token of the user `sub`.
     ///
     /// # Errors

@@ -17,6 +17,11 @@ use crate::{
 const OTHER_PASSWORD: &str = "An0ther-one";
 const DISABLED: &str = "NotAuthorizedException: User is disabled.";
 const UNKNOWN: &str = "UserNotFoundException: User does not exist.";
+const SIGNED_OUT: &str = "NotAuthorizedException: Access Token has been revoked";
+const RESET: &str = "PasswordResetRequiredException: Password reset required for the user";
+
+/// In place of an administrator's deed: the very same request is quicker at the other server.
+const TWICE: &str = "";
 
 /// A pool with everything that these cases need, and two servers.
 struct House {
@@ -72,10 +77,41 @@ impl House {
                 let email = format!("other.{username}@example.com");
                 json!({"UserAttributes": [attribute("email", &email), attribute("email_verified", "true")]})
             }
+            "AdminForgetDevice" => json!({"DeviceKey": self.device_key(username).await}),
+            "AdminUpdateDeviceStatus" => {
+                json!({"DeviceKey": self.device_key(username).await, "DeviceRememberedStatus": "not_remembered"})
+            }
             _ => json!({}),
         };
         let request = with(json!({"UserPoolId": self.pool, "Username": username}), &more);
         self.twin.call(operation, request).await.ok();
+    }
+
+    /// The key of the user's only device.
+    async fn device_key(&self, username: &str) -> Value {
+        let request = json!({"UserPoolId": self.pool, "Username": username});
+        let listed = self.twin.call("AdminListDevices", request).await.ok();
+        assert_eq!(listed["Devices"].as_array().map(Vec::len), Some(1), "{listed}");
+        listed["Devices"][0]["DeviceKey"].clone()
+    }
+
+    /// Requests of several users that are overtaken, each as its row says: whose it is, what an administrator does to that
+    /// user meanwhile, or [`TWICE`], and what comes of the request. `prepare` makes the user and the request.
+    async fn each_overtaken<N: AsRef<str>>(
+        &self,
+        operation: &str,
+        rows: impl IntoIterator<Item = (N, &str, &str)>,
+        prepare: impl AsyncFn(&str) -> Value,
+    ) {
+        for (username, deed, expected) in rows {
+            let username = username.as_ref();
+            let request = prepare(username).await;
+            let outcome = match deed {
+                TWICE => self.twice(operation, request).await,
+                _ => self.while_administered(operation, request, deed, username).await,
+            };
+            assert_eq!(outcome, expected, "{operation} of {username}: {deed}");
+        }
     }
 
     /// What a request to the first server comes to when an administrator does something to the user before it commits.

@@ -303,13 +303,6 @@ async fn settings_that_contradict_the_services_rules_are_refused_by_both_operati
             "InvalidParameterException: 1 validation error detected: Value null at 'smsConfiguration.snsCallerArn' failed to satisfy constraint: Member must not be null",
         ),
         (
-            json!({"SmsConfiguration": {
-                "SnsCallerArn": "arn:aws:iam::123456789012:role/sms",
-                "EumsSms": {"CallerArn": "arn:aws:iam::123456789012:role/sms"}
-            }}),
-            "InvalidParameterException: SmsConfiguration cannot have both SnsCallerArn and EumsSms. Please use one of them.",
-        ),
-        (
             json!({"SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms", "SnsRegion": "us-west-2"}}),
             "InvalidParameterException: Invalid snsRegion. Allowed SNS region for us-east-1 is us-east-1",
         ),
@@ -398,7 +391,11 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let server = Server::memory().await;
     let pool = server.pool(json!({})).await;
     let function = "arn:aws:lambda:us-east-1:123456789012:function:f";
+    let role = "arn:aws:iam::123456789012:role/sms";
+    let messaging = json!({"CallerArn": role, "OriginationIdentity": "+15555550100", "Region": "eu-west-2"});
     let cases = [
+        (json!({"SmsConfiguration": {"EumsSms": messaging}}), "SmsConfiguration.EumsSms"),
+        (json!({"SmsConfiguration": {"SnsCallerArn": role, "EumsSms": messaging}}), "SmsConfiguration.EumsSms"),
         (
             json!({"LambdaConfig": {"InboundFederation": {"LambdaVersion": "V1_0", "LambdaArn": function}}}),
             "LambdaConfig.InboundFederation",
@@ -430,6 +427,11 @@ async fn what_is_not_honoured_is_refused_by_name() {
         );
         assert_eq!(create(&server, members).await.error(), error, "{members}");
         assert_eq!(update(&server, &pool, members).await.error(), error, "{members}");
+        if members.get("SmsConfiguration").is_some() {
+            // The other operation that sets it.
+            let request = json!({"UserPoolId": pool, "SmsMfaConfiguration": members});
+            assert_eq!(server.call("SetUserPoolMfaConfig", request).await.error(), error, "{members}");
+        }
     }
     assert_eq!(describe(&server, &pool).await, before);
 }
@@ -495,18 +497,6 @@ async fn other_regions_name_their_own_senders() {
         let pool = crate::pools::call_in(&server, "eu-central-1", "CreateUserPool", &request).await.ok();
         assert_eq!(pool["UserPool"]["EmailConfiguration"]["SourceArn"], request["EmailConfiguration"]["SourceArn"]);
         assert_eq!(pool["UserPool"]["SmsConfiguration"], request["SmsConfiguration"]);
-        // The other way of sending text messages needs no SNS.
-        let sms = json!({"EumsSms": {
-            "CallerArn": "arn:aws:iam::123456789012:role/sms",
-            "ExternalId": "outside",
-            "OriginationIdentity": "+15555550100",
-            "ConfigurationSetName": "set",
-            "InEntityId": "entity",
-            "InTemplateId": "template",
-            "Region": "eu-west-2"
-        }});
-        let pool = server.pool(json!({"SmsConfiguration": sms, "AutoVerifiedAttributes": ["phone_number"]})).await;
-        assert_eq!(describe(&server, &pool).await["SmsConfiguration"], sms);
     })
     .await;
 }

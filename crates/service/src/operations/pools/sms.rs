@@ -15,31 +15,28 @@ const PUBLISHING_REGIONS: [&str; 3] = ["eu-west-1", "us-east-1", "us-west-2"];
 /// Roles are not looked up: whether their account is the caller's says nothing on a server that has no accounts.
 ///
 /// # Errors
-/// `InvalidParameterException` when it does not say who publishes, or says it twice, and for a region that cannot.
+/// `InvalidParameterException` when it does not say who publishes, for a region that cannot, and for `EumsSms`: nothing
+/// here sends by AWS End User Messaging.
 pub fn configuration(
     pool_region: &str,
     given: Option<SmsConfigurationType>,
 ) -> Result<Option<SmsConfigurationType>, ApiError> {
     let Some(mut sms) = given else { return Ok(None) };
-    sms.sns_caller_arn = sms.sns_caller_arn.filter(|arn| !arn.is_empty());
-    match (&sms.sns_caller_arn, &sms.eums_sms) {
-        // Decision: the model no longer demands it; these are the words from when it did.
-        (None, None) => Err(ApiError::invalid_parameter(
-            "1 validation error detected: Value null at 'smsConfiguration.snsCallerArn' failed to satisfy constraint: Member must not be null",
-        )),
-        // Decision: the service's words are not recorded.
-        (Some(_), Some(_)) => Err(ApiError::invalid_parameter(
-            "SmsConfiguration cannot have both SnsCallerArn and EumsSms. Please use one of them.",
-        )),
-        (None, Some(_)) => Ok(Some(sms)),
-        (Some(_), None) => {
-            let region = sms.sns_region.get_or_insert_with(|| pool_region.to_owned());
-            if PUBLISHING_REGIONS.contains(&pool_region) && region != pool_region {
-                return Err(ApiError::invalid_parameter(format!(
-                    "Invalid snsRegion. Allowed SNS region for {pool_region} is {pool_region}"
-                )));
-            }
-            Ok(Some(sms))
-        }
+    if sms.eums_sms.is_some() {
+        return Err(ApiError::not_supported("SmsConfiguration.EumsSms"));
     }
+    sms.sns_caller_arn = sms.sns_caller_arn.filter(|arn| !arn.is_empty());
+    if sms.sns_caller_arn.is_none() {
+        // Decision: the model no longer demands it; these are the words from when it did.
+        return Err(ApiError::invalid_parameter(
+            "1 validation error detected: Value null at 'smsConfiguration.snsCallerArn' failed to satisfy constraint: Member must not be null",
+        ));
+    }
+    let region = sms.sns_region.get_or_insert_with(|| pool_region.to_owned());
+    if PUBLISHING_REGIONS.contains(&pool_region) && region != pool_region {
+        return Err(ApiError::invalid_parameter(format!(
+            "Invalid snsRegion. Allowed SNS region for {pool_region} is {pool_region}"
+        )));
+    }
+    Ok(Some(sms))
 }

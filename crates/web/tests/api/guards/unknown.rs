@@ -4,11 +4,11 @@
 //!
 //! Passwords, codes and proofs are wrong throughout: what is told to whoever has them is no secret.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crypto::bignum::powers_computed;
 use domain::{CodePurpose, MessageState};
-use testkit::{both_engines, srp};
+use testkit::{authenticator::Authenticator, both_engines, srp};
 
 use super::*;
 use crate::sign_in::{INCORRECT, administer};
@@ -306,6 +306,52 @@ async fn nobody_is_told_from_users_where_there_are_passkeys_or_no_functions() {
             })
             .await;
         }
+    })
+    .await;
+}
+
+/// Users who were asked for their passkeys before some of them were deleted, and others disabled. They go by their ids,
+/// under which a session is found whatever has become of the user.
+#[tokio::test]
+async fn nobody_is_told_from_users_by_an_answer_with_a_passkey() {
+    both_engines(async |server| {
+        let members =
+            json!({"Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "WEB_AUTHN"]}}});
+        let pool = server.pool(everything(&members)).await;
+        let relying_party =
+            json!({"UserPoolId": pool, "WebAuthnConfiguration": {"RelyingPartyId": "auth.example.com"}});
+        server.call("SetUserPoolMfaConfig", relying_party).await.ok();
+        let client = &client(&server, &pool, json!({})).await;
+        let mut answers = BTreeMap::new();
+        for (kind, deed) in [("none", ""), ("here", ""), ("gone", "AdminDeleteUser"), ("shut", "AdminDisableUser")] {
+            for sample in 0..SAMPLES {
+                let username = name(kind, sample);
+                server.confirmed_user(&pool, &username, PASSWORD, json!({})).await;
+                let tokens = server.sign_in(client, &username, PASSWORD).await.ok();
+                let token = json!({"AccessToken": tokens["AuthenticationResult"]["AccessToken"]});
+                let started = server.call("StartWebAuthnRegistration", token.clone()).await.ok();
+                let credential = Authenticator::es256(1).create(&started["CredentialCreationOptions"], |_| ());
+                let credential = with(token.clone(), &json!({"Credential": credential}));
+                server.call("CompleteWebAuthnRegistration", credential).await.ok();
+                let user = server.call("GetUser", token).await.ok();
+                let sub = user["UserAttributes"].as_array().unwrap().iter().find(|one| one["Name"] == "sub").unwrap();
+                let preferred = json!({"USERNAME": username, "PREFERRED_CHALLENGE": "WEB_AUTHN"});
+                let challenge = server.call("InitiateAuth", begin(client, "USER_AUTH", preferred)).await.ok();
+                // The passkey that is asked for, in the hands of somebody who has made up its key.
+                let options = challenge["ChallengeParameters"]["CREDENTIAL_REQUEST_OPTIONS"].as_str().unwrap();
+                let options = serde_json::from_str(options).unwrap();
+                let credential = Authenticator::es256(1).get(&options, |_| ()).to_string();
+                let responses = json!({"USERNAME": sub["Value"], "CREDENTIAL": credential});
+                answers.insert(username.clone(), answer(client, &challenge, responses));
+                if !deed.is_empty() {
+                    administer(&server, deed, &pool, &username).await;
+                }
+            }
+        }
+        let told = look_alike(&server, "an answer to WEB_AUTHN", SIGN_IN, async |name| {
+            vec![server.call("RespondToAuthChallenge", answers[&name].clone()).await]
+        });
+        assert_eq!(told.await.error(), INCORRECT);
     })
     .await;
 }

@@ -3,6 +3,7 @@
 use super::*;
 
 const EXPIRED: &str = "ExpiredCodeException: Invalid code provided, please request a code again.";
+const NO_USER: &str = "UserNotFoundException: Username/client id combination not found.";
 const NO_GROUP: &str = "ResourceNotFoundException: Group not found.";
 
 /// The request that sets a new password with the code that was sent to a new user.
@@ -16,22 +17,14 @@ async fn reset(house: &House, username: &str) -> Value {
 #[tokio::test]
 async fn a_code_of_a_forgotten_password() {
     in_a_house(async |house| {
-        let no_user = "UserNotFoundException: Username/client id combination not found.";
         let rows = [
             ("off", "AdminDisableUser", DISABLED),
-            ("gone", "AdminDeleteUser", no_user),
+            ("gone", "AdminDeleteUser", NO_USER),
             ("moved", "AdminUpdateUserAttributes", EXPIRED),
             ("set", "AdminSetUserPassword", EXPIRED),
-            ("twice", "", EXPIRED),
+            ("twice", TWICE, EXPIRED),
         ];
-        for (username, deed, expected) in rows {
-            let request = reset(&house, username).await;
-            let outcome = match deed {
-                "" => house.twice("ConfirmForgotPassword", request).await,
-                _ => house.while_administered("ConfirmForgotPassword", request, deed, username).await,
-            };
-            assert_eq!(outcome, expected, "{deed}");
-        }
+        house.each_overtaken("ConfirmForgotPassword", rows, async |username| reset(&house, username).await).await;
         house.server.sign_in(&house.client, "set", OTHER_PASSWORD).await.ok();
         // A newer code takes the place of the one that is being looked at.
         let request = reset(&house, "newer").await;
@@ -48,63 +41,54 @@ async fn a_code_of_a_forgotten_password() {
 async fn codes_of_a_sign_up_and_of_an_address() {
     in_a_house(async |house| {
         let attributes = |email: &str| json!([{"Name": "email", "Value": email}]);
-        for (username, deed) in [("gone", "AdminDeleteUser"), ("twice", "")] {
-            let email = format!("{username}@example.com");
-            let request =
-                json!({"ClientId": house.client, "Username": username, "Password": PASSWORD, "UserAttributes": attributes(&email)});
+        let rows = [
+            ("gone", "AdminDeleteUser", NO_USER),
+            ("twice", TWICE, "NotAuthorizedException: User cannot be confirmed. Current status is CONFIRMED"),
+        ];
+        let sign_up = async |username: &str| {
+            let name = json!({"ClientId": house.client, "Username": username});
+            let email = attributes(&format!("{username}@example.com"));
+            let request = with(name.clone(), &json!({"Password": PASSWORD, "UserAttributes": email}));
             house.server.call("SignUp", request).await.ok();
-            let code = house.server.last_code(&house.pool, username).await;
-            let request = json!({"ClientId": house.client, "Username": username, "ConfirmationCode": code});
-            let outcome = match deed {
-                "" => house.twice("ConfirmSignUp", request).await,
-                _ => house.while_administered("ConfirmSignUp", request, deed, username).await,
-            };
-            assert_eq!(outcome, SIGN_UP[usize::from(deed.is_empty())], "{deed}");
-        }
-        for (username, deed, expected) in
-            [("other", "AdminUpdateUserAttributes", EXPIRED), ("again", "", EXPIRED), ("shut", "AdminDisableUser", DISABLED)]
-        {
+            with(name, &json!({"ConfirmationCode": house.server.last_code(&house.pool, username).await}))
+        };
+        house.each_overtaken("ConfirmSignUp", rows, sign_up).await;
+        let rows = [
+            ("other", "AdminUpdateUserAttributes", EXPIRED),
+            ("again", TWICE, EXPIRED),
+            ("shut", "AdminDisableUser", DISABLED),
+        ];
+        let new_address = async |username: &str| {
             house.user(username).await;
             let token = house.access_token(username).await;
-            let request = json!({"AccessToken": token, "UserAttributes": attributes(&format!("new.{username}@example.com"))});
+            let email = attributes(&format!("new.{username}@example.com"));
+            let request = json!({"AccessToken": token, "UserAttributes": email});
             house.server.call("UpdateUserAttributes", request).await.ok();
             let code = house.server.last_code(&house.pool, username).await;
-            let request = json!({"AccessToken": token, "AttributeName": "email", "Code": code});
-            let outcome = match deed {
-                "" => house.twice("VerifyUserAttribute", request).await,
-                _ => house.while_administered("VerifyUserAttribute", request, deed, username).await,
-            };
-            assert_eq!(outcome, expected, "{deed}");
-        }
+            json!({"AccessToken": token, "AttributeName": "email", "Code": code})
+        };
+        house.each_overtaken("VerifyUserAttribute", rows, new_address).await;
     })
     .await;
 }
-
-/// What a confirmation answers whose user is deleted, and one that comes second.
-const SIGN_UP: [&str; 2] = [
-    "UserNotFoundException: Username/client id combination not found.",
-    "NotAuthorizedException: User cannot be confirmed. Current status is CONFIRMED",
-];
 
 #[tokio::test]
 async fn a_password_that_is_changed() {
     in_a_house(async |house| {
         let rows = [
             ("set", "AdminSetUserPassword", INCORRECT),
+            ("off", "AdminDisableUser", DISABLED),
+            ("out", "AdminUserGlobalSignOut", SIGNED_OUT),
+            ("reset", "AdminResetUserPassword", RESET),
             ("gone", "AdminDeleteUser", UNKNOWN),
-            ("twice", "", INCORRECT),
+            ("twice", TWICE, INCORRECT),
         ];
-        for (username, deed, expected) in rows {
+        let change = async |username: &str| {
             house.user(username).await;
             let token = house.access_token(username).await;
-            let request =
-                json!({"AccessToken": token, "PreviousPassword": PASSWORD, "ProposedPassword": "Chosen-by-me1"});
-            let outcome = match deed {
-                "" => house.twice("ChangePassword", request).await,
-                _ => house.while_administered("ChangePassword", request, deed, username).await,
-            };
-            assert_eq!(outcome, expected, "{deed}");
-        }
+            json!({"AccessToken": token, "PreviousPassword": PASSWORD, "ProposedPassword": "Chosen-by-me1"})
+        };
+        house.each_overtaken("ChangePassword", rows, change).await;
         house.server.sign_in(&house.client, "set", OTHER_PASSWORD).await.ok();
     })
     .await;

@@ -29,18 +29,18 @@ async fn new_device(house: &House, username: &str) -> (Device, Value) {
 async fn a_device_that_is_confirmed() {
     both_engines(async |server| {
         let house = with_devices(server).await;
-        let (_, request) = new_device(&house, "gone").await;
-        let outcome = house.while_administered("ConfirmDevice", request, "AdminDeleteUser", "gone").await;
-        assert_eq!(outcome, UNKNOWN);
-        let (_, request) = new_device(&house, "twice").await;
-        let outcome = house.twice("ConfirmDevice", request).await;
-        assert!(outcome.starts_with("DeviceKeyExistsException"), "{outcome}");
+        let rows = [
+            ("gone", "AdminDeleteUser", UNKNOWN),
+            ("twice", TWICE, "DeviceKeyExistsException: Device key already exists."),
+        ];
+        let prepare = async |username: &str| new_device(&house, username).await.1;
+        house.each_overtaken("ConfirmDevice", rows, prepare).await;
     })
     .await;
 }
 
-/// DEVICE_PASSWORD_VERIFIER of a new user, the right answer to it, and the device.
-async fn device_proof(house: &House, username: &str) -> (Value, Device) {
+/// DEVICE_PASSWORD_VERIFIER of a new user, and the right answer to it.
+async fn device_proof(house: &House, username: &str) -> Value {
     let (device, request) = new_device(house, username).await;
     house.server.call("ConfirmDevice", request).await.ok();
     let parameters = json!({"USERNAME": username, "PASSWORD": PASSWORD, "DEVICE_KEY": device.key});
@@ -48,7 +48,7 @@ async fn device_proof(house: &House, username: &str) -> (Value, Device) {
     let challenge = house.server.call("InitiateAuth", request).await.ok();
     let request = house.answer(&challenge, username, device.start(username));
     let challenge = house.server.call("RespondToAuthChallenge", request).await.ok();
-    (house.answer(&challenge, username, device.respond(&challenge, username)), device)
+    house.answer(&challenge, username, device.respond(&challenge, username))
 }
 
 #[tokio::test]
@@ -59,26 +59,12 @@ async fn a_device_that_proves_itself() {
             ("set", "AdminSetUserPassword", INVALID_SESSION),
             ("off", "AdminDisableUser", DISABLED),
             ("gone", "AdminDeleteUser", INVALID_SESSION),
+            ("forgotten", "AdminForgetDevice", NO_DEVICE),
+            ("doubted", "AdminUpdateDeviceStatus", INVALID_SESSION),
+            ("twice", TWICE, USED_SESSION),
         ];
-        for (username, deed, expected) in rows {
-            let (request, _) = device_proof(&house, username).await;
-            let outcome = house.while_administered("RespondToAuthChallenge", request, deed, username).await;
-            assert_eq!(outcome, expected, "{deed}");
-        }
-        let rows =
-            [("forgotten", "AdminForgetDevice", NO_DEVICE), ("doubted", "AdminUpdateDeviceStatus", INVALID_SESSION)];
-        for (username, deed, expected) in rows {
-            let (request, device) = device_proof(&house, username).await;
-            let of_device = json!({
-                "UserPoolId": house.pool, "Username": username, "DeviceKey": device.key,
-                "DeviceRememberedStatus": "not_remembered",
-            });
-            let meanwhile = async { drop(house.twin.call(deed, of_device).await.ok()) };
-            let answer = house.overtaken(0, "RespondToAuthChallenge", request, meanwhile).await;
-            assert_eq!(said(&answer), expected, "{deed}");
-        }
-        let (request, _) = device_proof(&house, "twice").await;
-        assert_eq!(house.twice("RespondToAuthChallenge", request).await, USED_SESSION);
+        let prepare = async |username: &str| device_proof(&house, username).await;
+        house.each_overtaken("RespondToAuthChallenge", rows, prepare).await;
     })
     .await;
 }
@@ -95,10 +81,7 @@ async fn a_device_that_is_asked_to_prove_itself() {
         let mut responses = testkit::srp::respond(&challenge, &house.pool, PASSWORD);
         responses["DEVICE_KEY"] = json!(device.key);
         let request = house.answer(&challenge, "forgotten", responses);
-        let forget = async {
-            let request = json!({"UserPoolId": house.pool, "Username": "forgotten", "DeviceKey": device.key});
-            house.twin.call("AdminForgetDevice", request).await.ok();
-        };
+        let forget = house.administer("AdminForgetDevice", "forgotten");
         // The first commit is that of the proof.
         let answer = house.overtaken(1, "RespondToAuthChallenge", request, forget).await.ok();
         assert!(answer["AuthenticationResult"]["NewDeviceMetadata"]["DeviceKey"].is_string(), "{answer}");
@@ -122,22 +105,17 @@ async fn credential(house: &House, username: &str, key: &mut Authenticator) -> V
 #[tokio::test]
 async fn a_passkey_that_is_registered() {
     in_a_house(async |house| {
-        let gone = "NotAuthorizedException: Access Token has been revoked";
-        for (operation, suffix) in [("StartWebAuthnRegistration", "1"), ("CompleteWebAuthnRegistration", "2")] {
-            for (deed, expected) in
-                [("AdminDisableUser", DISABLED), ("AdminDeleteUser", UNKNOWN), ("AdminUserGlobalSignOut", gone)]
-            {
-                let username = format!("{}{suffix}", deed.to_lowercase());
-                let request = match suffix {
-                    "1" => registration(&house, &username).await,
-                    _ => credential(&house, &username, &mut Authenticator::es256(1)).await,
-                };
-                let outcome = house.while_administered(operation, request, deed, &username).await;
-                assert_eq!(outcome, expected, "{operation}, {deed}");
-            }
-        }
-        let request = credential(&house, "twice", &mut Authenticator::es256(1)).await;
-        assert_eq!(house.twice("CompleteWebAuthnRegistration", request).await, NO_REGISTRATION);
+        let rows = [
+            ("off", "AdminDisableUser", DISABLED),
+            ("gone", "AdminDeleteUser", UNKNOWN),
+            ("out", "AdminUserGlobalSignOut", SIGNED_OUT),
+        ];
+        let prepare = async |username: &str| registration(&house, username).await;
+        house.each_overtaken("StartWebAuthnRegistration", rows, prepare).await;
+        let rows = rows.into_iter().chain([("twice", TWICE, NO_REGISTRATION)]);
+        let rows = rows.map(|(username, deed, expected)| (format!("{username}2"), deed, expected));
+        let prepare = async |username: &str| credential(&house, username, &mut Authenticator::es256(1)).await;
+        house.each_overtaken("CompleteWebAuthnRegistration", rows, prepare).await;
     })
     .await;
 }
@@ -162,13 +140,14 @@ async fn a_passkey_that_proves_itself() {
             ("counting", (|| Authenticator::es256(1)) as fn() -> Authenticator),
             ("same", || Authenticator::es256(1).platform()),
         ] {
-            let rows = [("AdminDisableUser", DISABLED), ("AdminDeleteUser", INCORRECT)];
-            for (deed, expected) in rows {
-                let username = format!("{}{counts}", deed.to_lowercase());
-                let request = assertion(&house, &username, &mut new()).await;
-                let outcome = house.while_administered("RespondToAuthChallenge", request, deed, &username).await;
-                assert_eq!(outcome, expected, "{deed}, {counts}");
-            }
+            let rows = [
+                ("off", "AdminDisableUser", DISABLED),
+                ("gone", "AdminDeleteUser", INCORRECT),
+                ("twice", TWICE, USED_SESSION),
+            ];
+            let rows = rows.map(|(username, deed, expected)| (format!("{username}{counts}"), deed, expected));
+            let prepare = async |username: &str| assertion(&house, username, &mut new()).await;
+            house.each_overtaken("RespondToAuthChallenge", rows, prepare).await;
             let username = format!("deleted{counts}");
             let mut key = new();
             let request = assertion(&house, &username, &mut key).await;
@@ -182,9 +161,6 @@ async fn a_passkey_that_proves_itself() {
                 INCORRECT,
                 "{counts}"
             );
-            let username = format!("twice{counts}");
-            let request = assertion(&house, &username, &mut new()).await;
-            assert_eq!(house.twice("RespondToAuthChallenge", request).await, USED_SESSION, "{counts}");
         }
     })
     .await;
@@ -210,18 +186,13 @@ fn code_of(house: &House, handed_out: &Value) -> String {
 #[tokio::test]
 async fn a_software_token_that_is_set_up() {
     in_a_house(async |house| {
-        for (deed, expected) in [("AdminDisableUser", DISABLED), ("AdminDeleteUser", UNKNOWN)] {
-            let username = format!("{}1", deed.to_lowercase());
-            let request = association(&house, &username).await;
-            let outcome = house.while_administered("AssociateSoftwareToken", request, deed, &username).await;
-            assert_eq!(outcome, expected, "{deed}");
-            let username = format!("{}2", deed.to_lowercase());
-            let request = first_code(&house, &username).await;
-            let outcome = house.while_administered("VerifySoftwareToken", request, deed, &username).await;
-            assert_eq!(outcome, expected, "{deed}");
-        }
-        let request = first_code(&house, "twice").await;
-        assert_eq!(house.twice("VerifySoftwareToken", request).await, REUSED);
+        let rows = [("off", "AdminDisableUser", DISABLED), ("gone", "AdminDeleteUser", UNKNOWN)];
+        let prepare = async |username: &str| association(&house, username).await;
+        house.each_overtaken("AssociateSoftwareToken", rows, prepare).await;
+        let rows = rows.into_iter().chain([("twice", TWICE, REUSED)]);
+        let rows = rows.map(|(username, deed, expected)| (format!("{username}2"), deed, expected));
+        let prepare = async |username: &str| first_code(&house, username).await;
+        house.each_overtaken("VerifySoftwareToken", rows, prepare).await;
         // Guesses, as many as there may be, that come before a right code is accepted.
         let request = first_code(&house, "guessed").await;
         let wrong = with(request.clone(), &json!({"UserCode": mfa::other(request["UserCode"].as_str().unwrap())}));
@@ -244,30 +215,24 @@ async fn a_software_token_that_is_set_up_in_a_sign_in() {
             ("set", "AdminSetUserPassword", INVALID_SESSION),
             ("off", "AdminDisableUser", DISABLED),
             ("gone", "AdminDeleteUser", INVALID_SESSION),
-            ("twice", "", USED_SESSION),
+            ("twice", TWICE, USED_SESSION),
         ];
-        for last_step in [false, true] {
-            for (name, deed, expected) in rows {
-                let username = format!("{name}{last_step}");
-                house.server.confirmed_user(&house.pool, &username, PASSWORD, json!({})).await;
-                let challenge = house.server.sign_in(&house.client, &username, PASSWORD).await.ok();
-                assert_eq!(challenge["ChallengeName"], "MFA_SETUP");
-                let request = json!({"Session": challenge["Session"]});
-                let handed_out = house.server.call("AssociateSoftwareToken", request).await.ok();
-                let mut operation = "VerifySoftwareToken";
-                let mut request = json!({"Session": handed_out["Session"], "UserCode": code_of(&house, &handed_out)});
-                if last_step {
-                    let verified = house.server.call(operation, request).await.ok();
-                    let session = json!({"ChallengeName": "MFA_SETUP", "Session": verified["Session"]});
-                    (operation, request) = ("RespondToAuthChallenge", house.answer(&session, &username, json!({})));
-                }
-                let outcome = match deed {
-                    "" => house.twice(operation, request).await,
-                    _ => house.while_administered(operation, request, deed, &username).await,
-                };
-                assert_eq!(outcome, expected, "{deed}, {operation}");
-            }
-        }
+        let verify = async |username: &str| {
+            house.server.confirmed_user(&house.pool, username, PASSWORD, json!({})).await;
+            let challenge = house.server.sign_in(&house.client, username, PASSWORD).await.ok();
+            assert_eq!(challenge["ChallengeName"], "MFA_SETUP");
+            let request = json!({"Session": challenge["Session"]});
+            let handed_out = house.server.call("AssociateSoftwareToken", request).await.ok();
+            json!({"Session": handed_out["Session"], "UserCode": code_of(&house, &handed_out)})
+        };
+        house.each_overtaken("VerifySoftwareToken", rows, verify).await;
+        let go_on = async |username: &str| {
+            let verified = house.server.call("VerifySoftwareToken", verify(username).await).await.ok();
+            let session = json!({"ChallengeName": "MFA_SETUP", "Session": verified["Session"]});
+            house.answer(&session, username, json!({}))
+        };
+        let rows = rows.map(|(username, deed, expected)| (format!("{username}2"), deed, expected));
+        house.each_overtaken("RespondToAuthChallenge", rows, go_on).await;
     })
     .await;
 }

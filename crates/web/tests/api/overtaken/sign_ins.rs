@@ -4,8 +4,6 @@ use testkit::srp;
 
 use super::*;
 
-const RESET: &str = "PasswordResetRequiredException: Password reset required for the user";
-
 /// The request that a sign-in begins with.
 fn begin(house: &House, flow: &str, parameters: Value) -> Value {
     json!({"ClientId": house.client, "AuthFlow": flow, "AuthParameters": parameters})
@@ -20,11 +18,11 @@ async fn a_password() {
             ("gone", "AdminDeleteUser", UNKNOWN),
             ("reset", "AdminResetUserPassword", RESET),
         ];
-        for (username, deed, expected) in rows {
+        let prepare = async |username: &str| {
             house.user(username).await;
-            let request = begin(&house, "USER_PASSWORD_AUTH", json!({"USERNAME": username, "PASSWORD": PASSWORD}));
-            assert_eq!(house.while_administered("InitiateAuth", request, deed, username).await, expected, "{deed}");
-        }
+            begin(&house, "USER_PASSWORD_AUTH", json!({"USERNAME": username, "PASSWORD": PASSWORD}))
+        };
+        house.each_overtaken("InitiateAuth", rows, prepare).await;
     })
     .await;
 }
@@ -64,16 +62,13 @@ async fn a_proof() {
             ("off", "AdminDisableUser", DISABLED),
             ("gone", "AdminDeleteUser", UNKNOWN),
             ("reset", "AdminResetUserPassword", RESET),
+            ("twice", TWICE, USED_SESSION),
         ];
-        for (username, deed, expected) in rows {
+        let prepare = async |username: &str| {
             house.user(username).await;
-            let request = proof(&house, username).await;
-            let outcome = house.while_administered("RespondToAuthChallenge", request, deed, username).await;
-            assert_eq!(outcome, expected, "{deed}");
-        }
-        house.user("twice").await;
-        let request = proof(&house, "twice").await;
-        assert_eq!(house.twice("RespondToAuthChallenge", request).await, USED_SESSION);
+            proof(&house, username).await
+        };
+        house.each_overtaken("RespondToAuthChallenge", rows, prepare).await;
     })
     .await;
 }
@@ -140,8 +135,9 @@ async fn what_was_looked_at_is_not_read_again() {
     .await;
 }
 
-/// EMAIL_OTP as the first factor, and the right answer to it.
+/// EMAIL_OTP as the first factor of a new user, and the right answer to it.
 async fn first_code(house: &House, username: &str) -> Value {
+    house.user(username).await;
     let parameters = json!({"USERNAME": username, "PREFERRED_CHALLENGE": "EMAIL_OTP"});
     let challenge = house.server.call("InitiateAuth", begin(house, "USER_AUTH", parameters)).await.ok();
     let code = house.server.last_code(&house.pool, username).await;
@@ -155,26 +151,18 @@ async fn a_first_code() {
             ("off", "AdminDisableUser", DISABLED),
             ("moved", "AdminUpdateUserAttributes", INVALID_SESSION),
             ("reset", "AdminResetUserPassword", INVALID_SESSION),
+            ("gone", "AdminDeleteUser", mfa::WRONG_CODE),
+            ("twice", TWICE, USED_SESSION),
         ];
-        for (username, deed, expected) in rows {
-            house.user(username).await;
-            let request = first_code(&house, username).await;
-            let outcome = house.while_administered("RespondToAuthChallenge", request, deed, username).await;
-            assert_eq!(outcome, expected, "{deed}");
-        }
-        house.user("gone").await;
-        let request = first_code(&house, "gone").await;
-        let outcome = house.while_administered("RespondToAuthChallenge", request, "AdminDeleteUser", "gone").await;
-        assert_eq!(outcome, mfa::WRONG_CODE);
-        house.user("twice").await;
-        let request = first_code(&house, "twice").await;
-        assert_eq!(house.twice("RespondToAuthChallenge", request).await, USED_SESSION);
+        let prepare = async |username: &str| first_code(&house, username).await;
+        house.each_overtaken("RespondToAuthChallenge", rows, prepare).await;
     })
     .await;
 }
 
-/// SMS_MFA after the password, and the right answer to it.
+/// SMS_MFA after the password of a new user, and the right answer to it.
 async fn second_code(house: &House, username: &str) -> Value {
+    house.user(username).await;
     let settings = json!({"UserPoolId": house.pool, "Username": username, "SMSMfaSettings": mfa::preferred()});
     house.server.call("AdminSetUserMFAPreference", settings).await.ok();
     let challenge = house.server.sign_in(&house.client, username, PASSWORD).await.ok();
@@ -190,17 +178,10 @@ async fn a_second_factor() {
             ("off", "AdminDisableUser", DISABLED),
             ("gone", "AdminDeleteUser", INVALID_SESSION),
             ("reset", "AdminResetUserPassword", RESET),
+            ("twice", TWICE, USED_SESSION),
         ];
-        for (username, deed, expected) in rows {
-            house.user(username).await;
-            let request = second_code(&house, username).await;
-            let outcome = house.while_administered("RespondToAuthChallenge", request, deed, username).await;
-            assert_eq!(outcome, expected, "{deed}");
-        }
-        house.user("twice").await;
-        let request = second_code(&house, "twice").await;
-        assert_eq!(house.twice("RespondToAuthChallenge", request).await, USED_SESSION);
-        house.user("guessed").await;
+        let prepare = async |username: &str| second_code(&house, username).await;
+        house.each_overtaken("RespondToAuthChallenge", rows, prepare).await;
         let request = second_code(&house, "guessed").await;
         let mut wrong = request.clone();
         wrong["ChallengeResponses"]["SMS_MFA_CODE"] = json!("1");
@@ -218,25 +199,24 @@ async fn a_second_factor() {
 #[tokio::test]
 async fn a_choice_of_a_second_factor() {
     in_a_house(async |house| {
-        for (username, deed, expected) in [
+        let rows = [
             ("set", "AdminSetUserPassword", INVALID_SESSION),
             ("off", "AdminDisableUser", DISABLED),
-            ("twice", "", USED_SESSION),
-        ] {
+            ("twice", TWICE, USED_SESSION),
+        ];
+        let choose = async |username: &str| {
             house.user(username).await;
             let settings = json!({"SMSMfaSettings": mfa::on(), "EmailMfaSettings": mfa::on()});
             let request = with(json!({"UserPoolId": house.pool, "Username": username}), &settings);
             house.server.call("AdminSetUserMFAPreference", request).await.ok();
             let challenge = house.server.sign_in(&house.client, username, PASSWORD).await.ok();
             assert_eq!(challenge["ChallengeName"], "SELECT_MFA_TYPE");
-            let request = house.answer(&challenge, username, json!({"ANSWER": "SMS_MFA"}));
-            let outcome = match deed {
-                "" => house.twice("RespondToAuthChallenge", request).await,
-                _ => house.while_administered("RespondToAuthChallenge", request, deed, username).await,
-            };
-            assert_eq!(outcome, expected, "{deed}");
+            house.answer(&challenge, username, json!({"ANSWER": "SMS_MFA"}))
+        };
+        house.each_overtaken("RespondToAuthChallenge", rows, choose).await;
+        for (username, deed, _) in rows {
             let sent = house.server.messages(&house.pool, username).await.len();
-            assert_eq!(sent, usize::from(username == "twice"), "{deed}");
+            assert_eq!(sent, usize::from(deed == TWICE), "{username}");
         }
     })
     .await;
@@ -249,19 +229,15 @@ async fn a_new_password() {
             ("set", "AdminSetUserPassword", INVALID_SESSION),
             ("off", "AdminDisableUser", DISABLED),
             ("gone", "AdminDeleteUser", INVALID_SESSION),
-            ("twice", "", USED_SESSION),
+            ("twice", TWICE, USED_SESSION),
         ];
-        for (username, deed, expected) in rows {
+        let choose = async |username: &str| {
             house.user(username).await;
             crate::sign_in::set_password(&house.server, &house.pool, username, PASSWORD, false).await;
             let challenge = house.server.sign_in(&house.client, username, PASSWORD).await.ok();
-            let request = house.answer(&challenge, username, json!({"NEW_PASSWORD": "Chosen-by-me1"}));
-            let outcome = match deed {
-                "" => house.twice("RespondToAuthChallenge", request).await,
-                _ => house.while_administered("RespondToAuthChallenge", request, deed, username).await,
-            };
-            assert_eq!(outcome, expected, "{deed}");
-        }
+            house.answer(&challenge, username, json!({"NEW_PASSWORD": "Chosen-by-me1"}))
+        };
+        house.each_overtaken("RespondToAuthChallenge", rows, choose).await;
         // The administrator's password is the one that counts.
         house.server.sign_in(&house.client, "set", OTHER_PASSWORD).await.ok();
     })
@@ -275,9 +251,9 @@ async fn the_session_of_a_sign_up() {
             ("off", "AdminDisableUser", DISABLED),
             ("gone", "AdminDeleteUser", INVALID_SESSION),
             ("moved", "AdminUpdateUserAttributes", INVALID_SESSION),
-            ("twice", "", USED_SESSION),
+            ("twice", TWICE, USED_SESSION),
         ];
-        for (username, deed, expected) in rows {
+        let sign_up = async |username: &str| {
             let email = json!([{"Name": "email", "Value": format!("{username}@example.com")}]);
             let request = json!({"ClientId": house.client, "Username": username, "UserAttributes": email});
             let signed_up = house.server.call("SignUp", request).await.ok();
@@ -287,13 +263,9 @@ async fn the_session_of_a_sign_up() {
             });
             let confirmed = house.server.call("ConfirmSignUp", request).await.ok();
             let session = json!({"Session": confirmed["Session"]});
-            let request = with(begin(&house, "USER_AUTH", json!({"USERNAME": username})), &session);
-            let outcome = match deed {
-                "" => house.twice("InitiateAuth", request).await,
-                _ => house.while_administered("InitiateAuth", request, deed, username).await,
-            };
-            assert_eq!(outcome, expected, "{deed}");
-        }
+            with(begin(&house, "USER_AUTH", json!({"USERNAME": username})), &session)
+        };
+        house.each_overtaken("InitiateAuth", rows, sign_up).await;
     })
     .await;
 }

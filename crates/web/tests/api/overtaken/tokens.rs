@@ -31,11 +31,8 @@ async fn a_refresh_token_that_is_replaced() {
             ("gone", "AdminDeleteUser", UNKNOWN),
             ("out", "AdminUserGlobalSignOut", REVOKED),
         ];
-        for (username, deed, expected) in rows {
-            let request = renewal(&house, username).await;
-            let outcome = house.while_administered("GetTokensFromRefreshToken", request, deed, username).await;
-            assert_eq!(outcome, expected, "{deed}");
-        }
+        let prepare = async |username: &str| renewal(&house, username).await;
+        house.each_overtaken("GetTokensFromRefreshToken", rows, prepare).await;
     })
     .await;
 }
