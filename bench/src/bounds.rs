@@ -1,6 +1,7 @@
 //! What this machine can do at best.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,9 +12,10 @@ use std::{
 use anyhow::Context;
 use crypto::{bignum::Residue, random::SystemEntropy, srp, token::SigningKey};
 use domain::{AttemptPurpose, Attempts, Code, CodePurpose, Medium, Message, MessagePurpose, MessageState, Sealed};
+use rusqlite::Connection;
 use wire::Timestamp;
 
-use crate::{cores, driver, process::Process};
+use crate::{cores, driver, durable, process::Process};
 
 /// Users whose rows the bare engine writes again and again, as the scenario does.
 const USERS: usize = 1_000;
@@ -33,6 +35,10 @@ pub struct Bounds {
     pub hello: f64,
     /// ForgotPassword's rows, committed durably by the bare engine in groups of 64.
     pub rows: f64,
+    /// Two signatures and a durable row.
+    pub rotations: f64,
+    /// A server's half of an SRP sign-in and a durable row, then two signatures and another.
+    pub two_steps: f64,
 }
 
 impl Bounds {
@@ -45,6 +51,11 @@ impl Bounds {
         println!("| SRP proofs (server) | {:.0} |", self.proofs);
         println!("| HTTP requests that do nothing | {:.0} |", self.hello);
         println!("| ForgotPassword's rows by the bare engine, 64 per commit, durable | {:.0} |", self.rows);
+        println!("| two signatures and then a durable row by the bare engine | {:.0} |", self.rotations);
+        println!(
+            "| an SRP proof and a durable row, then two signatures and a durable row, by the bare engine | {:.0} |",
+            self.two_steps
+        );
     }
 }
 
@@ -52,22 +63,30 @@ impl Bounds {
 pub async fn measure(time: Duration, connections: usize) -> anyhow::Result<Bounds> {
     let der = crypto::token::generate_rsa_2048()?;
     let signing = Arc::new(SigningKey::from_pkcs8("bench", &der)?);
-    let signatures = on_all_cores(time, move || drop(std::hint::black_box(signing.sign(&[b'x'; 600]))));
+    let sign = move || drop(std::hint::black_box(signing.sign(&[b'x'; 600])));
+    let signatures = on_all_cores(time, sign.clone());
     let base = Residue::from_bytes(&[7; 384]);
     let exponentiations = on_all_cores(time, move || drop(std::hint::black_box(base.power(&[0xA5; 32]))));
     let base_two = on_all_cores(time, || drop(std::hint::black_box(Residue::generator_power(&[0xA5; 32]))));
     let verifier = Arc::new(srp::make_verifier(&SystemEntropy, "pool", "user", "Passw0rd!"));
     let client = Arc::new(srp::client::Client::new(&[0x5A; 32]));
-    let proofs = on_all_cores(time, move || {
+    let prove = move || {
         let challenge = srp::challenge(&SystemEntropy, &verifier);
         if let Ok(public) = srp::parse_client_public(&client.srp_a()) {
             drop(std::hint::black_box(srp::proof_key(&public, &challenge, &verifier)));
         }
-    });
+    };
+    let proofs = on_all_cores(time, prove.clone());
+    let sign_twice = || {
+        sign();
+        sign();
+    };
+    let rotations = durable::rate(time, connections, &[&sign_twice])?;
+    let two_steps = durable::rate(time, connections, &[&prove, &sign_twice])?;
     let rows = rows(time)?;
     let hello = Process::hello()?;
     let hello = driver::hello(hello.address(), time, connections).await?;
-    Ok(Bounds { signatures, exponentiations, base_two, proofs, hello, rows })
+    Ok(Bounds { signatures, exponentiations, base_two, proofs, hello, rows, rotations, two_steps })
 }
 
 /// How often `work` can be done per second when every core does nothing else.
@@ -95,12 +114,21 @@ fn on_all_cores(time: Duration, work: impl Fn() + Send + Sync + 'static) -> f64 
     count.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64()
 }
 
+/// SQLite itself, with nothing around it: a new file in which every commit waits for fsync.
+///
+/// # Errors
+/// When the file cannot be made.
+pub fn bare_engine(path: &Path) -> anyhow::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
 /// The rows of a ForgotPassword, written by SQLite itself with nothing around it.
 fn rows(time: Duration) -> anyhow::Result<f64> {
     let folder = tempfile::tempdir()?;
-    let connection = rusqlite::Connection::open(folder.path().join("bare.db"))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let connection = bare_engine(&folder.path().join("bare.db"))?;
     connection.execute_batch(
         "CREATE TABLE attempts (pool_id TEXT, sub TEXT, purpose BIGINT, expires_at BIGINT, doc TEXT, version BIGINT, \
          PRIMARY KEY (pool_id, sub, purpose)) WITHOUT ROWID; \

@@ -145,16 +145,27 @@ impl Run {
         self.latencies.percentile(0.50)
     }
 
-    /// A line of the table. By CPU: the rate if the nodes and the database had the machine to themselves, whatever the
-    /// driver's own work (for SRP the client's half is dearer than the server's). By database CPU: what the database
-    /// spends on a transaction of `pgbench`, over what it spends on a request; so it is the ratio of the rates where
-    /// nothing but the database's cores is scarce, because nodes can be added.
+    /// The rate if the nodes and the database had the machine to themselves, whatever the driver's own work (for SRP the
+    /// client's half is dearer than the server's).
+    fn rate_by_cpu(&self, cpu: Cpu) -> f64 {
+        let seconds = cpu.nodes + cpu.database.unwrap_or_default();
+        crate::cores() as f64 * self.done.max(1) as f64 / seconds
+    }
+
+    /// What of a bound was reached, by the clock and by CPU.
+    pub fn ratios(&self, cpu: Cpu, bound: f64) -> String {
+        let by_cpu = 100.0 * self.rate_by_cpu(cpu) / bound;
+        format!("of which {:.0} % were reached, {by_cpu:.0} % by CPU", 100.0 * self.rate() / bound)
+    }
+
+    /// A line of the table. By CPU: as [`Self::rate_by_cpu`]. By database CPU: what the database spends on a transaction
+    /// of `pgbench`, over what it spends on a request; so it is the ratio of the rates where nothing but the database's
+    /// cores is scarce, because nodes can be added.
     pub fn row(&self, scenario: Scenario, cpu: Cpu, bound: Reached) -> String {
         let milliseconds = |seconds: f64| seconds / (self.done.max(1)) as f64 * 1_000.0;
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
         let per_request = cpu.database.map(milliseconds);
         let by_database = bound.database_cpu.zip(per_request).map(|(bound, own)| 100.0 * bound * 1_000.0 / own);
-        let by_cpu = crate::cores() as f64 * 1_000.0 / milliseconds(cpu.nodes + cpu.database.unwrap_or_default());
         format!(
             "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {:.3} | {} | {:.0} | {:.0} % | {:.0} % | {} |",
             scenario.name(),
@@ -167,7 +178,7 @@ impl Run {
             or_dash(per_request.map(|cost| format!("{cost:.3}"))),
             bound.rate,
             100.0 * self.rate() / bound.rate,
-            100.0 * by_cpu / bound.rate,
+            100.0 * self.rate_by_cpu(cpu) / bound.rate,
             or_dash(by_database.map(|ratio| format!("{ratio:.0} %"))),
         )
     }

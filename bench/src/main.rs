@@ -4,6 +4,9 @@
 //!
 //! On PostgreSQL, writes and reads of rows are compared with what `pgbench` reaches on the same server.
 //!
+//! Scenarios that sign in or refresh and commit as well are compared with their arithmetic alone in the table, and with
+//! both together below it.
+//!
 //! Order: bounds; then for each store, number of users and number of nodes: a fresh database is filled, the nodes are
 //! started on it, each scenario runs for a while with the driver beside them; then the table. Below it stands what is no
 //! rate: an import, and scenarios for which the nodes are started again, some with another configuration.
@@ -16,6 +19,7 @@ mod bounds;
 mod cold_start;
 mod custom_message;
 mod driver;
+mod durable;
 mod import;
 mod known_unknown;
 mod listing;
@@ -164,7 +168,7 @@ async fn measure(
         "| scenario | per second | p50 ms | p95 ms | p99 ms | errors | server CPU ms | database CPU ms | bound per second \
          | ratio | ratio by CPU | ratio by database CPU |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
-    let mut rates = Vec::new();
+    let (mut rates, mut with_commits) = (Vec::new(), Vec::new());
     for scenario in scenarios::ALL.iter().copied().filter(|scenario| arguments.wants(scenario.name())) {
         let asks_for_codes = scenario == Scenario::SrpTotpSignIn;
         if asks_for_codes {
@@ -183,9 +187,18 @@ async fn measure(
             _ => Reached { rate: scenario.bound(bounds), database_cpu: None },
         };
         println!("{}", run.row(scenario, cpu, bound));
+        if let Some(bound) = scenario.bound_with_commits(bounds).filter(|_| !target.is_shared()) {
+            with_commits.push(format!("{} {bound:.0} per second, {}", scenario.name(), run.ratios(cpu, bound)));
+        }
         if asks_for_codes {
             scene.ask_for_codes(false).await?;
         }
+    }
+    if !with_commits.is_empty() {
+        println!(
+            "bounds with what the scenario has to commit, and with its requests where there are several: {}",
+            with_commits.join("; ")
+        );
     }
     if !rates.is_empty() {
         println!("pgbench before and after: {}", rates.join("; "));

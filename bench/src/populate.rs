@@ -102,6 +102,11 @@ impl Scene {
         Ok(())
     }
 
+    /// How long the first node took from its start to its first line of output.
+    pub fn ready_after(&self) -> anyhow::Result<Duration> {
+        Ok(self.nodes.first().context("there is a node")?.ready_after())
+    }
+
     /// A connection to the first node.
     pub async fn connect(&self) -> anyhow::Result<Connection> {
         Connection::open(self.nodes.first().context("there is a node")?.address()).await

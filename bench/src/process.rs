@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -22,6 +23,7 @@ pub struct NodeOptions {
 pub struct Process {
     child: Child,
     address: SocketAddr,
+    ready_after: Duration,
 }
 
 impl Process {
@@ -49,12 +51,15 @@ impl Process {
 
     fn spawn(mut command: Command) -> anyhow::Result<Self> {
         use std::io::BufRead;
+        let started = Instant::now();
         let child = command.stdout(Stdio::piped()).spawn().context("starting a server")?;
-        let mut process = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut process = Self { child, address, ready_after: Duration::ZERO };
         let output = process.child.stdout.take().context("a server has an output")?;
         let mut first = String::new();
         let mut reader = std::io::BufReader::new(output);
         reader.read_line(&mut first)?;
+        process.ready_after = started.elapsed();
         // What else it prints must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
         let address = first.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -65,6 +70,11 @@ impl Process {
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How long it took from its start to its first line of output.
+    pub const fn ready_after(&self) -> Duration {
+        self.ready_after
     }
 
     /// Processor time that it has used, in seconds.

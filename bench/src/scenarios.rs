@@ -115,7 +115,6 @@ impl Scenario {
     /// What it could reach at best on SQLite, and on any database as far as [`Self::load`] says nothing: the dearest
     /// thing that it cannot do without.
     pub fn bound(self, bounds: &Bounds) -> f64 {
-        let together = |costs: &[f64]| 1.0 / costs.iter().map(|rate| 1.0 / rate).sum::<f64>();
         let signatures = bounds.signatures / 2.0;
         match self {
             Self::ForgotPassword => bounds.rows,
@@ -131,6 +130,17 @@ impl Scenario {
             | Self::ListUsersPrefix
             | Self::ListPageFirst
             | Self::ListPageDeep => bounds.hello,
+        }
+    }
+
+    /// The same on SQLite together with what the scenario has to commit, one durable row at a time, and with as many
+    /// requests as it takes where those are several. Only for scenarios that [`Self::bound`] compares with arithmetic
+    /// alone though they commit.
+    pub fn bound_with_commits(self, bounds: &Bounds) -> Option<f64> {
+        match self {
+            Self::RefreshRotation => Some(bounds.rotations),
+            Self::SrpTotpSignIn => Some(together(&[bounds.two_steps, bounds.hello / 3.0])),
+            _ => None,
         }
     }
 
@@ -183,6 +193,11 @@ impl Scenario {
         let is_done = status == 200 && !answer.starts_with(br#"{"Users":[]"#);
         Ok(if is_done { Step::Done } else { Step::Failed })
     }
+}
+
+/// How often everything can be done together that can be done so often alone.
+fn together(rates: &[f64]) -> f64 {
+    1.0 / rates.iter().map(|rate| 1.0 / rate).sum::<f64>()
 }
 
 /// An InitiateAuth that ends with tokens.

@@ -28,11 +28,13 @@ mod signing_keys;
 mod sweeping;
 mod system;
 mod template;
+mod threads;
 mod transfer;
 
 use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 
 use arguments::{Arguments, Command, ConfigCommand, KeysCommand, MessageFilter, MessagesCommand, StoreOptions};
 use configuration::Configuration;
@@ -139,11 +141,12 @@ fn about_messages(command: MessagesCommand) -> anyhow::Result<()> {
 
 fn start(mode: Mode, configuration: Configuration, seed: &SeedOptions) -> anyhow::Result<()> {
     logs::start(mode)?;
-    runtime()?.block_on(run::run(mode, &configuration, seed))
+    let runtime = Builder::new_multi_thread().enable_all().on_thread_start(threads::touch_memory).build()?;
+    runtime.block_on(run::run(mode, &configuration, seed))
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+fn runtime() -> anyhow::Result<Runtime> {
+    Ok(Builder::new_multi_thread().enable_all().build()?)
 }
 
 /// A line on standard output. Whoever reads it may have gone.

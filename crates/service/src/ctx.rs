@@ -1,6 +1,9 @@
 //! One request: when it came, from whom, and the parts of the server it may use.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use domain::{Entropy, time};
 use wire::Timestamp;
@@ -61,6 +64,22 @@ pub enum Caller {
 }
 
 impl Ctx {
+    /// For what the server does by itself.
+    #[must_use]
+    pub(crate) fn of_the_server(app: &Arc<App>) -> Self {
+        Self {
+            app: app.clone(),
+            now: app.clock.now(),
+            request_id: crypto::random::uuid_v4(&*app.entropy),
+            client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            user_agent: None,
+            sdk_agent: None,
+            caller: Caller::Anyone,
+            region: app.settings.default_region.clone(),
+            own: OwnWishes::default(),
+        }
+    }
+
     /// Randomness.
     #[must_use]
     pub fn entropy(&self) -> &dyn Entropy {

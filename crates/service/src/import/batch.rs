@@ -1,10 +1,6 @@
 //! From a piece of a file to a changeset: its users, what the log says, and how far the job has come.
 
-use std::{
-    collections::HashSet,
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use domain::{ImportJob, NameKind};
 use store::{Changes, CommitError, Stored};
@@ -14,7 +10,7 @@ use super::{
     log::{self, Verdict},
     rows::{Plan, Row},
 };
-use crate::{ApiError, App, Caller, Ctx, OwnWishes, attributes, users};
+use crate::{ApiError, App, Ctx, attributes, users};
 
 /// Lines after which a thread that answers requests looks after those: on SQLite nothing else would make it pause.
 const AT_A_STRETCH: i64 = 32;
@@ -41,27 +37,12 @@ pub(super) enum Committed {
     Moved,
 }
 
-/// A context for what the server does by itself.
-pub(super) fn context(app: &Arc<App>) -> Ctx {
-    Ctx {
-        app: app.clone(),
-        now: app.clock.now(),
-        request_id: crypto::random::uuid_v4(&*app.entropy),
-        client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        user_agent: None,
-        sdk_agent: None,
-        caller: Caller::Anyone,
-        region: app.settings.default_region.clone(),
-        own: OwnWishes::default(),
-    }
-}
-
 /// Makes users of the lines of a piece, and finds those that are there already; `None` when there is no such piece.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn prepare(app: Arc<App>, plan: Arc<Plan>, number: i64) -> Result<Option<Batch>, ApiError> {
-    let mut ctx = context(&app);
+    let mut ctx = Ctx::of_the_server(&app);
     let neighbourhood: [u8; COMMON_BYTES] = crypto::random::bytes(ctx.entropy());
     let Some(piece) = app.store.chunk(&plan.file_id, number).await? else { return Ok(None) };
     let header = i64::from(number == 0);

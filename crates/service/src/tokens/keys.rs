@@ -97,10 +97,11 @@ impl Tokens {
         if let Some(keys) = self.keys_in_memory(app, pool_id) {
             return Ok(keys);
         }
-        if self.warming.borrow().as_deref() == Some(pool_id) {
+        let is_ready = |warming: &Vec<String>| warming.iter().all(|id| id != pool_id);
+        if !is_ready(&self.warming.borrow()) {
             // They are there sooner than by doing the same once more.
             let mut warming = self.warming.subscribe();
-            let ended = warming.wait_for(|warming| warming.as_deref() != Some(pool_id));
+            let ended = warming.wait_for(is_ready);
             _ = tokio::time::timeout(LONGEST_WAIT, ended).await;
             if let Some(keys) = self.keys_in_memory(app, pool_id) {
                 return Ok(keys);
@@ -115,9 +116,9 @@ impl Tokens {
     /// # Errors
     /// As [`Self::pool_keys`], and when the keys cannot sign.
     pub(crate) async fn warm_up(&self, app: &App, pool_id: &str) -> Result<(), ApiError> {
-        self.warming.send_replace(Some(pool_id.to_owned()));
+        self.warming.send_modify(|warming| warming.push(pool_id.to_owned()));
         let read = self.read_keys(app, pool_id, PoolKeys::warm_up).await;
-        self.warming.send_replace(None);
+        self.warming.send_modify(|warming| warming.retain(|id| id != pool_id));
         read.map(drop)
     }
 
@@ -165,7 +166,7 @@ mod tests {
         app.commit(changes).await.unwrap();
         rotate(&app.store, &app.ring, &SystemEntropy, &id, OldKeys::Overlap, START).await.unwrap();
 
-        app.tokens.warming.send_replace(Some(id.clone()));
+        app.tokens.warming.send_replace(vec![id.clone()]);
         let before = app.store.statistics().reads;
         let (asked, ready) = tokio::join!(app.tokens.pool_keys(&app, &id), app.tokens.warm_up(&app, &id));
         assert!(asked.is_ok() && ready.is_ok());
@@ -173,7 +174,7 @@ mod tests {
 
         app.forget_all();
         // Nobody ends this one.
-        app.tokens.warming.send_replace(Some(id.clone()));
+        app.tokens.warming.send_replace(vec!["another".to_owned(), id.clone()]);
         let began = Instant::now();
         assert!(app.tokens.pool_keys(&app, &id).await.is_ok());
         assert!(began.elapsed() >= LONGEST_WAIT);

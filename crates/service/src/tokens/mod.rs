@@ -68,8 +68,8 @@ pub struct Tokens {
     taken: Notify,
     /// Told when a key was added to the stock.
     added: Notify,
-    /// The pool whose keys are being made ready before they are needed.
-    warming: watch::Sender<Option<String>>,
+    /// The pools whose keys are being made ready before they are needed.
+    warming: watch::Sender<Vec<String>>,
     pools: Cache<String, Arc<PoolKeys>>,
     verified: Cache<[u8; 32], access::Verified>,
     generation: AtomicU64,
@@ -84,7 +84,7 @@ impl Tokens {
             next: AtomicUsize::new(0),
             taken: Notify::new(),
             added: Notify::new(),
-            warming: watch::Sender::new(None),
+            warming: watch::Sender::new(Vec::new()),
             pools: Cache::new(CACHED_POOLS),
             verified: Cache::new(CACHED_TOKENS),
             generation: AtomicU64::new(0),
