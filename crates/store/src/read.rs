@@ -166,6 +166,12 @@ pub(crate) const CODE: Query<Stored<Code>> = documents("codes", sql::CODE);
 pub(crate) const ATTEMPT: Query<Stored<Attempts>> = documents("attempts", sql::ATTEMPT);
 pub(crate) const MESSAGE: Query<Stored<Message>> = documents("messages", sql::MESSAGE);
 pub(crate) const DUE_MESSAGES: Query<Stored<Message>> = documents("messages", sql::DUE_MESSAGES);
+/// Ids, documents and versions.
+pub(crate) const DUE_MESSAGES_FROM: Query<(String, String, i64)> = Query {
+    table: "messages",
+    sql: sql::DUE_MESSAGES_FROM,
+    decode: |row| Some((row.text(2)?.to_owned(), row.text(0)?.to_owned(), row.integer(1)?)),
+};
 pub(crate) const RECENT_MESSAGES: Query<Stored<Message>> = documents("messages", sql::RECENT_MESSAGES);
 pub(crate) const SIGNING_KEYS_OF_POOL: Query<Stored<SigningKeyRecord>> =
     documents("signing_keys", sql::SIGNING_KEYS_OF_POOL);

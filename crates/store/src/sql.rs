@@ -76,12 +76,14 @@ pub(crate) const ATTEMPTS: Table = Table {
     assert: "SELECT version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $3 AND version = $4",
 };
 
+/// An update names what never changes of a message among what it expects: a column that is set has its index written
+/// anew.
 pub(crate) const MESSAGES: Table = Table {
     name: "messages",
-    insert: "INSERT INTO messages (id, pool_id, state, due_at, created_at, doc, version) \
+    insert: "INSERT INTO messages (id, state, due_at, doc, pool_id, created_at, version) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-    update: "UPDATE messages SET pool_id = $1, state = $2, due_at = $3, created_at = $4, doc = $5, \
-             version = version + 1 WHERE id = $6 AND version = $7",
+    update: "UPDATE messages SET state = $1, due_at = $2, doc = $3, version = version + 1 \
+             WHERE pool_id = $4 AND created_at = $5 AND id = $6 AND version = $7",
     delete: "DELETE FROM messages WHERE id = $1 AND version = $2",
     assert: "SELECT version FROM messages WHERE id = $1 AND version = $2",
 };
@@ -315,6 +317,8 @@ pub(crate) const RESET_REQUESTS: &str = "SELECT users.doc, users.version, users.
 pub(crate) const MESSAGE: &str = "SELECT doc, version FROM messages WHERE id = $1";
 pub(crate) const DUE_MESSAGES: &str =
     "SELECT doc, version, id FROM messages WHERE state = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3";
+pub(crate) const DUE_MESSAGES_FROM: &str = "SELECT doc, version, id FROM messages \
+     WHERE state = $1 AND due_at >= $2 AND due_at <= $3 ORDER BY due_at LIMIT $4";
 pub(crate) const RECENT_MESSAGES: &str = "SELECT doc, version, id FROM messages \
      WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3";
 /// How many messages are in a state, and when the oldest of them was written. Looks at those that are due first, and at
@@ -505,6 +509,7 @@ mod tests {
         RESET_REQUESTS,
         MESSAGE,
         DUE_MESSAGES,
+        DUE_MESSAGES_FROM,
         RECENT_MESSAGES,
         QUEUE,
         SIGNING_KEYS_OF_POOL,

@@ -1,7 +1,7 @@
 //! The store as the rest of the house sees it. Methods are asynchronous because a database across a network will
 //! be; on SQLite reads return at once.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use domain::{
     AccessKey, AttemptPurpose, Attempts, Client, Code, CodePurpose, Domain, Group, Message, MessageState, NameKind,
@@ -638,6 +638,26 @@ impl Store {
     pub async fn due_messages(&self, now: Timestamp, limit: usize) -> Result<Vec<Stored<Message>>, Error> {
         let params = [MessageState::Pending.number().into(), now.milliseconds().into(), bound(limit)];
         self.all(&read::DUE_MESSAGES, &params).await
+    }
+
+    /// At most `limit` pending messages that may be tried at `now` and were due at `from` or later, the longest due first,
+    /// without those that are `held`, by their ids: their documents are not read.
+    pub async fn due_messages_but(
+        &self,
+        held: &HashSet<String>,
+        (from, now): (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<Vec<Stored<Message>>, Error> {
+        let most = bound(limit.saturating_add(held.len()));
+        let (from, now) = (from.milliseconds().into(), now.milliseconds().into());
+        let params = [MessageState::Pending.number().into(), from, now, most];
+        let due = self.all(&read::DUE_MESSAGES_FROM, &params).await?;
+        let free = due.into_iter().filter(|(id, _, _)| !held.contains(id)).take(limit);
+        let decoded = free.map(|(key, doc, version)| match serde_json::from_str(&doc) {
+            Ok(value) => Ok(Stored { value, version }),
+            Err(_) => Err(Error::Corrupt { table: read::DUE_MESSAGES_FROM.table, key }),
+        });
+        decoded.collect()
     }
 
     /// At most `limit` messages of any state, newest first; `before` names the creation time and id of the last one

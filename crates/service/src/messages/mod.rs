@@ -8,6 +8,7 @@
 //! the worst moment, has the same `Message-ID`.
 
 mod backoff;
+mod holds;
 mod html;
 mod inbox;
 mod mail;

@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use domain::{Medium, MessageState, Pool, time};
+use domain::{Medium, Message, MessageState, Pool, time};
 use tokio::sync::Notify;
 use wire::{ErrorKind, Timestamp};
 
-use super::{SmtpSender, Transport, pace::Pace};
+use super::{SmtpSender, Transport, holds::Holds, pace::Pace};
 use crate::{ApiError, triggers::custom_sender};
 
 /// Who takes the messages of a medium.
@@ -74,6 +74,7 @@ pub struct Outbox {
     email: Lane,
     sms: Lane,
     pub(super) wake: Notify,
+    pub(super) holds: Holds,
     book: Mutex<Book>,
     latest: AtomicI64,
 }
@@ -85,7 +86,8 @@ impl Outbox {
     pub fn new(sender: Sender) -> Self {
         let sms = if matches!(sender, Sender::Inbox) { Sender::Inbox } else { Sender::Nobody };
         let (email, sms) = (Lane::new(sender), Lane::new(sms));
-        Self { email, sms, wake: Notify::new(), book: Mutex::default(), latest: AtomicI64::new(i64::MIN) }
+        let (book, latest) = (Mutex::default(), AtomicI64::new(i64::MIN));
+        Self { email, sms, wake: Notify::new(), holds: Holds::default(), book, latest }
     }
 
     /// The same with this sender of text messages.
@@ -150,16 +152,16 @@ impl Outbox {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes down that a message which was on its way, and was written at `created_at`, is now in this state; `None`
-    /// when it is gone.
-    pub(super) fn settled(&self, created_at: Timestamp, state: Option<MessageState>) {
+    /// Lets a message go that was in hand, and takes down its state, which is written; `None` when it is gone.
+    pub(super) fn settled(&self, message: &Message, state: Option<MessageState>) {
+        self.holds.release(&message.id);
         if state == Some(MessageState::Pending) {
             return;
         }
         let mut book = self.book();
         book.pending = book.pending.saturating_sub(1);
         if state.is_some() {
-            book.finished.push(created_at.milliseconds());
+            book.finished.push(message.created_at.milliseconds());
         }
     }
 

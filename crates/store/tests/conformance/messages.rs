@@ -48,6 +48,27 @@ fn due_messages_are_leased_by_one_and_leave_when_sent() {
 }
 
 #[test]
+fn held_messages_are_passed_over() {
+    on_every_engine(async |store| {
+        write(&store, &[("c", NOW.plus(2)), ("a", NOW), ("b", NOW.plus(1)), ("d", NOW.plus(3))]).await;
+        for (held, from, limit, expected) in [
+            ("", 0, 8, "abc"),
+            ("a", 0, 8, "bc"),
+            ("ac", 0, 1, "b"),
+            ("b", 1, 8, "c"),
+            ("ad", 0, 2, "bc"),
+            ("abc", 0, 8, ""),
+            ("", 3, 8, ""),
+        ] {
+            let ids = held.chars().map(String::from).collect();
+            let due = store.due_messages_but(&ids, (NOW.plus(from), NOW.plus(2)), limit).await.unwrap();
+            let due: String = due.iter().map(|message| message.id.as_str()).collect();
+            assert_eq!(due, expected, "{held:?} {from} {limit}");
+        }
+    });
+}
+
+#[test]
 fn the_inbox_pages_from_the_newest_back() {
     on_every_engine(async |store| {
         write(&store, &[("a", NOW), ("b", NOW.plus(1)), ("c", NOW.plus(1)), ("d", NOW.plus(2))]).await;

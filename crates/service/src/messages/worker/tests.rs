@@ -25,8 +25,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AT_ONCE, COUNT_AGAIN, COUNT_FROM, Instant, LEASE, MOST_PENDING, admitted, deliver, look_after, run, settle,
-    settle_all, take,
+    AT_ONCE, COUNT_AGAIN, COUNT_FROM, Instant, LEASE, Line, MOST_PENDING, Tried, carry, look_after, mpsc, run,
+    settle::settle,
+    settle_all,
+    take::{admitted, let_go, line_up_again, take, take_under_leases},
 };
 use crate::{
     App,
@@ -40,6 +42,8 @@ use crate::{
 /// Answers to RCPT TO, one a try, the last one for ever; and the mails that were taken.
 struct Server {
     port: u16,
+    /// Whether it takes several commands at once.
+    pipelines: bool,
     answers: Mutex<Vec<&'static str>>,
     mails: Mutex<Vec<String>>,
     connections: AtomicUsize,
@@ -50,12 +54,22 @@ impl Server {
         Self::start_at(0, answers).await
     }
 
+    /// One that takes every mail and several commands at once, and is silent when a mail has the code `hush`.
+    async fn start_pipelining() -> Arc<Self> {
+        Self::start_so(0, &["250 ok"], true).await
+    }
+
     /// On this port; 0 takes a free one.
     async fn start_at(port: u16, answers: &[&'static str]) -> Arc<Self> {
+        Self::start_so(port, answers, false).await
+    }
+
+    async fn start_so(port: u16, answers: &[&'static str], pipelines: bool) -> Arc<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = Arc::new(Self {
             port,
+            pipelines,
             answers: Mutex::new(answers.to_vec()),
             mails: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -78,6 +92,7 @@ impl Server {
         write.write_all(b"220 test\r\n").await?;
         while let Some(line) = lines.next_line().await? {
             let answer = match line.split_ascii_whitespace().next().unwrap_or_default() {
+                "EHLO" if self.pipelines => "250-test\r\n250 PIPELINING",
                 "RCPT" => match self.next_answer() {
                     "silence" => std::future::pending().await,
                     "end" => return Ok(()),
@@ -90,7 +105,11 @@ impl Server {
                         mail.push_str(&line);
                         mail.push('\n');
                     }
+                    let is_silent = mail.contains("hush");
                     self.mails.lock().unwrap().push(mail);
+                    if is_silent {
+                        std::future::pending::<()>().await;
+                    }
                     "250 taken"
                 }
                 "QUIT" => "221 bye",
@@ -179,8 +198,21 @@ async fn closed_port() -> u16 {
 
 /// Tries the next message that is due, once.
 async fn try_next(app: &Arc<App>) {
-    let taken = take(app, 1).await.unwrap().pop().unwrap();
-    settle_all(app, vec![deliver(app, taken).await]).await;
+    let taken = take(app, 1).await.unwrap();
+    assert_eq!(taken.len(), 1);
+    settle_all(app, deliver(app, taken).await).await;
+}
+
+/// Has one carrier try these messages.
+async fn deliver(app: &Arc<App>, taken: Vec<Stored<Message>>) -> Vec<Tried> {
+    let (line, (tell, mut told)) = (Arc::<Line>::default(), mpsc::unbounded_channel());
+    line.join(taken);
+    carry(app.clone(), line, tell).await;
+    let mut tried = Vec::new();
+    while let Some(one) = told.recv().await {
+        tried.push(one);
+    }
+    tried
 }
 
 struct Running(CancellationToken, tokio::task::JoinHandle<()>);
