@@ -7,14 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use domain::message::MessageContent;
-use lettre::{
-    Address,
-    address::Envelope,
-    message::{
-        Mailbox, Mailboxes, MultiPart, SinglePart,
-        header::{self, Headers},
-    },
-};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
 use wire::Timestamp;
 
 use super::{Failure, Outgoing, html};
@@ -43,13 +36,7 @@ enum MailError {
 #[derive(Clone, Debug)]
 pub struct MailBuilder {
     from: Mailbox,
-    /// `from` as a header.
-    from_line: String,
 }
-
-/// The longest header value and the longest line of a text that [`MailBuilder::plain`] leaves as they are, in bytes.
-const SHORT_VALUE: usize = 60;
-const SHORT_LINE: usize = 70;
 
 /// A mail that is ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,51 +55,7 @@ impl MailBuilder {
     /// # Errors
     /// [`SenderAddressError`] when it is no mail address.
     pub fn new(from: &str) -> Result<Self, SenderAddressError> {
-        let from = parse(from).ok_or_else(|| SenderAddressError(from.to_owned()))?;
-        let mut headers = Headers::new();
-        headers.set(header::From::from(Mailboxes::from(from.clone())));
-        Ok(Self { from, from_line: headers.to_string() })
-    }
-
-    /// Who gets the mail and from whom, and the mail as text. The same as of [`MailBuilder::raw`].
-    ///
-    /// # Errors
-    /// A permanent failure when the message makes none.
-    pub(super) fn text(&self, outgoing: Outgoing<'_>) -> Result<(Envelope, String), Failure> {
-        if let Some(plain) = self.plain(outgoing) {
-            return Ok(plain);
-        }
-        let mail = self.mail(outgoing)?;
-        Ok((mail.envelope().clone(), String::from_utf8_lossy(&mail.formatted()).into_owned()))
-    }
-
-    /// The same for mails as most are, whose sender is the default one and in which nothing has to be encoded nor folded;
-    /// `None` for others. Mails are most of the outbox's work, and this takes a tenth of what encoding takes. What counts
-    /// as plain is kept narrow; a test compares it with what encoding makes of it.
-    fn plain(&self, Outgoing { message, content }: Outgoing<'_>) -> Option<(Envelope, String)> {
-        let MessageContent { destination, subject, body, from: None, reply_to: None, .. } = content else {
-            return None;
-        };
-        let text = html::to_text(body);
-        let is_plain = is_plain_address(destination) && is_plain_value(subject) && is_plain_text(body);
-        if !is_plain || !is_plain_text(&text) || !self.from.email.domain().is_ascii() {
-            return None;
-        }
-        let to: Address = destination.parse().ok()?;
-        let mut headers = Headers::new();
-        headers.set(header::Date::new(moment(message.created_at)));
-        let (id, domain, from) = (&message.id, self.from.email.domain(), &self.from_line);
-        let (text, html) = (text.replace('\n', "\r\n"), body.replace('\n', "\r\n"));
-        let mail = format!(
-            "Message-ID: <{id}@{domain}>\r\n{headers}{from}To: {destination}\r\nSubject: {subject}\r\n\
-             MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary=\"poolkeeper-{id}\"\r\n\r\n\
-             --poolkeeper-{id}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n\
-             {text}\r\n\
-             --poolkeeper-{id}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n\
-             {html}\r\n\
-             --poolkeeper-{id}--\r\n"
-        );
-        Some((Envelope::new(Some(self.from.email.clone()), vec![to]).ok()?, mail))
+        parse(from).map(|from| Self { from }).ok_or_else(|| SenderAddressError(from.to_owned()))
     }
 
     /// The mail. The same message always gives the same bytes.
@@ -162,9 +105,10 @@ fn build(
     let to = parse(&content.destination).ok_or(MailError::Destination)?;
     let domain = from.email.domain();
     let domain = if domain.is_ascii() { domain.to_owned() } else { "poolkeeper.invalid".to_owned() };
+    let seconds = u64::try_from(written_at.seconds()).unwrap_or_default().min(LAST_SECOND);
     let mut mail = lettre::Message::builder()
         .message_id(Some(format!("<{id}@{domain}>")))
-        .date(moment(written_at))
+        .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         .from(from)
         .to(to)
         .subject(content.subject.as_str());
@@ -177,31 +121,6 @@ fn build(
         .singlepart(SinglePart::plain(html::to_text(&content.body)))
         .singlepart(SinglePart::html(content.body.clone()));
     mail.multipart(parts).map_err(|_| MailError::Form)
-}
-
-/// A moment as a mail's date can tell it.
-fn moment(written_at: Timestamp) -> SystemTime {
-    let seconds = u64::try_from(written_at.seconds()).unwrap_or_default().min(LAST_SECOND);
-    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
-}
-
-/// Letters, digits and what is common in addresses: at most one way to read it.
-fn is_plain_address(address: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@.+-_".contains(&byte);
-    address.len() <= SHORT_VALUE && address.bytes().all(is_plain)
-}
-
-/// Words with single spaces between them.
-fn is_plain_value(value: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" .,:;!'()-/".contains(&byte);
-    let is_even = !value.starts_with(' ') && !value.ends_with(' ') && !value.contains("  ");
-    !value.is_empty() && value.len() <= SHORT_VALUE && is_even && value.bytes().all(is_plain)
-}
-
-/// Printable lines that are not too long, the last of which has no end of its own.
-fn is_plain_text(text: &str) -> bool {
-    let is_plain = |byte: u8| byte == b'\n' || matches!(byte, b' '..=b'~');
-    !text.ends_with('\n') && text.bytes().all(is_plain) && text.split('\n').all(|line| line.len() <= SHORT_LINE)
 }
 
 /// `addr` or `Name <addr>`. Control characters are refused before parsing, whatever the parser makes of them.
@@ -343,7 +262,20 @@ mod tests {
 
     #[test]
     fn what_is_ready_names_sender_and_receiver() {
-        let message = message_at(0);
+        let message = Message {
+            id: ID.to_owned(),
+            pool_id: String::new(),
+            sub: String::new(),
+            username: String::new(),
+            purpose: MessagePurpose::SignUp,
+            medium: Medium::Email,
+            content: Sealed(String::new()),
+            created_at: Timestamp(0),
+            state: MessageState::Pending,
+            due_at: Timestamp(0),
+            tries: 0,
+            last_error: None,
+        };
         let long = "Łódź ".repeat(20);
         for (from, expected) in [
             (None, "Poolkeeper <no-reply@mail.example>"),
@@ -358,34 +290,6 @@ mod tests {
             assert_eq!(raw.bytes, builder.mail(Outgoing { message: &message, content: &content }).unwrap().formatted());
         }
         assert!(MailBuilder::new("a@b.example\r\nBcc: eve@evil.example").is_err());
-    }
-
-    /// A message with this content.
-    fn message_at(created_at: i64) -> Message {
-        Message {
-            id: ID.to_owned(),
-            pool_id: String::new(),
-            sub: String::new(),
-            username: String::new(),
-            purpose: MessagePurpose::SignUp,
-            medium: Medium::Email,
-            content: Sealed(String::new()),
-            created_at: Timestamp(created_at),
-            state: MessageState::Pending,
-            due_at: Timestamp(0),
-            tries: 0,
-            last_error: None,
-        }
-    }
-
-    #[test]
-    fn usual_mails_are_plain() {
-        let message = message_at(0);
-        for from in ["no-reply@mail.example", "Poolkeeper <no-reply@mail.example>", "Zoë's Läden <shop@example.org>"]
-        {
-            let builder = MailBuilder::new(from).unwrap();
-            assert!(builder.plain(Outgoing { message: &message, content: &content() }).is_some());
-        }
     }
 
     /// Pieces that have broken mails before, and anything else.
@@ -405,24 +309,6 @@ mod tests {
             "(?s).{0,10}",
         ];
         prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
-    }
-
-    /// What is plain, or nearly.
-    fn nearly_plain() -> impl Strategy<Value = String> {
-        let piece = prop_oneof![
-            Just("\n".to_owned()),
-            Just(" ".to_owned()),
-            Just(".".to_owned()),
-            Just("\n.\n".to_owned()),
-            Just("--poolkeeper-".to_owned() + ID),
-            Just("=?utf-8?q?a?=".to_owned()),
-            Just("<br><p>a</p> &amp; ".to_owned()),
-            "[a-zA-Z0-9 .,:;!'()/@+_-]{0,30}",
-            "[ -~]{0,80}",
-            "[a-z ]{200}",
-            "[a-z]{400}",
-        ];
-        prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
     }
 
     /// Names of the headers before the first empty line.
@@ -455,30 +341,6 @@ mod tests {
                 // No line end but the mail's own: servers differ in what they make of others.
                 let head = text.split("\r\n\r\n").next().unwrap();
                 prop_assert!(!head.replace("\r\n", "").contains(['\r', '\n']));
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn plain_mails_are_what_encoding_makes_of_them(
-            subject in prop_oneof![nearly_plain(), "[a-zA-Z0-9 .,:;!'()/-]{1,60}"],
-            body in nearly_plain(),
-            destination in prop_oneof![nearly_plain(), "[a-zA-Z0-9@.+_-]{1,60}", "[a-z0-9.+_-]{1,30}@[a-z0-9.-]{1,28}"],
-            from in prop_oneof![Just("no-reply@mail.example"), Just("Zoë's Läden <shop@example.org>"), Just("a@bücher.example")],
-            created_at in prop_oneof![any::<i64>(), 0..4_000_000_000_000_i64],
-        ) {
-            let (builder, message) = (MailBuilder::new(from).unwrap(), message_at(created_at));
-            for destination in [destination, content().destination] {
-                for (subject, body) in [(&subject, &body), (&content().subject, &body), (&subject, &content().body)] {
-                    let content = MessageContent { subject: subject.clone(), body: body.clone(), destination: destination.clone(), ..content() };
-                    let outgoing = Outgoing { message: &message, content: &content };
-                    if let Some((envelope, text)) = builder.plain(outgoing) {
-                        let mail = builder.mail(outgoing).unwrap();
-                        prop_assert_eq!(&envelope, mail.envelope());
-                        prop_assert_eq!(text, String::from_utf8(mail.formatted()).unwrap());
-                    }
-                }
             }
         }
     }

@@ -16,16 +16,18 @@ use std::{
 };
 
 use domain::Secret;
-use lettre::transport::smtp::{
-    Error,
-    authentication::Credentials,
-    client::{Certificate, CertificateStore, TlsParameters},
-    extension::ClientId,
+use lettre::{
+    address::Envelope,
+    transport::smtp::{
+        Error,
+        authentication::Credentials,
+        client::{Certificate, CertificateStore, TlsParameters},
+        extension::ClientId,
+    },
 };
 use tokio::time::Instant;
 
 use self::connection::{Address, Connection, Problem, Protection, Refusal};
-pub(super) use self::connection::{Announcement, Mail};
 use super::{
     Failure, MailBuilder, Outgoing, Transport,
     mail::SenderAddressError,
@@ -38,8 +40,6 @@ const IDLE: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(1);
 /// Mails through one connection: many servers want no more than a hundred.
 const MOST_MAILS: u32 = 50;
-/// From when on an answer to a mail is slow: the next mail is not announced before it.
-const QUICK: Duration = Duration::from_millis(100);
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -118,11 +118,6 @@ struct Idle {
     connection: Connection,
     mails: u32,
     since: Instant,
-    /// Whether the last mail was answered at once.
-    is_quick: bool,
-    /// The mail that was announced together with the content of the last one. What the server says of that is still to
-    /// be read: a mail that was taken must not wait for it.
-    announced: Option<Announcement>,
 }
 
 impl SmtpSender {
@@ -166,24 +161,19 @@ impl SmtpSender {
         }
     }
 
-    /// A message as a mail that can be handed over.
-    ///
-    /// # Errors
-    /// A permanent failure when the message makes none.
-    pub(super) fn mail(&self, outgoing: Outgoing<'_>) -> Result<Mail, Failure> {
-        let (envelope, text) = self.0.mails.text(outgoing)?;
-        Ok(Mail { envelope, text })
-    }
-
-    /// Hands mails over, one after the other.
-    pub(super) fn run(&self) -> Run {
-        Run { server: self.0.clone(), idle: None }
+    async fn hand_over(&self, outgoing: Outgoing<'_>) -> Result<(), Failure> {
+        let mail = self.0.mails.mail(outgoing)?;
+        let text = String::from_utf8_lossy(&mail.formatted()).into_owned();
+        match tokio::time::timeout(self.0.timeout, self.0.send(mail.envelope(), &text)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure { is_permanent: false, reason: "the mail server did not answer in time".to_owned() }),
+        }
     }
 }
 
 impl Transport for SmtpSender {
     fn send<'a>(&'a self, outgoing: Outgoing<'a>) -> Sending<'a> {
-        Box::pin(async move { self.run().send(&self.mail(outgoing)?, None).await })
+        Box::pin(self.hand_over(outgoing))
     }
 
     fn rest(&self) {
@@ -194,104 +184,38 @@ impl Transport for SmtpSender {
     }
 }
 
-/// Mails that are handed over one after the other. Keeps one connection from mail to mail, and leaves it to others at
-/// the end.
-pub(super) struct Run {
-    server: Arc<Server>,
-    idle: Option<Idle>,
-}
-
-impl Run {
-    /// Whether the next mail may be announced together with the one that is sent now: not, where the server has been slow
-    /// so far, where it takes one command at a time, or where the connection has had enough mails.
-    pub fn announces(&self) -> bool {
-        let can = |idle: &Idle| idle.is_quick && idle.mails + 1 < MOST_MAILS && idle.connection.pipelines();
-        self.idle.as_ref().is_some_and(can)
-    }
-
-    /// What the server is told of the next mail, where [`Run::announces`]; nothing when it cannot take that mail.
-    pub fn announcement(&self, next: &Mail) -> Option<Announcement> {
-        self.idle.as_ref()?.connection.announcement(next).ok()
-    }
-
-    /// Sends a mail, and announces the next one, which must be sent next unless [`Run::hang_up`] is called.
-    ///
-    /// # Errors
-    /// What stands in the way, in words for the operator.
-    pub async fn send(&mut self, mail: &Mail, next: Option<Announcement>) -> Result<(), Failure> {
-        let timeout = self.server.timeout;
-        match tokio::time::timeout(timeout, self.try_to_send(mail, next)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure { is_permanent: false, reason: "the mail server did not answer in time".to_owned() }),
-        }
-    }
-
-    /// Ends the connection if it waits for a mail that was announced and does not come.
-    pub fn hang_up(&mut self) {
-        self.idle.take_if(|idle| idle.announced.is_some());
-    }
-
-    async fn try_to_send(&mut self, mail: &Mail, next: Option<Announcement>) -> Result<(), Failure> {
-        let idle = match self.idle.take() {
-            Some(idle) => Some(idle),
-            None => self.server.kept().await,
-        };
-        if let Some(idle) = idle {
-            match self.send_through(idle, mail, next).await {
+impl Server {
+    /// Sends a mail.
+    async fn send(&self, envelope: &Envelope, mail: &str) -> Result<(), Failure> {
+        if let Some(idle) = self.kept().await {
+            match self.send_through(idle, envelope, mail).await {
                 // The server wants no more through this connection, or had closed it.
                 Err(Refusal::Over(_)) => {}
                 outcome => return outcome.map_err(|refusal| judge(&refusal.into())),
             }
         }
-        let opened = Connection::open_for_mails(&self.server.address).await;
+        let opened = Connection::open_for_mails(&self.address).await;
         // Whatever the server said, it was not about the mail, of which it knows nothing yet (554 as a greeting).
         let connection = opened.map_err(|problem| Failure { is_permanent: false, ..judge(&problem) })?;
-        let new = Idle { connection, mails: 0, since: Instant::now(), is_quick: false, announced: None };
-        self.send_through(new, mail, None).await.map_err(|refusal| judge(&refusal.into()))
+        let new = Idle { connection, mails: 0, since: Instant::now() };
+        self.send_through(new, envelope, mail).await.map_err(|refusal| judge(&refusal.into()))
     }
 
     /// Sends a mail, and keeps the connection for the next one if it can take one.
-    async fn send_through(&mut self, mut idle: Idle, mail: &Mail, next: Option<Announcement>) -> Result<(), Refusal> {
-        let began = Instant::now();
-        let outcome = idle.send(mail, next).await;
-        (idle.since, idle.is_quick) = (Instant::now(), began.elapsed() < QUICK);
+    async fn send_through(&self, mut idle: Idle, envelope: &Envelope, mail: &str) -> Result<(), Refusal> {
+        let outcome = idle.connection.send(envelope, mail).await;
         idle.mails += 1;
+        idle.since = Instant::now();
         if matches!(outcome, Ok(()) | Err(Refusal::Unwanted { is_usable: true, .. })) {
             if idle.mails < MOST_MAILS {
-                self.idle = Some(idle);
+                self.idle().push(idle);
             } else {
                 leave(vec![idle]);
             }
         }
         outcome
     }
-}
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        self.hang_up();
-        self.server.idle().extend(self.idle.take());
-    }
-}
-
-impl Idle {
-    /// Sends a mail, which may have been announced.
-    async fn send(&mut self, mail: &Mail, next: Option<Announcement>) -> Result<(), Refusal> {
-        let connection = &mut self.connection;
-        match self.announced.take() {
-            Some(announcement) => connection.announced(&announcement).await?,
-            None => match connection.announcement(mail) {
-                Ok(announcement) => connection.announce(&announcement).await?,
-                Err(problem) => return Err(Refusal::Unwanted { problem, is_usable: true }),
-            },
-        }
-        let outcome = connection.send(mail, next.as_ref()).await;
-        self.announced = next;
-        outcome
-    }
-}
-
-impl Server {
     /// A connection that still stands.
     async fn kept(&self) -> Option<Idle> {
         loop {

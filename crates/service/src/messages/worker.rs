@@ -157,8 +157,6 @@ impl Hands {
         while self.tried.recv_many(&mut tried, BATCH).await > 0 {
             settle_all(app, std::mem::take(&mut tried)).await;
         }
-        // What carriers had taken before its turn.
-        let_go(app, self.line.close()).await;
         while self.settling.join_next().await.is_some() {}
     }
 }

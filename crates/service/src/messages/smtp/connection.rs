@@ -2,8 +2,7 @@
 //!
 //! lettre speaks the commands. What is said goes out in as few pieces as the server allows, each at once: a mail in two
 //! small pieces would wait 40 ms for the server to acknowledge the first (Nagle's algorithm meets delayed
-//! acknowledgements). Where the server takes several commands at once, the next mail is announced together with the
-//! content of the one before it, so that a mail costs one round trip. Never more than one content is without an answer.
+//! acknowledgements).
 
 use std::{
     io,
@@ -21,7 +20,7 @@ use lettre::{
         Error,
         authentication::{Credentials, DEFAULT_MECHANISMS},
         client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters},
-        commands::{Data, Ehlo, Mail as MailFrom, Rcpt},
+        commands::{Data, Ehlo, Mail, Rcpt},
         extension::{ClientId, Extension, MailBodyParameter, MailParameter},
         response::Response,
     },
@@ -93,18 +92,6 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// A mail that is ready to go over a connection.
-#[derive(Debug)]
-pub struct Mail {
-    /// Who gets it, and from whom.
-    pub(super) envelope: Envelope,
-    /// All of it (RFC 5322).
-    pub(super) text: String,
-}
-
-/// The commands that announce a mail: from whom, to whom, and that it comes.
-pub struct Announcement(Vec<String>);
-
 /// A connection that mails can be sent through, one after the other.
 pub(super) struct Connection {
     smtp: AsyncSmtpConnection,
@@ -153,54 +140,22 @@ impl Connection {
         self.smtp.abort().await;
     }
 
-    /// What the server is told of a mail before it gets it.
-    ///
-    /// # Errors
-    /// When the server lacks what the mail needs.
-    pub fn announcement(&self, mail: &Mail) -> Result<Announcement, Problem> {
-        let sender = MailFrom::new(mail.envelope.from().cloned(), self.parameters(&mail.envelope, &mail.text)?);
-        let receivers = mail.envelope.to().iter().map(|receiver| Rcpt::new(receiver.clone(), Vec::new()).to_string());
-        let ends = (std::iter::once(sender.to_string()), std::iter::once(Data.to_string()));
-        Ok(Announcement(ends.0.chain(receivers).chain(ends.1).collect()))
-    }
-
-    /// Whether a mail can be announced together with the content of the one before it (RFC 2920 §3.1).
-    pub const fn pipelines(&self) -> bool {
-        self.pipelines
-    }
-
-    /// Announces a mail to everybody in its envelope, or to nobody.
-    pub async fn announce(&mut self, Announcement(commands): &Announcement) -> Result<(), Refusal> {
-        if self.pipelines {
-            let first = self.smtp.command(commands.concat()).await;
-            return self.judged(first, commands.len()).await;
+    /// Sends a mail to everybody in the envelope, or to nobody.
+    pub async fn send(&mut self, envelope: &Envelope, mail: &str) -> Result<(), Refusal> {
+        let parameters =
+            self.parameters(envelope, mail).map_err(|problem| Refusal::Unwanted { problem, is_usable: true })?;
+        let sender = Mail::new(envelope.from().cloned(), parameters);
+        let receivers = envelope.to().iter().map(|receiver| Rcpt::new(receiver.clone(), Vec::new()).to_string());
+        let commands: Vec<String> =
+            std::iter::once(sender.to_string()).chain(receivers).chain(std::iter::once(Data.to_string())).collect();
+        let announced =
+            if self.pipelines { self.announce_at_once(&commands).await } else { self.announce(&commands).await };
+        if let Err(error) = announced {
+            return Err(self.refused(error).await);
         }
-        for command in commands {
-            if let Err(error) = self.smtp.command(command).await {
-                return Err(self.refused(error).await);
-            }
-        }
-        Ok(())
-    }
-
-    /// What the server says of a mail that was announced together with the content of the one before it.
-    pub async fn announced(&mut self, Announcement(commands): &Announcement) -> Result<(), Refusal> {
-        let first = self.smtp.read_response().await;
-        self.judged(first, commands.len()).await
-    }
-
-    /// Sends the content of the mail that was announced last, and announces the next one in the same breath. What is
-    /// said of that is read by [`Connection::announced`].
-    pub async fn send(&mut self, mail: &Mail, next: Option<&Announcement>) -> Result<(), Refusal> {
-        let mut said = content(&mail.text);
-        next.iter().flat_map(|Announcement(commands)| commands).for_each(|command| said.push_str(command));
-        match self.smtp.command(said).await {
+        match self.smtp.command(content(mail)).await {
             Ok(_) => Ok(()),
             Err(error) if error.status().is_none() => Err(Refusal::Unclear),
-            // The next mail has been announced: there is nothing to reset.
-            Err(error) if next.is_some() && !is_over(&error) => {
-                Err(Refusal::Unwanted { problem: error.into(), is_usable: true })
-            }
             Err(error) => Err(self.refused(error).await),
         }
     }
@@ -225,19 +180,18 @@ impl Connection {
         Ok(parameters)
     }
 
-    /// What the answers to so many commands that were given at once mean, of which the first is here already.
-    async fn judged(&mut self, first: Result<Response, Error>, commands: usize) -> Result<(), Refusal> {
-        match self.answers(first, commands).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.refused(error).await),
+    async fn announce(&mut self, commands: &[String]) -> Result<(), Error> {
+        for command in commands {
+            self.smtp.command(command).await?;
         }
+        Ok(())
     }
 
     /// Every command is answered, whatever came of the one before it.
-    async fn answers(&mut self, first: Result<Response, Error>, commands: usize) -> Result<(), Error> {
-        let mut answer = first;
+    async fn announce_at_once(&mut self, commands: &[String]) -> Result<(), Error> {
+        let mut answer = self.smtp.command(commands.concat()).await;
         let mut refusal = None;
-        for _ in 1..commands {
+        for _ in 1..commands.len() {
             match answer {
                 Err(error) if error.status().is_none() => return Err(refusal.unwrap_or(error)),
                 Err(error) => refusal = refusal.or(Some(error)),

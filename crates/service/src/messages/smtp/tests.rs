@@ -1,6 +1,5 @@
 //! Settings, and mail servers that end connections, refuse and dawdle.
 
-mod runs;
 mod server;
 mod settings;
 
@@ -10,23 +9,11 @@ use domain::{Medium, Message, MessagePurpose, MessageState, Sealed, message::Mes
 use wire::Timestamp;
 
 use self::server::{Rules, Server};
-use super::{Encryption, FRESH, IDLE, Mail, SmtpSender};
+use super::{Encryption, FRESH, IDLE, SmtpSender};
 use crate::messages::{Failure, Outgoing, Transport};
 
-/// Sends a mail to this address.
+/// Sends a mail to this address; what it says has a line that looks like its end.
 async fn send(sender: &SmtpSender, to: &str) -> Result<(), Failure> {
-    let (message, content) = message(to);
-    sender.send(Outgoing { message: &message, content: &content }).await
-}
-
-/// A mail to this address.
-fn mail(sender: &SmtpSender, to: &str) -> Mail {
-    let (message, content) = message(to);
-    sender.mail(Outgoing { message: &message, content: &content }).unwrap()
-}
-
-/// A message to this address; what it says has a line that looks like its end.
-fn message(to: &str) -> (Message, MessageContent) {
     let message = Message {
         id: "0b6f9a3e-7f0a-4f6c-9a55-4f1f5a9c0d11".to_owned(),
         pool_id: String::new(),
@@ -47,7 +34,7 @@ fn message(to: &str) -> (Message, MessageContent) {
         body: "Your code is\n.\n123456.".to_owned(),
         ..MessageContent::default()
     };
-    (message, content)
+    sender.send(Outgoing { message: &message, content: &content }).await
 }
 
 /// Makes connections that wait look as if they had done so for this long.

@@ -1,17 +1,13 @@
 //! Handing messages over: carriers take them from the line, one after the other.
-//!
-//! A carrier that hands mails to a mail server keeps its connection, and announces the next mail together with the one
-//! before it.
 
 use std::{
     collections::VecDeque,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use domain::{
-    Medium, Message, MessagePurpose,
+    Message, MessagePurpose,
     message::{CustomSender, MessageContent},
 };
 use store::Stored;
@@ -20,12 +16,7 @@ use tokio::{sync::mpsc, time::Instant};
 use super::settle::Tried;
 use crate::{
     App,
-    messages::{
-        Failure, Outgoing, Sender, html,
-        rows::open,
-        smtp::{Mail, Run},
-        transport::LONGEST_TRY,
-    },
+    messages::{Failure, Outgoing, Sender, html, rows::open, transport::LONGEST_TRY},
     triggers::custom_sender,
 };
 
@@ -33,8 +24,6 @@ use crate::{
 const LONGEST_TURN: Duration = Duration::from_secs(60).saturating_sub(LONGEST_TRY);
 /// How often a function is called that takes messages, until the message is given up.
 const MOST_CALLS: u32 = 3;
-/// How long the mail that was announced waits for the one before it; then another carrier may have it.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Messages that were taken and wait for their turn.
 #[derive(Default)]
@@ -77,25 +66,10 @@ impl Line {
     }
 
     /// The next one, unless it has waited for too long: then the worker gives it back.
-    fn next(&self, app: &App) -> Option<Ready> {
-        let (message, since) = {
-            let mut waiting = self.waiting();
-            if waiting.is_closed { None } else { waiting.messages.pop_front_if(|(_, since)| !is_late(*since)) }
-        }?;
-        Some(Ready { what: What::of(app, &message), message, since })
-    }
-
-    /// One that was taken before its turn; nothing when its turn will not come: then it is put back.
-    fn confirm(&self, ready: Ready) -> Option<Ready> {
-        if self.waiting().is_closed || is_late(ready.since) {
-            self.put_back(ready);
-            return None;
-        }
-        Some(ready)
-    }
-
-    fn put_back(&self, Ready { message, since, .. }: Ready) {
-        self.waiting().messages.push_front((message, since));
+    fn next(&self) -> Option<Stored<Message>> {
+        let mut waiting = self.waiting();
+        let next = if waiting.is_closed { None } else { waiting.messages.pop_front_if(|(_, since)| !is_late(*since)) };
+        next.map(|(message, _)| message)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -107,84 +81,14 @@ fn is_late(since: Instant) -> bool {
     since.elapsed() > LONGEST_TURN
 }
 
-/// A message whose turn it is.
-struct Ready {
-    message: Stored<Message>,
-    since: Instant,
-    what: What,
-}
-
-/// What is handed over.
-enum What {
-    /// To a mail server.
-    Mail(Mail),
-    /// To another sender, or to a function.
-    Content(Box<MessageContent>),
-    /// Nothing comes of it.
-    Nothing(Failure),
-}
-
-impl What {
-    fn of(app: &App, message: &Message) -> Self {
-        let content = match open(&app.ring, message) {
-            Ok(content) => content,
-            Err(error) => {
-                let reason = format!("the message cannot be opened: {error}");
-                return Self::Nothing(Failure { is_permanent: true, reason });
-            }
-        };
-        match &app.outbox.lane(message.medium).sender {
-            Sender::Smtp(sender) if content.custom_sender.is_none() && message.medium == Medium::Email => {
-                sender.mail(Outgoing { message, content: &content }).map_or_else(Self::Nothing, Self::Mail)
-            }
-            _ => Self::Content(Box::new(content)),
-        }
-    }
-}
-
 /// Hands over what is in the line until nothing is, and tells how each try ended.
 pub(super) async fn carry(app: Arc<App>, line: Arc<Line>, tried: mpsc::UnboundedSender<Tried>) {
-    let mut run = match &app.outbox.lane(Medium::Email).sender {
-        Sender::Smtp(sender) => Some(sender.run()),
-        _ => None,
-    };
-    let mut next = line.next(&app);
-    while let Some(Ready { message, what, .. }) = next {
-        let outcome;
-        (outcome, next) = match (&what, &mut run) {
-            (What::Mail(mail), Some(run)) => send(&app, &line, run, mail).await,
-            (What::Mail(_), None) => (Err(no_sender()), None),
-            (What::Content(content), _) => (hand_over(&app, &message, content).await, None),
-            (What::Nothing(failure), _) => (Err(failure.clone()), None),
-        };
+    while let Some(message) = line.next() {
+        let outcome = hand_over(&app, &message).await;
         note(&app, &message, &outcome);
         // When the worker has ended, the leases run out.
         _ = tried.send(Tried { message, outcome });
-        next = next.or_else(|| line.next(&app));
     }
-}
-
-/// Sends a mail, and announces the next one where the server takes that, which is the carrier's then.
-async fn send(app: &App, line: &Line, run: &mut Run, mail: &Mail) -> (Result<(), Failure>, Option<Ready>) {
-    let next = if run.announces() { line.next(app) } else { None };
-    let announcement = next.as_ref().and_then(|next| match &next.what {
-        What::Mail(mail) => run.announcement(mail),
-        What::Content(_) | What::Nothing(_) => None,
-    });
-    let (outcome, next) = {
-        let mut sending = pin!(run.send(mail, announcement));
-        match tokio::time::timeout(PATIENCE, &mut sending).await {
-            Ok(outcome) => (outcome, next.and_then(|next| line.confirm(next))),
-            Err(_elapsed) => {
-                next.into_iter().for_each(|next| line.put_back(next));
-                (sending.await, None)
-            }
-        }
-    };
-    if next.is_none() {
-        run.hang_up();
-    }
-    (outcome, next)
 }
 
 /// Counts a try, and says how it ended.
@@ -202,24 +106,22 @@ fn note(app: &App, message: &Message, outcome: &Result<(), Failure>) {
     }
 }
 
-async fn hand_over(app: &App, message: &Message, content: &MessageContent) -> Result<(), Failure> {
+async fn hand_over(app: &App, message: &Message) -> Result<(), Failure> {
+    let content = open(&app.ring, message)
+        .map_err(|error| Failure { is_permanent: true, reason: format!("the message cannot be opened: {error}") })?;
     if let Some(function) = &content.custom_sender {
-        return call(app, message, content, function).await;
+        return call(app, message, &content, function).await;
     }
     let sender = &app.outbox.lane(message.medium).sender;
     if let Some(transport) = sender.transport() {
-        return transport.send(Outgoing { message, content }).await;
+        return transport.send(Outgoing { message, content: &content }).await;
     }
     match sender {
         // Left over from a time with another sender: the inbox shows it from now on.
         Sender::Inbox => Ok(()),
         // Left over as well: it waits for a sender as it would for a mail server that is down.
-        _ => Err(no_sender()),
+        _ => Err(Failure { is_permanent: false, reason: "no sender is configured".to_owned() }),
     }
-}
-
-fn no_sender() -> Failure {
-    Failure { is_permanent: false, reason: "no sender is configured".to_owned() }
 }
 
 /// Calls the function that takes a message in place of a sender. What is told there as the code of an invitation is

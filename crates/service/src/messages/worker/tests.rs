@@ -42,8 +42,6 @@ use crate::{
 /// Answers to RCPT TO, one a try, the last one for ever; and the mails that were taken.
 struct Server {
     port: u16,
-    /// Whether it takes several commands at once.
-    pipelines: bool,
     answers: Mutex<Vec<&'static str>>,
     mails: Mutex<Vec<String>>,
     connections: AtomicUsize,
@@ -54,22 +52,12 @@ impl Server {
         Self::start_at(0, answers).await
     }
 
-    /// One that takes every mail and several commands at once, and is silent when a mail has the code `hush`.
-    async fn start_pipelining() -> Arc<Self> {
-        Self::start_so(0, &["250 ok"], true).await
-    }
-
     /// On this port; 0 takes a free one.
     async fn start_at(port: u16, answers: &[&'static str]) -> Arc<Self> {
-        Self::start_so(port, answers, false).await
-    }
-
-    async fn start_so(port: u16, answers: &[&'static str], pipelines: bool) -> Arc<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = Arc::new(Self {
             port,
-            pipelines,
             answers: Mutex::new(answers.to_vec()),
             mails: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -92,7 +80,6 @@ impl Server {
         write.write_all(b"220 test\r\n").await?;
         while let Some(line) = lines.next_line().await? {
             let answer = match line.split_ascii_whitespace().next().unwrap_or_default() {
-                "EHLO" if self.pipelines => "250-test\r\n250 PIPELINING",
                 "RCPT" => match self.next_answer() {
                     "silence" => std::future::pending().await,
                     "end" => return Ok(()),
@@ -105,11 +92,7 @@ impl Server {
                         mail.push_str(&line);
                         mail.push('\n');
                     }
-                    let is_silent = mail.contains("hush");
                     self.mails.lock().unwrap().push(mail);
-                    if is_silent {
-                        std::future::pending::<()>().await;
-                    }
                     "250 taken"
                 }
                 "QUIT" => "221 bye",

@@ -67,7 +67,7 @@ async fn an_outage_of_minutes_loses_nothing() {
 #[tokio::test]
 async fn what_waits_for_its_turn_at_the_end_is_given_back() {
     let server = Server::start(&["silence"]).await;
-    let app = app(patient_sender(server.port, Duration::from_secs(2)), false).await;
+    let app = app(patient_sender(server.port, Duration::from_millis(500)), false).await;
     for code in 0..40 {
         message(&app, &code.to_string()).await;
     }
