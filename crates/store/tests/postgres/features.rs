@@ -52,8 +52,15 @@ const PHRASES: &[&str] = &[
 ];
 
 /// Words that mean nothing without another one, whose feature they are a part of.
-const COMPANIONS: &[(&str, &str)] =
-    &[("AS", "CAST"), ("AS", "LATERAL"), ("AS", "(SELECT"), ("WHEN", "CASE"), ("THEN", "CASE"), ("ELSE", "CASE"), ("END", "CASE")];
+const COMPANIONS: &[(&str, &str)] = &[
+    ("AS", "CAST"),
+    ("AS", "LATERAL"),
+    ("AS", "(SELECT"),
+    ("WHEN", "CASE"),
+    ("THEN", "CASE"),
+    ("ELSE", "CASE"),
+    ("END", "CASE"),
+];
 
 /// What is SQL in the source begins like this …
 const BEGINNINGS: &[&str] =
