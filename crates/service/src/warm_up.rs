@@ -7,6 +7,9 @@
 //! written and no function of a pool is called, and what fails here fails again, and is answered for, where a request
 //! needs it.
 //!
+//! On a database across a network, most is waited for by whoever comes first over a new connection: that of making it, and
+//! the process behind it, which knows no table and no statement yet. So a few are made, and asked what sign-ins ask.
+//!
 //! A server says that it is ready when this is done, or has taken a while; then the rest is done while requests come, and
 //! one that comes sooner does its share itself. The table of powers for SRP is made by `crypto::warm_up`, which needs no
 //! data and so begins even earlier, and memory is touched by each thread when it starts.
@@ -38,6 +41,10 @@ const NAME: &str = "nobody";
 
 /// Gets ready for the first sign-ins, then ends; sooner at `shutdown`. What fails is logged and left to the requests.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
+    // First, and alone: whoever asks the database meanwhile makes one more connection, which nobody makes ready.
+    if let Err(error) = app.store.warm_up().await {
+        tracing::debug!(%error, "statements could not be prepared before the first sign-in");
+    }
     if app.store.is_shared() {
         // What is in memory before the first look counts for nothing.
         memory::look(&app).await;
@@ -46,9 +53,6 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
         tracing::debug!(%error, "pools could not be read before the first sign-in");
         Vec::new()
     });
-    if let Err(error) = app.store.warm_up() {
-        tracing::debug!(%error, "statements could not be prepared before the first sign-in");
-    }
     if shutdown.is_cancelled() {
         return;
     }

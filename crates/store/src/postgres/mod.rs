@@ -19,6 +19,7 @@ mod options;
 mod pipeline;
 mod queue;
 mod reads;
+mod ready;
 mod settle;
 pub(crate) mod sqltypes;
 mod timeline;

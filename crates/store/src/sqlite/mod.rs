@@ -160,7 +160,7 @@ impl SqliteStore {
     /// Prepares on every connection what sign-ins read with, which the first one on each would otherwise do.
     pub(crate) fn warm_up(&self) -> Result<(), Error> {
         self.readers.each(|connection| {
-            run::FIRST_READS.iter().try_for_each(|sql| Ok(connection.prepare_cached(sql).map(drop)?))
+            run::first_statements().try_for_each(|sql| Ok(connection.prepare_cached(sql).map(drop)?))
         })
     }
 
@@ -209,7 +209,7 @@ mod tests {
     use rusqlite::Connection;
     use wire::Timestamp;
 
-    use super::{GROUP, SqliteStore, connect, run::FIRST_READS};
+    use super::{GROUP, SqliteStore, connect, run::first_statements};
     use crate::{Changes, CommitError, Error, compile::compile, read};
 
     fn revocation(origin_jti: &str) -> Changes {
@@ -248,7 +248,7 @@ mod tests {
             store.readers.each(|connection| {
                 // By this the connection learns what became of the tables.
                 connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_row| Ok(()))?;
-                let found = FIRST_READS.iter().filter(|sql| connection.prepare_cached(sql).is_ok()).count();
+                let found = first_statements().filter(|sql| connection.prepare_cached(sql).is_ok()).count();
                 assert_eq!(found, expected);
                 Ok(())
             })
@@ -259,7 +259,7 @@ mod tests {
         for table in ["clients", "pools", "users", "passwords", "attempts", "members", "signing_keys"] {
             writer.execute(&format!("DROP TABLE {table}"), []).unwrap();
         }
-        prepared(FIRST_READS.len()).unwrap();
+        prepared(first_statements().count()).unwrap();
         let forget = |connection: &Connection| {
             connection.flush_prepared_statement_cache();
             Ok(())

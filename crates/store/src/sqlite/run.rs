@@ -8,30 +8,19 @@ use rusqlite::{
 use crate::{
     Error, Taken,
     compile::{Expect, Param, Step},
+    first_reads::FIRST_READS,
     read::{self, Found, Query},
-    sql,
 };
 
 /// Begins several reads of one moment.
 const BEGIN: &str = "BEGIN DEFERRED";
 /// Ends them.
 const END: &str = "ROLLBACK";
-/// What a sign-in with a password or by SRP, and a request with its tokens, read with where the pool asks for nothing
-/// more.
-pub(super) const FIRST_READS: [&str; 12] = [
-    sql::CLIENT,
-    sql::POOL,
-    sql::USERS_BY_NAME,
-    sql::SIGN_IN_PARTS,
-    BEGIN,
-    sql::USERS.assert,
-    sql::PASSWORDS.assert,
-    sql::ATTEMPT,
-    END,
-    sql::GROUPS_OF_USER,
-    sql::SIGNING_KEYS_OF_POOL,
-    sql::TOKEN_PARTS,
-];
+
+/// What is made ready before the first sign-in.
+pub(super) fn first_statements() -> impl Iterator<Item = &'static str> {
+    FIRST_READS.iter().map(|(sql, _)| *sql).chain([BEGIN, END])
+}
 
 impl ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -14,6 +14,7 @@ mod features;
 mod load;
 mod pooler;
 mod reads;
+mod ready;
 mod relay;
 mod replica;
 #[expect(dead_code, reason = "the rows of the conformance suite; not all are needed here")]

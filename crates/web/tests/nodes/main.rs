@@ -18,3 +18,4 @@ mod requests;
 mod rotation;
 mod sign_ins;
 mod support;
+mod warm_up;
