@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 mod der;
+pub mod foreign;
 pub mod refresh;
 
 /// Longest token that is looked at, in bytes.
@@ -33,8 +34,9 @@ pub enum TokenError {
     /// Not three segments of unpadded base64url with a JSON header that has `kid` and `alg`.
     #[error("not a token")]
     Malformed,
-    /// Another algorithm than RS256, or an extension that must be understood (`crit`).
-    #[error("the token's algorithm is not RS256")]
+    /// Another algorithm than RS256 (of [`foreign`] tokens: than those of public keys), or an extension that must be
+    /// understood (`crit`).
+    #[error("the token's algorithm is not taken")]
     Algorithm,
     /// The signature is not this key's.
     #[error("the token's signature is wrong")]
@@ -204,20 +206,30 @@ pub fn unverified_kid(token: &str) -> Result<String, TokenError> {
     split(token).map(|parts| parts.kid)
 }
 
-/// A token taken apart, its header checked.
+/// A token taken apart.
 struct Parts<'a> {
     kid: String,
+    alg: String,
+    typ: Option<String>,
     claims: Vec<u8>,
     signature: Vec<u8>,
     /// The first two segments, which are what is signed.
     signed: &'a str,
 }
 
+/// A token as this server writes them.
 fn split(token: &str) -> Result<Parts<'_>, TokenError> {
+    let parts = take_apart(token)?;
+    if parts.alg == "RS256" { Ok(parts) } else { Err(TokenError::Algorithm) }
+}
+
+/// A token of any algorithm.
+fn take_apart(token: &str) -> Result<Parts<'_>, TokenError> {
     #[derive(Deserialize)]
     struct Header {
         kid: String,
         alg: String,
+        typ: Option<String>,
         crit: Option<serde_json::Value>,
     }
     if token.len() > LONGEST_TOKEN {
@@ -229,10 +241,10 @@ fn split(token: &str) -> Result<Parts<'_>, TokenError> {
     let decode = |segment: &str| URL_SAFE_NO_PAD.decode(segment).map_err(|_| TokenError::Malformed);
     let (header, claims, signature) = (decode(header)?, decode(claims)?, decode(signature)?);
     let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Malformed)?;
-    if header.alg != "RS256" || header.crit.is_some() {
+    if header.crit.is_some() {
         return Err(TokenError::Algorithm);
     }
-    Ok(Parts { kid: header.kid, claims, signature, signed })
+    Ok(Parts { kid: header.kid, alg: header.alg, typ: header.typ, claims, signature, signed })
 }
 
 fn header_json(kid: &str) -> Result<String, TokenError> {

@@ -4,6 +4,7 @@
 //! is a group of supervised processes that speak to our own Lambda Runtime API ([`process`]), a URL ([`url`]), or another
 //! user pool ([`migrate_from`]).
 
+mod documents;
 pub mod migrate_from;
 mod pattern;
 mod payload;
@@ -26,6 +27,7 @@ use service::triggers::{Failure, Invocation, RunFunctions, Running};
 use tokio::time::{Instant, timeout};
 use wire::Timestamp;
 
+pub use documents::Documents;
 use migrate_from::Source;
 pub use pattern::ArnPattern;
 use process::Processes;

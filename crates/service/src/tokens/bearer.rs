@@ -1,5 +1,5 @@
 //! Tokens of a pool that somebody brings to be exchanged (auth-flows.md §19, GetDerivedToken): whom they are about, and
-//! whether they are still good.
+//! whether they are still good. Those of other issuers: [`foreign`](super::foreign).
 //!
 //! Order: form, key, signature, kind and issuer, client, expiry, user, revocation, status.
 
@@ -37,10 +37,10 @@ pub struct Bearer {
     pub user: Option<Stored<User>>,
     /// The id of the user, or of the client.
     pub sub: String,
-    /// The client that it was given to.
-    pub client_id: String,
-    /// What it is good for; nothing, where it is an ID token.
-    pub scopes: Vec<String>,
+    /// The client of the pool that it was given to; none where another issuer has made it.
+    pub client_id: Option<String>,
+    /// What it is good for: nothing, where it is an ID token. None where it sets no limit.
+    pub scopes: Option<Vec<String>>,
     /// The sign-in.
     pub origin_jti: Option<String>,
     /// When the user signed in, in seconds.
@@ -82,8 +82,7 @@ struct Claims {
 /// # Errors
 /// `NotAuthorizedException`; `UserNotFoundException` when the user is gone.
 pub async fn read(ctx: &Ctx, pool: &Pool, token: &str, kind: Kind, role: Role) -> Result<Bearer, ApiError> {
-    let refused = |text: &str| ApiError::not_authorized(text.replace("{}", role.name()));
-    let invalid = || refused("Invalid {}");
+    let invalid = || role.refused("Invalid {}");
     let kid = unverified_kid(token).map_err(|_| invalid())?;
     let keys = ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?;
     // The other kind is signed by another key, and every pool has its own.
@@ -104,7 +103,7 @@ pub async fn read(ctx: &Ctx, pool: &Pool, token: &str, kind: Kind, role: Role) -
     let client_id = client_id.ok_or_else(invalid)?;
     ctx.app.client(&client_id).await?.filter(|client| client.pool_id == pool.id).ok_or_else(invalid)?;
     if ctx.now.seconds() >= claims.exp {
-        return Err(refused("{} has expired"));
+        return Err(role.refused("{} has expired"));
     }
     let user = if kind == Kind::Access && claims.username.is_none() {
         if claims.sub != client_id {
@@ -114,24 +113,15 @@ pub async fn read(ctx: &Ctx, pool: &Pool, token: &str, kind: Kind, role: Role) -
     } else {
         let snapshot = ctx.app.store.token_snapshot(&pool.id, &claims.sub, claims.origin_jti.as_deref()).await?;
         let user = snapshot.user.ok_or_else(ApiError::no_such_user)?;
-        if !user.enabled {
-            return Err(ApiError::user_disabled());
-        }
-        if user.refuses_tokens_of(claims.auth_time) || snapshot.is_revoked {
-            return Err(refused("{} has been revoked"));
-        }
-        // Decision: the model of the operation does not know the errors of these states.
-        if matches!(user.status, UserStatusType::ResetRequired | UserStatusType::Unconfirmed) {
-            return Err(invalid());
-        }
+        check_user(&user, claims.auth_time, snapshot.is_revoked, role)?;
         Some(user)
     };
     let scopes = if kind == Kind::Access { claims.scope.as_str() } else { "" };
     Ok(Bearer {
         user,
         sub: claims.sub,
-        client_id,
-        scopes: scopes.split_whitespace().map(str::to_owned).collect(),
+        client_id: Some(client_id),
+        scopes: Some(scopes.split_whitespace().map(str::to_owned).collect()),
         origin_jti: claims.origin_jti,
         auth_time: claims.auth_time,
         expires_at: claims.exp,
@@ -141,7 +131,27 @@ pub async fn read(ctx: &Ctx, pool: &Pool, token: &str, kind: Kind, role: Role) -
     })
 }
 
+/// Whether a token of this user counts that is from a sign-in at `auth_time`.
+pub(super) fn check_user(user: &User, auth_time: i64, is_revoked: bool, role: Role) -> Result<(), ApiError> {
+    if !user.enabled {
+        return Err(ApiError::user_disabled());
+    }
+    if user.refuses_tokens_of(auth_time) || is_revoked {
+        return Err(role.refused("{} has been revoked"));
+    }
+    // Decision: the model of the operation does not know the errors of these states.
+    if matches!(user.status, UserStatusType::ResetRequired | UserStatusType::Unconfirmed) {
+        return Err(role.refused("Invalid {}"));
+    }
+    Ok(())
+}
+
 impl Role {
+    /// The refusal of a token, whose name takes the place of `{}`.
+    pub(super) fn refused(self, text: &str) -> ApiError {
+        ApiError::not_authorized(text.replace("{}", self.name()))
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Subject => "Subject Token",

@@ -2,7 +2,7 @@
 //! same sign-in, so that they end with it; for the client that asked, for fewer scopes, and for one service.
 
 use domain::{Client, Pool, User, claims::Overrides};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     access::AccessClaims,
@@ -115,17 +115,18 @@ pub async fn derive(
 /// The claim `act` of a token that `actor` gets for acting for `subject`: who acts, and within it those who have acted
 /// before (RFC 8693 §4.1).
 ///
-/// Decision: an actor is named by `sub` and `client_id`, as tokens name users and clients. Without a new actor the old
+/// Decision: an actor is named by `sub` and `client_id`, as tokens name users and clients; by `sub` alone where another
+/// issuer's token says who acts. Without a new actor the old
 /// ones stay: a token that was delegated does not become one that the user holds.
 ///
 /// # Errors
 /// `InvalidParameterException` when too many act for each other.
 pub fn act(subject: &Bearer, actor: Option<&Bearer>) -> Result<Option<Value>, ApiError> {
     let Some(actor) = actor else { return Ok(subject.act.clone()) };
-    let mut act = json!({ "sub": actor.sub, "client_id": actor.client_id });
-    if let (Some(before), Some(members)) = (&subject.act, act.as_object_mut()) {
-        members.insert("act".to_owned(), before.clone());
-    }
+    let mut members = Map::from_iter([("sub".to_owned(), json!(actor.sub))]);
+    members.extend(actor.client_id.iter().map(|client_id| ("client_id".to_owned(), json!(client_id))));
+    members.extend(subject.act.iter().map(|before| ("act".to_owned(), before.clone())));
+    let act = Value::Object(members);
     let chain = std::iter::successors(Some(&act), |act| act.get("act")).take(LONGEST_CHAIN + 1).count();
     if chain > LONGEST_CHAIN {
         return Err(ApiError::invalid_parameter(format!(

@@ -32,6 +32,8 @@ pub struct Grant {
     pub says_how: bool,
     /// Whether it has just begun and its first refresh token is due.
     pub is_new: bool,
+    /// The event by which threat protection remembers the sign-in, where it looks.
+    pub event_id: Option<String>,
     /// The refresh token that takes the place of another one, where one does.
     pub replacement: Option<Replacement>,
 }
@@ -57,6 +59,7 @@ impl Grant {
             factors: sign_in.factors.clone(),
             says_how: sign_in.flow == AuthFlowType::UserAuth,
             is_new: true,
+            event_id: None,
             replacement: None,
         }
     }
@@ -71,6 +74,7 @@ impl Grant {
             factors: token.factors.clone(),
             says_how: token.says_how,
             is_new: false,
+            event_id: token.event_id.clone(),
             replacement,
         }
     }
@@ -126,7 +130,7 @@ pub async fn issue(
     let GroupClaims { groups, roles, preferred_role } = claims;
     let keys = ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?;
     let iss = issuer(&ctx.app.settings, &pool.id);
-    let (event_id, iat) = (ctx.uuid(), ctx.now.seconds());
+    let (event_id, iat) = (grant.event_id.clone().unwrap_or_else(|| ctx.uuid()), ctx.now.seconds());
     // Without it, neither a session that is kept track of nor a sign-in whose refresh token was stolen could be ended.
     let is_revocable =
         client.enable_token_revocation || client.rotates_refresh_tokens() || pool.sign_in.tracked_sessions.is_some();
@@ -219,6 +223,7 @@ fn refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, ctx: 
         device_key: grant.device_key.clone(),
         factors: grant.factors.clone(),
         says_how: grant.says_how,
+        event_id: grant.event_id.clone(),
         issued_at: ctx.now,
         expires_at,
     })

@@ -31,6 +31,9 @@ pub struct RefreshToken {
     /// Whether its tokens say so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub says_how: bool,
+    /// The event by which threat protection remembers the sign-in, where it looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
     /// When it was made.
     pub issued_at: Timestamp,
     /// From this moment on it is refused.

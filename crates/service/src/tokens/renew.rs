@@ -6,7 +6,7 @@
 //! within the grace period gets the current number again: a retry does not split the family in two.
 
 use domain::{Client, Pool, RefreshFamily, Revocation, User, refresh_family::Standing, time};
-use store::{Changes, Key, Stored};
+use store::{Changes, Key, RefreshSnapshot, Stored};
 use wire::{AuthenticationResultType, UserStatusType};
 
 use super::{
@@ -47,11 +47,11 @@ pub async fn renew(
     let renewed = retry::on_conflict(ctx, || async {
         // Load.
         let (store, origin_jti) = (&ctx.app.store, token.origin_jti.as_str());
-        let snapshot = store.token_snapshot(&pool.id, &token.sub, Some(origin_jti)).await?;
+        let RefreshSnapshot { token: snapshot, family } =
+            store.refresh_snapshot(&pool.id, &token.sub, origin_jti).await?;
         let user = snapshot.user.ok_or_else(ApiError::no_such_user)?;
         check(ctx, &user, token, snapshot.is_revoked)?;
         check_device(ctx, pool, token, device_key).await?;
-        let family = store.user_part::<RefreshFamily>(&pool.id, &token.sub, origin_jti).await?;
 
         // Decide.
         let is_rotating = client.rotates_refresh_tokens();

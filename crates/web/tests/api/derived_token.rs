@@ -1,6 +1,7 @@
 //! GetDerivedToken (auth-flows.md §19; RFC 8693): tokens in exchange for others.
 
 mod confusion;
+mod other_issuers;
 mod signed;
 
 use serde_json::{Value, json};
@@ -401,16 +402,16 @@ async fn what_does_not_go_together_is_refused() {
     let needs_actor =
         "InvalidParameterException: ActorTokenType and ActorTokenProviderName can only be given with ActorToken.";
     let no_scopes = "InvalidParameterException: Scopes cannot be requested for an ID token.";
+    let no_provider = "ResourceNotFoundException: Identity provider Okta does not exist.";
     for (members, error) in [
         (json!({"ActorToken": house.access}), needs_type.to_owned()),
         (json!({"ActorTokenType": "ACCESS_TOKEN"}), needs_actor.to_owned()),
         (json!({"ActorTokenProviderName": "Okta"}), needs_actor.to_owned()),
         (json!({"RequestedTokenType": "ID_TOKEN", "Scopes": ["openid"]}), no_scopes.to_owned()),
-        // What needs another issuer's keys.
         (json!({"SubjectTokenType": "SAML2"}), unsupported("SubjectTokenType SAML2")),
-        (json!({"SubjectTokenProviderName": "Okta"}), unsupported("SubjectTokenProviderName")),
+        (json!({"SubjectTokenProviderName": "Okta"}), no_provider.to_owned()),
         (with(actor.clone(), &json!({"ActorTokenType": "SAML2"})), unsupported("ActorTokenType SAML2")),
-        (with(actor.clone(), &json!({"ActorTokenProviderName": "Okta"})), unsupported("ActorTokenProviderName")),
+        (with(actor.clone(), &json!({"ActorTokenProviderName": "Okta"})), no_provider.to_owned()),
     ] {
         assert_eq!(house.exchange(members.clone()).await.error(), error, "{members}");
     }

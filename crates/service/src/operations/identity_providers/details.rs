@@ -197,7 +197,7 @@ fn oidc(plain: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Ap
 }
 
 /// An absolute https URL with a host, no user and no fragment, on one of the two ports that the service goes to.
-fn is_https(url: &str) -> bool {
+pub fn is_https(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("https://") else { return false };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let (host, port) = authority.rsplit_once(':').map_or((authority, "443"), |(host, port)| (host, port));

@@ -19,6 +19,7 @@ use domain::{IdentityProvider, Sealed};
 use store::Stored;
 use wire::{ErrorKind, IdentityProviderType, IdentityProviderTypeType};
 
+pub(crate) use self::details::is_https;
 use crate::{ApiError, Ctx};
 
 /// What clients call the pool itself among their providers. No provider of a pool has this name.
@@ -28,7 +29,7 @@ pub(super) const COGNITO: &str = "COGNITO";
 ///
 /// # Errors
 /// `ResourceNotFoundException`.
-pub(super) async fn find(ctx: &Ctx, pool_id: &str, name: &str) -> Result<Stored<IdentityProvider>, ApiError> {
+pub(crate) async fn find(ctx: &Ctx, pool_id: &str, name: &str) -> Result<Stored<IdentityProvider>, ApiError> {
     // Decision: the service's words are not recorded.
     let found = ctx.app.store.part::<IdentityProvider>(pool_id, name).await?;
     found.ok_or_else(|| ApiError::not_found(format!("Identity provider {name} does not exist.")))

@@ -11,16 +11,17 @@ use wire::{
 
 use crate::{
     ApiError, Caller, Ctx, lookup,
-    operations::{clients::settings::distinct, resource_servers},
+    operations::{clients::settings::distinct, identity_providers, resource_servers},
     scopes, secret_hash,
     settings::Signatures,
     tokens::{
         bearer::{self, Bearer, Kind, Role},
         derived::{self, Derived},
+        foreign,
     },
 };
 
-/// Answers a token of the pool with a token for the client that asks. With an actor's token the new one names the actor;
+/// Answers a token of the pool, or of one of its identity providers, with a token for the client that asks. With an actor's token the new one names the actor;
 /// without, it looks as if the user had got it.
 ///
 /// Decision: the new token expires with those that it is given for, at the latest; otherwise a token could be kept alive
@@ -41,11 +42,12 @@ pub async fn run(ctx: &Ctx, input: GetDerivedTokenRequest) -> Result<GetDerivedT
     };
     check_parameters(&input, kind)?;
     check_flow(&client, input.actor_token.is_some())?;
-    let subject_kind = kind_of(input.subject_token_type, input.subject_token_provider_name.as_deref(), Role::Subject)?;
-    let subject = bearer::read(ctx, &pool, &input.subject_token, subject_kind, Role::Subject).await?;
+    let provider = input.subject_token_provider_name.as_deref();
+    let given = Given { token: &input.subject_token, kind: input.subject_token_type, provider, role: Role::Subject };
+    let subject = given.read(ctx, &pool, &client).await?;
     // Decision: a token that a client got for itself is about no user; GetClientToken gives it another one.
     let user = subject.user.as_ref().ok_or_else(|| ApiError::not_authorized("Invalid Subject Token"))?;
-    let actor = actor(ctx, &pool, &input).await?;
+    let actor = actor(ctx, &pool, &client, &input).await?;
     let resource = input.resources.iter().flatten().next();
     if let Some(identifier) = resource {
         resource_servers::find(ctx, &pool.id, identifier).await?;
@@ -106,32 +108,60 @@ fn check_flow(client: &Client, has_actor: bool) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter(format!("{} is not enabled for the client.", flow.as_str())))
 }
 
-async fn actor(ctx: &Ctx, pool: &Pool, input: &GetDerivedTokenRequest) -> Result<Option<Bearer>, ApiError> {
-    let (Some(token), Some(kind)) = (&input.actor_token, input.actor_token_type) else { return Ok(None) };
-    let kind = kind_of(kind, input.actor_token_provider_name.as_deref(), Role::Actor)?;
-    bearer::read(ctx, pool, token, kind, Role::Actor).await.map(Some)
+/// A token that was brought.
+struct Given<'a> {
+    token: &'a str,
+    kind: TokenTypeIdentifierType,
+    /// The identity provider that has made it; none where it is the pool's.
+    provider: Option<&'a str>,
+    role: Role,
 }
 
-/// Tokens of other issuers need what federation brings: their keys and certificates.
-fn kind_of(kind: TokenTypeIdentifierType, provider: Option<&str>, role: Role) -> Result<Kind, ApiError> {
-    let (provider_member, kind_member) = match role {
-        Role::Subject => ("SubjectTokenProviderName", "SubjectTokenType"),
-        Role::Actor => ("ActorTokenProviderName", "ActorTokenType"),
-    };
-    if provider.is_some() {
-        return Err(ApiError::not_supported(provider_member));
+impl Given<'_> {
+    /// Decision: a client exchanges the tokens of those providers by which its users may sign in. SAML assertions are
+    /// not taken.
+    async fn read(self, ctx: &Ctx, pool: &Pool, client: &Client) -> Result<Bearer, ApiError> {
+        let Self { token, kind, provider, role } = self;
+        let kind = match (kind, role) {
+            (TokenTypeIdentifierType::AccessToken, _) => Kind::Access,
+            (TokenTypeIdentifierType::IdToken, _) => Kind::Id,
+            (TokenTypeIdentifierType::Saml2, Role::Subject) => {
+                return Err(ApiError::not_supported("SubjectTokenType SAML2"));
+            }
+            (TokenTypeIdentifierType::Saml2, Role::Actor) => {
+                return Err(ApiError::not_supported("ActorTokenType SAML2"));
+            }
+        };
+        let Some(name) = provider else { return bearer::read(ctx, pool, token, kind, role).await };
+        let provider = identity_providers::find(ctx, &pool.id, name).await?;
+        if !client.supported_identity_providers.contains(&provider.name) {
+            // Decision: the service's words are not recorded.
+            return Err(ApiError::invalid_parameter(format!(
+                "Identity provider {} is not enabled for the client.",
+                provider.name
+            )));
+        }
+        foreign::read(ctx, pool, &provider, token, kind, role).await
     }
-    match kind {
-        TokenTypeIdentifierType::AccessToken => Ok(Kind::Access),
-        TokenTypeIdentifierType::IdToken => Ok(Kind::Id),
-        TokenTypeIdentifierType::Saml2 => Err(ApiError::not_supported(&format!("{kind_member} SAML2"))),
-    }
+}
+
+async fn actor(
+    ctx: &Ctx,
+    pool: &Pool,
+    client: &Client,
+    input: &GetDerivedTokenRequest,
+) -> Result<Option<Bearer>, ApiError> {
+    let (Some(token), Some(kind)) = (&input.actor_token, input.actor_token_type) else { return Ok(None) };
+    let provider = input.actor_token_provider_name.as_deref();
+    Given { token, kind, provider, role: Role::Actor }.read(ctx, pool, client).await.map(Some)
 }
 
 /// What was asked for, of what the subject's token is good for and the client may have. Whoever asks for nothing gets
 /// what the subject's token is good for.
 ///
-/// Decision: an ID token is good for no scope. Where nothing is left of what was asked for, the exchange is refused.
+/// Decision: an ID token is good for no scope. One of another issuer sets no limit, as a sign-in there sets none: who asks
+/// gets what the client may have, and who asks for nothing gets nothing. Where nothing is left of what was asked for, the
+/// exchange is refused.
 async fn granted(
     ctx: &Ctx,
     pool: &Pool,
@@ -140,9 +170,11 @@ async fn granted(
     asked: &[String],
 ) -> Result<Vec<String>, ApiError> {
     if asked.is_empty() {
-        return Ok(subject.scopes.clone());
+        return Ok(subject.scopes.clone().unwrap_or_default());
     }
-    let is_allowed = |scope: &String| subject.scopes.contains(scope) && client.oauth.scopes.contains(scope);
+    let is_allowed = |scope: &String| {
+        subject.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope)) && client.oauth.scopes.contains(scope)
+    };
     let allowed: Vec<String> = distinct(asked).into_iter().filter(is_allowed).collect();
     let granted = scopes::existing(ctx, pool, &allowed).await?;
     if granted.is_empty() {
