@@ -6,7 +6,7 @@ use wire::{
     RefreshTokenRotationType, TimeUnitsType, Timestamp, TokenValidityUnitsType,
 };
 
-use crate::{Sealed, time};
+use crate::{RiskSettings, Sealed, time};
 
 /// `SSOSession.MaxValidityMinutes` of clients for which nobody has set it.
 pub const DEFAULT_SSO_MINUTES: i64 = 60;
@@ -77,6 +77,9 @@ pub struct Client {
     /// `AnalyticsConfiguration`: for which application events are told, and whether they name users.
     #[serde(default)]
     pub analytics: Option<AnalyticsConfigurationType>,
+    /// What threat protection does about risks here; `None` where that is what the pool says.
+    #[serde(default)]
+    pub risk: Option<RiskSettings>,
 }
 
 /// What a client may do at the OAuth endpoints (accounts.md §14.1).

@@ -81,6 +81,8 @@ pub enum MessagePurpose {
     VerifyUserAttribute,
     /// A code that a sign-in asks for.
     Authentication,
+    /// A sign-in that may have been somebody else's.
+    AccountTakeOverNotification,
 }
 
 impl MessagePurpose {
@@ -95,6 +97,7 @@ impl MessagePurpose {
             Self::UpdateUserAttribute => "UpdateUserAttribute",
             Self::VerifyUserAttribute => "VerifyUserAttribute",
             Self::Authentication => "Authentication",
+            Self::AccountTakeOverNotification => "AccountTakeOverNotification",
         }
     }
 }
@@ -164,7 +167,10 @@ pub struct MessageContent {
     pub subject: String,
     /// The text, HTML for mail; empty where a function takes the message.
     pub body: String,
-    /// The code, temporary password or link parameter in it.
+    /// The plain text of a mail that brings its own; otherwise it is made from the HTML.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The code, temporary password or link parameter in it; empty in messages that have none.
     pub code: String,
     /// `From`, when the pool says so.
     pub from: Option<String>,

@@ -11,7 +11,7 @@ use wire::{
     UsernameAttributeType, VerificationMessageTemplateType, VerifiedAttributeType, WebAuthnConfigurationType,
 };
 
-use crate::{Level, Medium, PasswordPolicy, User};
+use crate::{Level, Medium, PasswordPolicy, RiskSettings, User};
 
 /// A user pool with its settings. docs/compatibility.md says which of them take effect and which wait for the part of
 /// the server that will read them; what could do harm by being ignored is refused at the door and never stored.
@@ -57,7 +57,7 @@ pub struct Pool {
     pub tags: BTreeMap<String, String>,
     /// `UserPoolTier`.
     pub tier: UserPoolTierType,
-    /// `UserPoolAddOns` as given; only `OFF` can be stored so far.
+    /// `UserPoolAddOns` as given.
     #[serde(default)]
     pub add_ons: Option<UserPoolAddOnsType>,
     /// What a second factor, or a passkey, goes by.
@@ -69,6 +69,9 @@ pub struct Pool {
     /// `LogConfigurations`: where the pool's logs go.
     #[serde(default)]
     pub log_delivery: Vec<LogConfigurationType>,
+    /// What threat protection does about risks; `None` while nobody has set it.
+    #[serde(default)]
+    pub risk: Option<RiskSettings>,
 }
 
 /// What a pool says about signing in, beside second factors.

@@ -47,6 +47,24 @@ pub fn due(pool: &Pool, user: &User, has_token: bool, proven: &[Factor]) -> Due 
     if user.mfa.methods().is_empty() { Due::Nothing } else { Due::Impossible }
 }
 
+/// What is due after `proven` in a sign-in that is risky: whoever has something at hand answers with it, whether it is
+/// switched on or not, wherever the pool asks for second factors at all. `Due::Impossible` says that a password was
+/// proven, and nothing can follow it.
+#[must_use]
+pub fn due_at_risk(pool: &Pool, user: &User, has_token: bool, proven: &[Factor]) -> Due {
+    let due = due(pool, user, has_token, proven);
+    if due != Due::Nothing || !is_asked_for(proven) {
+        return due;
+    }
+    if pool.mfa() == UserPoolMfaType::Off {
+        return Due::Impossible;
+    }
+    match required(pool, user, has_token) {
+        Due::SetUp(_) => Due::Impossible,
+        due => due,
+    }
+}
+
 /// What is due after `proven` in a sign-in that aims at a level of assurance: what leads there, and never less than what
 /// a password is followed by anyway. Nothing is set up on the way (auth-flows.md §16).
 #[must_use]

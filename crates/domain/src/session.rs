@@ -38,6 +38,18 @@ pub struct SignIn {
     /// What it is to reach, in USER_AUTH.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_up: Option<StepUp>,
+    /// What threat protection has seen of it, where it looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<Watched>,
+}
+
+/// What threat protection has seen of a sign-in under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// The event that remembers it.
+    pub event_id: String,
+    /// Whether it is so risky that a second factor is asked for, where the user has one.
+    pub demands_second_factor: bool,
 }
 
 /// A level of assurance that a sign-in aims at: it leads to tokens when that is reached, and not before.
@@ -64,7 +76,21 @@ impl SignIn {
     /// One that begins.
     #[must_use]
     pub const fn new(flow: AuthFlowType) -> Self {
-        Self { flow, factors: Vec::new(), device_key: None, answered: Vec::new(), client_public: None, step_up: None }
+        Self {
+            flow,
+            factors: Vec::new(),
+            device_key: None,
+            answered: Vec::new(),
+            client_public: None,
+            step_up: None,
+            watched: None,
+        }
+    }
+
+    /// Whether it is so risky that a second factor is asked for, where the user has one.
+    #[must_use]
+    pub fn is_risky(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| watched.demands_second_factor)
     }
 
     /// With one more thing proven.

@@ -21,11 +21,13 @@ pub enum UserPartKind {
     RefreshFamily = 5,
     /// A sign-in that is kept track of, by session id.
     Session = 6,
+    /// What threat protection remembers of the user's activity, by event id.
+    AuthEvent = 7,
 }
 
 impl UserPartKind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Device,
         Self::Passkey,
         Self::SoftwareToken,
@@ -33,6 +35,7 @@ impl UserPartKind {
         Self::PendingPasskey,
         Self::RefreshFamily,
         Self::Session,
+        Self::AuthEvent,
     ];
 
     /// The kind with this stored number.
@@ -73,10 +76,10 @@ mod tests {
     #[test]
     fn every_kind_is_found_by_its_number() {
         let numbers: Vec<i64> = UserPartKind::ALL.iter().map(|kind| kind.number()).collect();
-        assert_eq!(numbers, (0..7).collect::<Vec<_>>());
+        assert_eq!(numbers, (0..8).collect::<Vec<_>>());
         for kind in UserPartKind::ALL {
             assert_eq!(UserPartKind::from_number(kind.number()), Some(kind));
         }
-        assert_eq!(UserPartKind::from_number(7), None);
+        assert_eq!(UserPartKind::from_number(8), None);
     }
 }

@@ -8,12 +8,14 @@
 //! Inside: `changes` (what may be asked, of which `rows`) → `compile` (steps: SQL, values, expected rows) → an engine
 //! that runs steps; `sql` holds every statement; `read` says what rows mean; `migrations` is the schema; `sweep` clears
 //! away what has expired or belonged to deleted pools; `archive` moves everything into a file, from one, or into
-//! another database; `probe` finds out whether a database takes changes now.
+//! another database; `probe` finds out whether a database takes changes now; `first_reads` is what is made ready before
+//! the first sign-in.
 
 pub mod archive;
 mod changes;
 mod compile;
 mod error;
+mod first_reads;
 mod lease;
 mod migrations;
 mod options;
@@ -34,8 +36,8 @@ pub use migrations::PlannedMigration;
 pub use options::{Durability, Location, Options};
 pub use postgres::{Address, Facts, Isolation, PostgresOptions, PostgresStore, Prepared, is_url};
 pub use read::{
-    PartDocument, Queue, RecoverySnapshot, ResetRequestSnapshot, SignInSnapshot, Stored, TokenSnapshot,
-    UserPartDocument,
+    PartDocument, Queue, RecoverySnapshot, RefreshSnapshot, ResetRequestSnapshot, SignInSnapshot, Stored,
+    TokenSnapshot, UserPartDocument,
 };
 pub use rows::{PartRow, Row, UserPartRow};
 pub use sqlite::SqliteStore;

@@ -3,8 +3,8 @@
 use std::ops::Deref;
 
 use domain::{
-    AccessKey, Attempts, Client, Code, Domain, Group, Message, Password, Pool, Revocation, SigningKeyRecord, Spent,
-    Timestamp, User,
+    AccessKey, Attempts, Client, Code, Domain, Group, Message, Password, Pool, RefreshFamily, Revocation,
+    SigningKeyRecord, Spent, Timestamp, User,
 };
 use serde::de::DeserializeOwned;
 
@@ -280,6 +280,7 @@ const fn parts(table: &'static str, sql: &'static str) -> Query<Part> {
 
 pub(crate) const SIGN_IN_PARTS: Query<Part> = parts("users", sql::SIGN_IN_PARTS);
 pub(crate) const TOKEN_PARTS: Query<Part> = parts("users", sql::TOKEN_PARTS);
+pub(crate) const REFRESH_PARTS: Query<Part> = parts("users", sql::REFRESH_PARTS);
 pub(crate) const RECOVERY_PARTS: Query<Part> = parts("passwords", sql::RECOVERY_PARTS);
 
 /// One whom a name may mean, or the stand-in.
@@ -381,6 +382,15 @@ pub struct TokenSnapshot {
     pub user: Option<Stored<User>>,
     /// Whether the sign-in that the token comes from was revoked.
     pub is_revoked: bool,
+}
+
+/// What the exchange of a refresh token has to know, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefreshSnapshot {
+    /// What every token's request has to know.
+    pub token: TokenSnapshot,
+    /// Which of the sign-in's refresh tokens counts, if one was replaced already.
+    pub family: Option<Stored<RefreshFamily>>,
 }
 
 /// What a password reset has to know beside the user, read at one moment.

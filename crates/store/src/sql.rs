@@ -246,6 +246,8 @@ pub(crate) const USER_PART: &str = "SELECT doc, version, id FROM user_parts \
      WHERE pool_id = $1 AND sub = $2 AND kind = $3 AND id = $4";
 pub(crate) const USER_PARTS_AFTER: &str = "SELECT doc, version, id FROM user_parts \
      WHERE pool_id = $1 AND sub = $2 AND kind = $3 AND id > $4 ORDER BY id LIMIT $5";
+pub(crate) const USER_PARTS_BEFORE: &str = "SELECT doc, version, id FROM user_parts \
+     WHERE pool_id = $1 AND sub = $2 AND kind = $3 AND id < $4 ORDER BY id DESC LIMIT $5";
 pub(crate) const USER_PART_DOCUMENTS: &str = "SELECT doc, version, id, kind, expires_at FROM user_parts \
      WHERE pool_id = $1 AND sub = $2 ORDER BY kind, id LIMIT $3";
 pub(crate) const DOMAIN: &str = "SELECT domains.doc, domains.version FROM domains \
@@ -293,6 +295,11 @@ pub(crate) const SIGN_IN_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version F
 pub(crate) const TOKEN_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM users \
      WHERE pool_id = $1 AND sub = $2 \
      UNION ALL SELECT CAST(1 AS BIGINT), '', version FROM revocations WHERE pool_id = $1 AND origin_jti = $3";
+pub(crate) const REFRESH_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM users \
+     WHERE pool_id = $1 AND sub = $2 \
+     UNION ALL SELECT CAST(1 AS BIGINT), '', version FROM revocations WHERE pool_id = $1 AND origin_jti = $3 \
+     UNION ALL SELECT CAST(2 AS BIGINT), doc, version FROM user_parts \
+     WHERE pool_id = $1 AND sub = $2 AND kind = $4 AND id = $3";
 /// Passwords as in [`USER`].
 pub(crate) const RECOVERY_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM (SELECT doc, version, sub \
      FROM passwords WHERE pool_id = $1 AND sub >= $2 ORDER BY sub LIMIT 1) AS next_password WHERE sub = $2 \
@@ -487,6 +494,7 @@ mod tests {
         PART_DOCUMENTS,
         USER_PART,
         USER_PARTS_AFTER,
+        USER_PARTS_BEFORE,
         USER_PART_DOCUMENTS,
         COUNT_POOLS,
         COUNT_CLIENTS,
@@ -505,6 +513,7 @@ mod tests {
         ATTEMPT,
         SIGN_IN_PARTS,
         TOKEN_PARTS,
+        REFRESH_PARTS,
         RECOVERY_PARTS,
         RESET_REQUESTS,
         MESSAGE,

@@ -5,13 +5,13 @@ use std::{collections::HashSet, sync::Arc};
 
 use domain::{
     AccessKey, AttemptPurpose, Attempts, Client, Code, CodePurpose, Domain, Group, Message, MessageState, NameKind,
-    Part, Password, Pool, Revocation, SearchKind, SigningKeyRecord, Spent, Timestamp, User, UserPart,
+    Part, Password, Pool, RefreshFamily, Revocation, SearchKind, SigningKeyRecord, Spent, Timestamp, User, UserPart,
 };
 
 use crate::{
     Change, Changes, CommitError, Error, Lease, Location, Options, PartDocument, PlannedMigration, PostgresStore,
-    Queue, RecoverySnapshot, ResetRequestSnapshot, SignInSnapshot, SqliteStore, Statistics, Stored, TokenSnapshot,
-    UserPartDocument,
+    Queue, RecoverySnapshot, RefreshSnapshot, ResetRequestSnapshot, SignInSnapshot, SqliteStore, Statistics, Stored,
+    TokenSnapshot, UserPartDocument,
     compile::{Param, Step, compile, next_epoch},
     postgres,
     read::{self, Parts, Query},
@@ -28,6 +28,9 @@ pub enum Store {
     /// PostgreSQL or one of its family, shared with other servers.
     Postgres(Arc<PostgresStore>),
 }
+
+/// Behind every id.
+const LAST: &str = "\u{10ffff}";
 
 /// `limit` as a value to bind.
 fn bound(limit: usize) -> Param<'static> {
@@ -84,14 +87,14 @@ impl Store {
     }
 
     /// Does ahead what the first sign-ins would wait for: the statements that they read with are prepared on every
-    /// connection of SQLite. Of a database across a network there is nothing to do before it is asked something.
+    /// connection of SQLite; to a database across a network a few connections are made, and each is asked everything once.
     ///
     /// # Errors
     /// When the engine fails, which the next reads say as well.
-    pub fn warm_up(&self) -> Result<(), Error> {
+    pub async fn warm_up(&self) -> Result<(), Error> {
         match self {
             Self::Sqlite(store) => store.warm_up(),
-            Self::Postgres(_) => Ok(()),
+            Self::Postgres(store) => store.warm_up().await,
         }
     }
 
@@ -365,6 +368,31 @@ impl Store {
         self.all(&query, &[pool_id.into(), sub.into(), T::KIND.number().into(), "".into(), bound(limit)]).await
     }
 
+    /// At most `limit` parts of a user, the one with the greatest id first, from the one before `before`. Ones that have
+    /// expired may be among them.
+    pub async fn latest_user_parts<T: UserPart>(
+        &self,
+        pool_id: &str,
+        sub: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Stored<T>>, Error> {
+        let query = const { read::user_parts_of::<T>(sql::USER_PARTS_BEFORE) };
+        let before = before.unwrap_or(LAST);
+        self.list(&query, &[pool_id.into(), sub.into(), T::KIND.number().into(), before.into(), bound(limit)]).await
+    }
+
+    /// [`Self::latest_user_parts`], never from a replica: for what decides something.
+    pub async fn current_latest_user_parts<T: UserPart>(
+        &self,
+        pool_id: &str,
+        sub: &str,
+        limit: usize,
+    ) -> Result<Vec<Stored<T>>, Error> {
+        let query = const { read::user_parts_of::<T>(sql::USER_PARTS_BEFORE) };
+        self.all(&query, &[pool_id.into(), sub.into(), T::KIND.number().into(), LAST.into(), bound(limit)]).await
+    }
+
     /// At most `limit` parts of any kind of a user as they are stored, by kind and id.
     pub async fn user_part_documents(
         &self,
@@ -526,6 +554,14 @@ impl Store {
         let params = [pool_id.into(), sub.into(), origin_jti.into()];
         let parts = Parts { pool_id, sub, found: self.few(&read::TOKEN_PARTS, &params).await? };
         Ok(TokenSnapshot { user: parts.take(0, "users")?, is_revoked: parts.has(1) })
+    }
+
+    /// What the exchange of a refresh token has to know, read at one moment. `origin_jti` names the sign-in.
+    pub async fn refresh_snapshot(&self, pool_id: &str, sub: &str, origin_jti: &str) -> Result<RefreshSnapshot, Error> {
+        let params = [pool_id.into(), sub.into(), origin_jti.into(), RefreshFamily::KIND.number().into()];
+        let parts = Parts { pool_id, sub, found: self.few(&read::REFRESH_PARTS, &params).await? };
+        let token = TokenSnapshot { user: parts.take(0, "users")?, is_revoked: parts.has(1) };
+        Ok(RefreshSnapshot { token, family: parts.take(2, "user_parts")? })
     }
 
     /// What a password reset has to know beside the user, read at one moment.

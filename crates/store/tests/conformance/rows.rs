@@ -42,6 +42,7 @@ pub fn pool(id: &str) -> Pool {
         factors: Default::default(),
         sign_in: Default::default(),
         log_delivery: Vec::new(),
+        risk: None,
     }
 }
 
@@ -69,6 +70,7 @@ pub fn client(id: &str, pool_id: &str) -> Client {
         propagates_user_context: false,
         sso_minutes: None,
         analytics: None,
+        risk: None,
     }
 }
 

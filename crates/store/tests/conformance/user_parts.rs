@@ -48,6 +48,33 @@ fn parts_are_listed_by_id_and_go_with_their_user() {
 }
 
 #[test]
+fn the_latest_parts_come_first() {
+    on_every_engine(async |store| {
+        commit(&store, |changes| {
+            for (pool_id, sub) in [(POOL, "one"), (POOL, "two"), (OTHER_POOL, "one")] {
+                for id in ["0197-a", "0198-c", "0198-b", "\u{e9}", ""] {
+                    changes.insert_user_part(rows::gadget(pool_id, sub, id));
+                }
+            }
+        })
+        .await;
+        let ids = async |sub: &str, before: Option<&str>, limit: usize| {
+            let found = store.latest_user_parts::<Gadget>(POOL, sub, before, limit).await.unwrap();
+            found.into_iter().map(|part| part.value.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("one", None, 9).await, ["\u{e9}", "0198-c", "0198-b", "0197-a", ""], "in the order of bytes");
+        assert_eq!(ids("one", None, 2).await, ["\u{e9}", "0198-c"]);
+        assert_eq!(ids("one", Some("0198-c"), 2).await, ["0198-b", "0197-a"], "without the one that is named");
+        assert_eq!(ids("one", Some("0198"), 9).await, ["0197-a", ""], "which need not be there");
+        assert_eq!(ids("one", Some(""), 9).await, [] as [&str; 0]);
+        assert_eq!(ids("nobody", None, 9).await, [] as [&str; 0]);
+        let current = store.current_latest_user_parts::<Gadget>(POOL, "one", 2).await.unwrap();
+        assert_eq!(current, store.latest_user_parts::<Gadget>(POOL, "one", None, 2).await.unwrap());
+        assert_eq!(current.len(), 2);
+    });
+}
+
+#[test]
 fn parts_that_have_expired_are_cleared_away() {
     on_every_engine(async |store| {
         commit(&store, |changes| {

@@ -1,6 +1,6 @@
 //! Every kind of row: what is written is read, and only who knows the version may change it.
 
-use domain::{AttemptPurpose, Chunk, CodePurpose, Group, PartKind, Revocation, Timestamp, UserPartKind};
+use domain::{AttemptPurpose, Chunk, CodePurpose, Group, PartKind, RefreshFamily, Revocation, Timestamp, UserPartKind};
 use poolkeeper_store::{Changes, CommitError, Error, Key, Lease, Row, Store, Stored, Taken, UserPartRow};
 
 use crate::{
@@ -392,6 +392,20 @@ fn snapshots_hold_what_single_reads_find() {
             let token = store.token_snapshot(POOL, "sub", origin_jti).await.unwrap();
             assert_eq!((&token.user, token.is_revoked), (&user, is_revoked));
         }
+
+        let family = |sub: &str| RefreshFamily::new(POOL, sub, "jti", Timestamp(7));
+        commit(&store, |changes| {
+            changes.put_user_part(None, family("sub")).put_user_part(None, family("somebody"));
+        })
+        .await
+        .unwrap();
+        for (origin_jti, is_known) in [("jti", true), ("other", false)] {
+            let refresh = store.refresh_snapshot(POOL, "sub", origin_jti).await.unwrap();
+            assert_eq!((&refresh.token.user, refresh.token.is_revoked), (&user, is_known));
+            assert_eq!(refresh.family.map(|family| family.value), is_known.then(|| family("sub")));
+        }
+        let refresh = store.refresh_snapshot(POOL, "nobody", "jti").await.unwrap();
+        assert!(refresh.token.user.is_none() && refresh.token.is_revoked && refresh.family.is_none());
     });
 }
 
