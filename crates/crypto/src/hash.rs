@@ -16,6 +16,12 @@ pub fn sha256(message: &[u8]) -> [u8; 32] {
     to_array(digest::digest(&digest::SHA256, message).as_ref())
 }
 
+/// SHA-1 (FIPS 180-4) in upper-case hexadecimal, by which lists of stolen passwords are looked up; it protects nothing.
+#[must_use]
+pub fn sha1_hex(message: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, message).as_ref()).to_ascii_uppercase()
+}
+
 /// HMAC-SHA256 (RFC 2104) with a key of any length.
 #[must_use]
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
@@ -126,6 +132,7 @@ mod tests {
     #[test]
     fn known_hashes() {
         assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(sha1_hex(b"abc"), "A9993E364706816ABA3E25717850C26C9CD0D89D");
         // RFC 4231, cases 2 and 6 (a key longer than a block).
         assert_eq!(
             hex(&hmac_sha256(b"Jefe", b"what do ya want for nothing?")),

@@ -5,6 +5,7 @@
 //! draws from its own generator. This is the only crate that may say `unsafe`, and only [`bignum`] does.
 
 pub mod bignum;
+pub mod encoded_data;
 pub mod envelope;
 pub mod hash;
 pub mod password;

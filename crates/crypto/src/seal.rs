@@ -31,7 +31,7 @@ const VERSION: u8 = 1;
 /// Beginning of the text form.
 const TEXT_VERSION: &str = "v1";
 /// How many purposes there are.
-const PURPOSES: usize = 16;
+const PURPOSES: usize = 17;
 
 /// What a sealed value is for. The numbers enter the derivation of keys: a number is never given to another purpose,
 /// and the number of a purpose that is no longer used stays reserved.
@@ -71,6 +71,8 @@ pub enum Purpose {
     DataKey = 15,
     /// Secrets of access keys that may be used for some operations only; identity: the access key id and these.
     LimitedAccessKeySecret = 16,
+    /// Tokens by which users say whether a sign-in was theirs; no identity.
+    FeedbackToken = 17,
 }
 
 impl Purpose {
@@ -92,6 +94,7 @@ impl Purpose {
         Self::DeviceVerifier,
         Self::DataKey,
         Self::LimitedAccessKeySecret,
+        Self::FeedbackToken,
     ];
 }
 

@@ -7,7 +7,7 @@
 //! | File | Targets |
 //! |---|---|
 //! | [`requests`] | requests to a server in process: operations, whole HTTP requests, answers of functions, import files |
-//! | [`secrets`] | what cryptography reads: tokens, signatures, SRP, password hashes, encrypted messages, passkeys |
+//! | [`secrets`] | what cryptography reads: tokens, signatures, SRP, password hashes, encrypted messages, data on devices, passkeys |
 //! | [`rules`] | texts that pure code reads: filters, lines of imports, addresses, URLs of databases |
 //! | [`files`] | archives and exports |
 //! | [`answers`] | what servers answer that this one asks: mail servers, functions behind URLs, other pools |
@@ -45,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "archives", run: files::archives },
     Target { name: "csv_lines", run: rules::csv_lines },
     Target { name: "database_urls", run: rules::database_urls },
+    Target { name: "encoded_data", run: secrets::encoded_data },
     Target { name: "encrypted_messages", run: secrets::encrypted_messages },
     Target { name: "exports", run: files::exports },
     Target { name: "filters", run: rules::filters },

@@ -2,13 +2,23 @@
 
 use std::{cell::RefCell, sync::LazyLock};
 
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD},
+};
 use crypto::{
+    encoded_data,
     envelope::{self, Context, Draft, RawAesKey, local_key},
+    hash,
     password::{argon2id_verify, imported::ImportedHash},
     seal::{KeyRing, MasterKey, Purpose},
     sigv4::{self, SessionToken, SignedRequest},
     srp::{self, Verifier},
-    token::{self, SigningKey, VerifyingKey, refresh},
+    token::{
+        self, SigningKey, VerifyingKey,
+        foreign::{self, ForeignKeys},
+        refresh,
+    },
 };
 use domain::{Passkey, Sealed, User, passkey::Ceremony};
 use serde_json::{Value, json};
@@ -27,6 +37,7 @@ const IDENTITY: &str = "client";
 struct Made {
     ring: KeyRing,
     verifying: VerifyingKey,
+    foreign: ForeignKeys,
     signed: String,
     refresh: String,
     sealed: Vec<u8>,
@@ -48,6 +59,7 @@ static MADE: LazyLock<Made> = LazyLock::new(|| {
     let data_key = raw_key.data_key(&entropy, draft.context()).expect("a data key");
     Made {
         verifying: key.verifying_key().expect("a key"),
+        foreign: ForeignKeys::read(json!({"keys": [key.public_jwk()]}).to_string().as_bytes()).expect("a key set"),
         signed: key.sign(br#"{"sub":"s","token_use":"access","exp":1767326645}"#).expect("it signs"),
         refresh: refresh::seal(&ring, &entropy, IDENTITY, b"{}"),
         sealed: ring.seal_bytes(&entropy, Purpose::SignInSession, IDENTITY, b"{}"),
@@ -68,10 +80,10 @@ fn context() -> Context {
     Context::new([("userpool-id", "eu-west-1_Pool")]).expect("a context")
 }
 
-/// Access tokens, refresh tokens, sealed values and key files: as they come, or tampered with (see
-/// [`input::patched`]).
+/// Access tokens, refresh tokens, sealed values, key files, tokens of other issuers and their keys: as they come, or
+/// tampered with (see [`input::patched`]).
 pub fn tokens(data: &[u8]) {
-    let Some((way, rest)) = input::choice(data, 9) else { return };
+    let Some((way, rest)) = input::choice(data, 11) else { return };
     let made = &*MADE;
     let text = String::from_utf8_lossy(rest);
     let patched = |valid: &[u8]| input::patched(valid, rest);
@@ -94,6 +106,14 @@ pub fn tokens(data: &[u8]) {
         }
         7 => {
             _ = KeyRing::parse(&text);
+            false
+        }
+        9 => patched_text(&made.signed).is_some_and(|token| made.foreign.verify(&token).is_ok()),
+        10 => {
+            let (token, jwks) = input::line(&text);
+            // Its own keys may have signed it.
+            _ = foreign::unverified_kid(token);
+            _ = ForeignKeys::read(jwks.as_bytes()).map(|keys| keys.verify(token));
             false
         }
         _ => {
@@ -189,6 +209,35 @@ pub fn password_hashes(data: &[u8]) {
     if is_cheap {
         assert!(!hash.matches("a password that nobody has chosen"), "{text}");
         _ = argon2id_verify(text, "");
+    }
+}
+
+/// What apps say of their devices: the whole as it comes, or what is signed, its version in the first line.
+pub fn encoded_data(data: &[u8]) {
+    let Some((way, rest)) = input::choice(data, 2) else { return };
+    let text = String::from_utf8_lossy(rest);
+    if way == 0 {
+        // The key is no secret: whoever makes inputs may sign them.
+        _ = encoded_data::open(&text, "1example23456789");
+        return;
+    }
+    let (version, payload) = input::line(&text);
+    let signed = [version.as_bytes(), payload.as_bytes()].concat();
+    let signature = BASE64.encode(hash::hmac_sha256(IDENTITY.as_bytes(), &signed));
+    let whole = json!({"payload": payload, "signature": signature, "version": version}).to_string();
+    let Some(opened) = encoded_data::open(&BASE64.encode(whole), IDENTITY) else { return };
+    let encoded_data::EncodedData {
+        device_id,
+        user_agent,
+        device_name,
+        manufacturer,
+        platform,
+        system_version,
+        timezone,
+    } = opened;
+    for value in [device_id, user_agent, device_name, manufacturer, platform, system_version, timezone] {
+        let is_plain = |text: &str| text.len() <= 1_024 && !text.is_empty() && !text.contains(char::is_control);
+        assert!(value.as_deref().is_none_or(is_plain), "{value:?} in {payload:?}");
     }
 }
 
@@ -303,9 +352,9 @@ pub fn passkeys(data: &[u8]) {
 }
 
 fn encoded(bytes: &[u8]) -> String {
-    base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, bytes)
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn decoded(text: &str) -> Vec<u8> {
-    base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text).expect("base64 of our own")
+    URL_SAFE_NO_PAD.decode(text).expect("base64 of our own")
 }

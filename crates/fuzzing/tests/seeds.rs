@@ -193,6 +193,6 @@ macro_rules! targets {
 }
 
 targets! {
-    archives csv_lines database_urls encrypted_messages exports filters function_answers http_requests import_files mails
-    networks operations passkeys password_hashes remote_answers signatures smtp_replies srp tokens wire_shapes
+    archives csv_lines database_urls encoded_data encrypted_messages exports filters function_answers http_requests
+    import_files mails networks operations passkeys password_hashes remote_answers signatures smtp_replies srp tokens wire_shapes
 }

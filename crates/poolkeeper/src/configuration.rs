@@ -28,6 +28,7 @@ mod quotas;
 mod server;
 mod sms;
 mod store_location;
+mod threat_protection;
 
 pub use self::aws::AwsSection;
 pub use destinations::{DestinationKind, DestinationSection, LogDestinationSection};
@@ -38,6 +39,7 @@ pub use quotas::QuotasSection;
 pub use server::ServerSection;
 pub use sms::{SmsSection, SmsSenderChoice};
 pub use store_location::StoreSection;
+pub use threat_protection::ThreatProtectionSection;
 
 /// Signing keys that may be kept ready; each takes a tenth of a second to make.
 const MOST_STOCK: usize = 1_000;
@@ -66,6 +68,8 @@ pub struct Configuration {
     pub issuer: IssuerSection,
     /// `[pools]`
     pub pools: PoolsSection,
+    /// `[threat_protection]`
+    pub threat_protection: ThreatProtectionSection,
     /// `[beyond]`
     pub beyond: BeyondSection,
     /// `[[functions]]`
@@ -219,6 +223,7 @@ impl Configuration {
         self.store.resolve_paths(folder);
         self.email.resolve_paths(folder);
         self.sms.resolve_paths(folder);
+        self.threat_protection.resolve_paths(folder);
         self.functions.iter_mut().for_each(|section| section.resolve_paths(folder));
         self.kms_keys.iter_mut().for_each(|section| section.resolve_paths(folder));
         self.analytics.iter_mut().for_each(|section| section.resolve_paths(folder));
@@ -308,6 +313,7 @@ impl Configuration {
         self.store.location()?;
         self.key_stock()?;
         self.server.listen_options()?;
+        self.threat_protection.stolen_passwords()?;
         self.outbox(Mode::Serve).await?;
         self.kms_keys.iter().try_for_each(|section| section.key().map(drop))?;
         self.records().await?;

@@ -8,6 +8,7 @@ mod messages;
 mod pools;
 mod server;
 mod store;
+mod threat_protection;
 
 use std::fmt::Write;
 
@@ -61,6 +62,7 @@ pub const SECTIONS: &[Section] = &[
     keys::PASSWORDS,
     keys::ISSUER,
     pools::POOLS,
+    threat_protection::THREAT_PROTECTION,
     pools::BEYOND,
     functions::FUNCTIONS,
     functions::KMS_KEYS,

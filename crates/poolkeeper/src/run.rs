@@ -22,9 +22,13 @@ use crate::{
 const JOBS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the server waits at most before it says that it is ready until its first sign-in is as fast as later ones.
-/// With one pool that takes some 3 ms; a start is to take 20 ms at most, whatever there is to make ready and however slow
-/// the database. The rest is done while requests come.
+/// With one pool that takes some 3 ms; a start on a data file is to take 20 ms at most, whatever there is to make ready.
+/// The rest is done while requests come.
 const WARM_UP_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// The same on a database across a network, where connections have to be made, and where a start has taken several round
+/// trips already. Other servers answer meanwhile.
+const SHARED_WARM_UP_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Runs until SIGINT or SIGTERM.
 ///
@@ -51,7 +55,10 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
     let code_keys = code_keys::open(mode, &configuration.kms_keys, &ring).await?;
     let app = App::new(settings, store, ring, Clock::new(system::now), Arc::new(SystemEntropy), outbox);
     let app = Arc::new(
-        app.with_runner(functions.clone()).with_code_keys(code_keys).with_records(configuration.records().await?),
+        app.with_runner(functions.clone())
+            .with_code_keys(code_keys)
+            .with_documents(Arc::new(functions::Documents::new(None)?))
+            .with_records(configuration.records().await?),
     );
     let shutdown = CancellationToken::new();
     let mut jobs = JoinSet::new();
@@ -78,7 +85,8 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
         _ = powers.await;
         _ = (&mut warm_up).await;
     };
-    if tokio::time::timeout(WARM_UP_TIMEOUT, warm).await.is_err() {
+    let longest = if app.store.is_shared() { SHARED_WARM_UP_TIMEOUT } else { WARM_UP_TIMEOUT };
+    if tokio::time::timeout(longest, warm).await.is_err() {
         jobs.spawn(async {
             _ = warm_up.await;
         });
@@ -119,6 +127,7 @@ pub(crate) fn settings(mode: Mode, configuration: &Configuration, base_url: Stri
         beyond_filters: configuration.beyond.filters,
         lift_tiers: configuration.pools.lift_tiers,
         locations: configuration.server.locations()?,
+        stolen_passwords: configuration.threat_protection.stolen_passwords()?,
     })
 }
 

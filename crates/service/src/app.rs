@@ -20,6 +20,7 @@ use wire::Timestamp;
 
 use crate::{
     ApiError, Clock, Metrics, Settings,
+    issuers::{FetchDocuments, Issuers, NoDocuments},
     memory::{self, Freshness},
     messages::Outbox,
     quotas::Throttle,
@@ -62,6 +63,8 @@ pub struct App {
     pub runner: Arc<dyn RunFunctions>,
     /// Who encrypts the codes that functions are told which send messages.
     pub code_keys: Arc<dyn CodeKeys>,
+    /// The keys of other issuers of tokens.
+    pub(crate) issuers: Issuers,
     /// Who is told of what users do, and of what pools log.
     pub records: Records,
     /// Counters.
@@ -113,6 +116,7 @@ impl App {
             outbox,
             runner: Arc::new(NoFunctions),
             code_keys: Arc::new(NoCodeKeys),
+            issuers: Issuers::new(Arc::new(NoDocuments)),
             records: Records::default(),
             metrics: Metrics::new(),
             code_key,
@@ -136,6 +140,12 @@ impl App {
     #[must_use]
     pub fn with_code_keys(self, code_keys: Arc<dyn CodeKeys>) -> Self {
         Self { code_keys, ..self }
+    }
+
+    /// The same with somebody who gets documents from elsewhere.
+    #[must_use]
+    pub fn with_documents(self, documents: Arc<dyn FetchDocuments>) -> Self {
+        Self { issuers: Issuers::new(documents), ..self }
     }
 
     /// The same with somebody who is told of events and logs.

@@ -10,6 +10,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
+use wire::{EventFilterType, RiskLevelType};
 
 use self::{observed::Observed, process::Process, queues::Queues};
 use crate::App;
@@ -44,6 +45,30 @@ pub struct RecordLabels {
     pub kind: &'static str,
     /// `delivered`, `full`, `failed` or `no_destination`.
     pub outcome: &'static str,
+}
+
+/// Labels of what threat protection has found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RiskLabels {
+    /// `SignIn`, `SignUp` or `PasswordChange`.
+    pub operation: &'static str,
+    /// As [`RiskKind`] says.
+    pub kind: &'static str,
+    /// `Low`, `Medium`, `High`, or `none` where a risk has no level.
+    pub level: &'static str,
+}
+
+/// What threat protection has found where it has looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RiskKind {
+    /// Nothing.
+    None,
+    /// A password that is known to be stolen.
+    CompromisedCredentials,
+    /// Somebody who may be somebody else.
+    AccountTakeover,
+    /// An address that is always refused.
+    OverrideBlock,
 }
 
 /// Labels of how long calls of functions take.
@@ -82,6 +107,8 @@ pub struct Metrics {
     pub messages_failed: Counter,
     /// What left the server for analytics and logs, and what was dropped.
     pub records: Family<RecordLabels, Counter>,
+    /// What threat protection has found.
+    pub risks: Family<RiskLabels, Counter>,
     /// Calls of functions.
     pub function_calls: Family<FunctionOutcomeLabels, Counter>,
     /// Seconds per call of a function.
@@ -107,6 +134,7 @@ impl Metrics {
             messages_sent: Counter::default(),
             messages_failed: Counter::default(),
             records: Family::default(),
+            risks: Family::default(),
             function_calls: Family::default(),
             function_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             leases: Family::default(),
@@ -124,6 +152,8 @@ impl Metrics {
         registry.register("messages_failed", "Failed tries to hand a message over", metrics.messages_failed.clone());
         let help = "Events for analytics and logs of pools, by outcome";
         registry.register("records", help, metrics.records.clone());
+        let help = "What threat protection has found, by operation, kind and level of the risk";
+        registry.register("risks", help, metrics.risks.clone());
         let help = "Calls of the functions that pools name, by entry of the configuration and outcome";
         registry.register("function_calls", help, metrics.function_calls.clone());
         let help = "Seconds per call of a function, by entry of the configuration";
@@ -133,6 +163,23 @@ impl Metrics {
         let help = "Looks for what other servers have changed that failed";
         registry.register("epoch_looks_failed", help, metrics.epoch_looks_failed.clone());
         Self { registry, ..metrics }
+    }
+
+    /// Counts what threat protection has found on an occasion; with the level, where the risk has one.
+    pub fn count_risk(&self, occasion: EventFilterType, kind: RiskKind, level: Option<RiskLevelType>) {
+        let operation = match occasion {
+            EventFilterType::SignIn => "SignIn",
+            EventFilterType::SignUp => "SignUp",
+            EventFilterType::PasswordChange => "PasswordChange",
+        };
+        let kind = match kind {
+            RiskKind::None => "none",
+            RiskKind::CompromisedCredentials => "compromised_credentials",
+            RiskKind::AccountTakeover => "account_takeover",
+            RiskKind::OverrideBlock => "override_block",
+        };
+        let level = level.map_or("none", RiskLevelType::as_str);
+        self.risks.get_or_create(&RiskLabels { operation, kind, level }).inc();
     }
 
     /// What is counted, as text. What is read when somebody looks is in [`scrape`] only.
@@ -177,11 +224,11 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use store::{PoolUse, Queue, Statistics};
-    use wire::Timestamp;
+    use wire::{EventFilterType, RiskLevelType, Timestamp};
 
     use super::{
         FunctionLabels, FunctionOutcomeLabels, LeaseLabels, Metrics, OperationLabels, RecordLabels, RequestLabels,
-        encoded, observed::Observed, process::Process, queues::Waiting,
+        RiskKind, encoded, observed::Observed, process::Process, queues::Waiting,
     };
 
     /// A text with every metric in it.
@@ -191,6 +238,8 @@ mod tests {
         metrics.seconds.get_or_create(&OperationLabels { operation: "GetUser" }).observe(0.1);
         metrics.leases.get_or_create(&LeaseLabels { lease: "sweep".to_owned() }).set(1);
         metrics.records.get_or_create(&RecordLabels { kind: "log", outcome: "full" }).inc();
+        metrics.count_risk(EventFilterType::SignIn, RiskKind::AccountTakeover, Some(RiskLevelType::High));
+        metrics.count_risk(EventFilterType::SignUp, RiskKind::None, None);
         let function = || "arn:aws:lambda:*".to_owned();
         metrics.function_calls.get_or_create(&FunctionOutcomeLabels { function: function(), outcome: "threw" }).inc();
         metrics.function_seconds.get_or_create(&FunctionLabels { function: function() }).observe(0.1);
@@ -279,6 +328,8 @@ mod tests {
             "poolkeeper_store_connections_limit 16\n",
             "poolkeeper_store_connection_waiters 7\n",
             "poolkeeper_lease_held{lease=\"sweep\"} 1\n",
+            "poolkeeper_risks_total{operation=\"SignIn\",kind=\"account_takeover\",level=\"High\"} 1\n",
+            "poolkeeper_risks_total{operation=\"SignUp\",kind=\"none\",level=\"none\"} 1\n",
             "poolkeeper_function_calls_total{function=\"arn:aws:lambda:*\",outcome=\"threw\"} 1\n",
             "poolkeeper_function_processes{function=\"arn:aws:lambda:*\"} 2\n",
             "process_start_time_seconds 0",

@@ -1,6 +1,6 @@
 //! What the operator can choose, as the service needs it. The configuration file is read by the binary.
 
-use crate::{quotas::Quotas, tracking::Locations};
+use crate::{quotas::Quotas, threat::StolenPasswords, tracking::Locations};
 
 /// Settings of the running server.
 #[derive(Clone, Debug)]
@@ -29,8 +29,10 @@ pub struct Settings {
     pub beyond_filters: bool,
     /// Whether every pool has the features of every tier, whatever its own is.
     pub lift_tiers: bool,
-    /// Where addresses are, for the sessions that users see.
+    /// Where addresses are, for the sessions that users see, and for threat protection.
     pub locations: Locations,
+    /// The operator's list of passwords that are known to be stolen.
+    pub stolen_passwords: StolenPasswords,
 }
 
 /// The form of the `iss` claim.

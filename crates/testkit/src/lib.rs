@@ -15,6 +15,7 @@
 mod answer;
 pub mod authenticator;
 mod coverage;
+mod documents;
 mod entropy;
 mod functions;
 mod gate;
@@ -27,6 +28,7 @@ pub mod totp;
 pub mod triggers;
 
 pub use answer::Answer;
+pub use documents::{Document, Documents};
 pub use entropy::SeededEntropy;
 pub use functions::{Function, Functions, ReadableKeys};
 pub use keys::stock;

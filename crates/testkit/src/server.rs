@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use wire::Timestamp;
 
-use crate::{Answer, Function, Functions, ReadableKeys, SeededEntropy, gate::Gate, stock};
+use crate::{Answer, Documents, Function, Functions, ReadableKeys, SeededEntropy, gate::Gate, stock};
 
 /// 2026-01-02T03:04:05Z.
 const START: Timestamp = Timestamp(1_767_323_045_000);
@@ -63,6 +63,8 @@ pub struct Builder {
 pub struct Server {
     /// The service behind it.
     pub app: Arc<App>,
+    /// What other servers publish.
+    pub documents: Arc<Documents>,
     functions: Arc<Functions>,
     gate: Arc<Gate>,
     router: Router,
@@ -221,9 +223,11 @@ impl Builder {
         let shared: Arc<dyn Entropy> = entropy;
         let app = App::new(self.settings, store, ring, clock, shared, Outbox::new(self.sender));
         let (functions, gate) = (Arc::new(Functions::default()), Arc::new(Gate::default()));
+        let documents = Arc::new(Documents::default());
         let app = Arc::new(
             app.with_runner(functions.clone())
                 .with_code_keys(Arc::new(ReadableKeys))
+                .with_documents(documents.clone())
                 .with_records(self.records)
                 .with_before_commit(Box::new({
                     let gate = gate.clone();
@@ -233,6 +237,7 @@ impl Builder {
         Server {
             router: web::router(app.clone(), options),
             app,
+            documents,
             functions,
             gate,
             location: self.location,
@@ -263,6 +268,7 @@ impl Server {
                 beyond_filters: false,
                 lift_tiers: false,
                 locations: Locations::default(),
+                stolen_passwords: Default::default(),
             },
             location: Location::Memory,
             sender: Sender::Inbox,

@@ -1,5 +1,5 @@
-//! What the network sees of Poolkeeper: the listener, the AWS-JSON endpoint, discovery documents, the page behind
-//! confirmation links, and, in `poolkeeper dev`, the test controls and the inbox.
+//! What the network sees of Poolkeeper: the listener, the AWS-JSON endpoint, discovery documents, the pages behind
+//! links in messages, and, in `poolkeeper dev`, the test controls and the inbox.
 //!
 //! A request passes [`listen`] (connection cap, timeouts, TLS, drain), then the routes of [`router`]. The API's route
 //! names the operation, authenticates its caller and leaves the rest to `service::dispatch`.
@@ -14,6 +14,7 @@ mod confirmation;
 mod controls;
 mod cors;
 mod discovery;
+mod feedback;
 mod header_text;
 mod health;
 mod inbox;
@@ -32,7 +33,8 @@ pub mod tls;
 mod uploads;
 mod write_deadline;
 
-pub use client_address::{Network, NetworkError, Peer};
+pub use client_address::Peer;
+pub use domain::network::{Network, NetworkError};
 pub use listen::{ListenOptions, listen};
 pub use options::Options;
 pub use routes::{admin_router, router};

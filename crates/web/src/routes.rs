@@ -14,8 +14,8 @@ use serde_json::json;
 use service::App;
 
 use crate::{
-    Options, api, confirmation, controls, cors, discovery, health, inbox, own_host, panics, same_origin, state::Web,
-    uploads,
+    Options, api, confirmation, controls, cors, discovery, feedback, health, inbox, own_host, panics, same_origin,
+    state::Web, uploads,
 };
 
 /// Everything that is served on the listener for clients.
@@ -30,6 +30,8 @@ pub fn router(app: Arc<App>, options: Options) -> Router {
         .route("/{pool_id}/.well-known/openid-configuration", get(discovery::configuration).options(cors::preflight))
         .route("/confirmUser", get(confirmation::page))
         .route("/confirmUser/", get(confirmation::page))
+        .route("/eventFeedback", get(feedback::ask).post(feedback::give))
+        .route("/eventFeedback/", get(feedback::ask).post(feedback::give))
         .route("/_poolkeeper/health", get(health::health))
         .route("/_poolkeeper/imports/{pool_id}/{job_id}/users.csv", put(uploads::put))
         .route("/_poolkeeper/imports/{pool_id}/{job_id}/log", get(uploads::log))

@@ -18,6 +18,9 @@ pub fn configuration(configuration: &Configuration, options: &RunOptions) -> Fin
     if let Err(error) = configuration.key_stock() {
         return Finding::of_error(&error, "Set keys.stock to a smaller number");
     }
+    if let Err(error) = configuration.threat_protection.stolen_passwords() {
+        return Finding::of_error(&error, "Correct threat_protection.stolen_passwords, or leave it out");
+    }
     match &options.store.config {
         Some(path) => Finding::ok(&format!("{} is understood", path.display())),
         None => Finding::ok("no file: options, environment and what is usual"),

@@ -63,7 +63,7 @@ pub const SERVER: Section = Section {
             "\"FILE\"",
             "none",
             "",
-            "File in MaxMind's format (`.mmdb`) such as GeoLite2-City, by which sessions of users show city and country where session tracking is on. It is read into memory at the start. Without it, cities are left out and countries are `unknown`.",
+            "File in MaxMind's format (`.mmdb`) such as GeoLite2-City, by which sessions of users show city and country where session tracking is on, and threat protection tells countries apart. It is read into memory at the start. Without it, cities are left out and countries are `unknown`.",
         ),
         setting(
             "tls_certificate",

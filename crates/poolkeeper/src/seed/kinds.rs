@@ -157,13 +157,13 @@ mod tests {
             "PoolName": "x",
             "LambdaConfig": {"PreSignUp": "a", "PostConfirmation": "b"},
             "Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}},
-            "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"},
+            "KeyConfiguration": {"KeyType": "CUSTOMER_MANAGED_KEY"},
             "DeviceConfiguration": {"x": 1},
         });
         for (what, gone) in [
             ("LambdaConfig.PreSignUp", "/LambdaConfig/PreSignUp"),
             ("DeviceConfiguration", "/DeviceConfiguration"),
-            ("AdvancedSecurityMode AUDIT", "/UserPoolAddOns/AdvancedSecurityMode"),
+            ("KeyType CUSTOMER_MANAGED_KEY", "/KeyConfiguration/KeyType"),
             ("AllowedFirstAuthFactors EMAIL_OTP", "/Policies/SignInPolicy/AllowedFirstAuthFactors/1"),
         ] {
             let mut less = request.clone();

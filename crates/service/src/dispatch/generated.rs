@@ -125,6 +125,13 @@ pub(super) fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::Value)
         }
         Operation::ListResourceServers => run(ctx, body, operations::resource_servers::list_resource_servers::run),
         Operation::UpdateResourceServer => run(ctx, body, operations::resource_servers::update_resource_server::run),
+        Operation::AdminListUserAuthEvents => run(ctx, body, operations::security::admin_list_user_auth_events::run),
+        Operation::AdminUpdateAuthEventFeedback => {
+            run(ctx, body, operations::security::admin_update_auth_event_feedback::run)
+        }
+        Operation::DescribeRiskConfiguration => run(ctx, body, operations::security::describe_risk_configuration::run),
+        Operation::SetRiskConfiguration => run(ctx, body, operations::security::set_risk_configuration::run),
+        Operation::UpdateAuthEventFeedback => run(ctx, body, operations::security::update_auth_event_feedback::run),
         Operation::AdminListUserSessions => run(ctx, body, operations::sessions::admin_list_user_sessions::run),
         Operation::AdminRevokeUserSession => run(ctx, body, operations::sessions::admin_revoke_user_session::run),
         Operation::GetUserPoolClientSessionConfiguration => {
@@ -187,11 +194,6 @@ pub(super) fn dispatch(ctx: &Ctx, operation: Operation, body: serde_json::Value)
         Operation::ListUsers => run(ctx, body, operations::users::list_users::run),
         Operation::UpdateUserAttributes => run(ctx, body, operations::users::update_user_attributes::run),
         Operation::VerifyUserAttribute => run(ctx, body, operations::users::verify_user_attribute::run),
-        Operation::AdminListUserAuthEvents
-        | Operation::AdminUpdateAuthEventFeedback
-        | Operation::DescribeRiskConfiguration
-        | Operation::GetSigningCertificate
-        | Operation::SetRiskConfiguration
-        | Operation::UpdateAuthEventFeedback => not_built(operation),
+        Operation::GetSigningCertificate => not_built(operation),
     }
 }

@@ -16,6 +16,11 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Plain text as HTML that looks like it.
+pub fn from_text(text: &str) -> String {
+    escape(text).replace('\n', "<br>\n")
+}
+
 /// What a reader without HTML needs of a body: no tags, links followed by their address in parentheses, blocks on
 /// lines of their own, the common character references resolved. Line breaks of the source stay, because templates
 /// are often plain text. It never fails: what looks like no tag stays as it is.
@@ -192,11 +197,16 @@ fn tidy(text: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{TagEnds, escape, to_text};
+    use super::{TagEnds, escape, from_text, to_text};
 
     #[test]
     fn everything_that_means_something_in_html_is_escaped() {
         assert_eq!(escape(r#"<b a="1" c='2'>&"#), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;");
+    }
+
+    #[test]
+    fn text_becomes_html() {
+        assert_eq!(from_text("a <b>\nc & d"), "a &lt;b&gt;<br>\nc &amp; d");
     }
 
     #[test]

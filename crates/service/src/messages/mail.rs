@@ -115,10 +115,11 @@ fn build(
     if let Some(text) = &content.reply_to {
         mail = mail.reply_to(parse(text).ok_or(MailError::ReplyTo)?);
     }
+    let text = content.text.clone().unwrap_or_else(|| html::to_text(&content.body));
     // The boundary is derived from the id instead of drawn at random, so that a second try sends the same bytes.
     let parts = MultiPart::alternative()
         .boundary(format!("poolkeeper-{id}"))
-        .singlepart(SinglePart::plain(html::to_text(&content.body)))
+        .singlepart(SinglePart::plain(text))
         .singlepart(SinglePart::html(content.body.clone()));
     mail.multipart(parts).map_err(|_| MailError::Form)
 }
@@ -220,6 +221,13 @@ mod tests {
         Gr=C3=BC=C3=9Fe, 123456
         --poolkeeper-0b6f9a3e-7f0a-4f6c-9a55-4f1f5a9c0d11--
         "#);
+    }
+
+    #[test]
+    fn a_text_of_its_own_takes_the_place_of_that_in_the_html() {
+        let mail = text(&MessageContent { text: Some("Only <plain> text.".to_owned()), ..content() });
+        assert!(mail.contains("\n\nOnly <plain> text.\n") && mail.contains("Your <b>code</b>"), "{mail}");
+        assert!(!mail.contains("Your code"), "{mail}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod holds;
 mod html;
 mod inbox;
 mod mail;
+mod notice;
 mod outbox;
 mod pace;
 mod render;
@@ -25,6 +26,7 @@ mod write;
 
 pub use inbox::{InboxMessage, InboxQuery, clear, inbox};
 pub use mail::{MailBuilder, RawMail, SenderAddressError};
+pub use notice::{Notice, write_notice};
 pub use outbox::{Outbox, Sender};
 pub use render::invitation_is_suppressed;
 pub use rows::{Pages, open};

@@ -12,7 +12,7 @@ use crate::{
 
 /// Stands for the code or the temporary password.
 const CODE: &str = "####}";
-/// Stands for the username, in invitations only.
+/// Stands for the username, in invitations and notices ([`super::notice`]) only.
 const USERNAME: &str = "username}";
 
 /// Most characters of a mail in a function's words, code and all.
@@ -194,11 +194,11 @@ fn template(pool: &Pool, purpose: MessagePurpose, medium: Medium, by_link: bool)
     }
 }
 
-/// The username that an invitation names.
+/// The username that an invitation names, and a notice.
 ///
 /// Decision: where users sign in with an address, the stored username is a UUID that means nothing to them, so the
 /// address is shown; email before phone.
-fn shown_username<'a>(pool: &Pool, user: &'a User) -> &'a str {
+pub(super) fn shown_username<'a>(pool: &Pool, user: &'a User) -> &'a str {
     let address = |kind: UsernameAttributeType, medium: Medium| {
         if pool.uses_as_username(kind) { user.address(medium) } else { None }
     };
@@ -217,19 +217,8 @@ struct Values {
 }
 
 impl Values {
-    /// Replaces placeholders in one pass over the template, so that nothing inside a value is taken for one.
     fn fill_in(&self, template: &str) -> String {
-        let mut out = String::with_capacity(template.len() + 64);
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once('{') {
-            out.push_str(before);
-            rest = self.placeholder(&mut out, after).unwrap_or_else(|| {
-                out.push('{');
-                after
-            });
-        }
-        out.push_str(rest);
-        out
+        replace_placeholders(template, |out, text| self.placeholder(out, text))
     }
 
     /// Writes what the placeholder at the start of `text`, whose brace was just read, stands for, and answers what
@@ -253,8 +242,28 @@ impl Values {
     }
 }
 
+/// Replaces placeholders in one pass over the template, so that nothing inside a value is taken for one. `placeholder`
+/// writes what the one at the start of a text, whose brace was just read, stands for, and answers what comes after it;
+/// none when there is none.
+pub(super) fn replace_placeholders<'t>(
+    template: &'t str,
+    placeholder: impl Fn(&mut String, &'t str) -> Option<&'t str>,
+) -> String {
+    let mut out = String::with_capacity(template.len() + 64);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        rest = placeholder(&mut out, after).unwrap_or_else(|| {
+            out.push('{');
+            after
+        });
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Text as a header can carry it: what could end a line becomes a space.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
 }
 

@@ -93,6 +93,7 @@ pub async fn with_outbox(outbox: Outbox, keep_sent_messages: bool) -> Arc<App> {
         beyond_filters: false,
         lift_tiers: false,
         locations: Default::default(),
+        stolen_passwords: Default::default(),
     };
     Arc::new(App::new(settings, store, ring(), clock(), entropy, outbox))
 }

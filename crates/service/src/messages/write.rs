@@ -1,7 +1,7 @@
 //! A message into the outbox.
 
 use crypto::seal::Purpose;
-use domain::message::MessageContent;
+use domain::message::{CustomSender, MessageContent};
 use domain::{Medium, Message, MessagePurpose, MessageState, Pool, User};
 use wire::EmailSendingAccountType;
 
@@ -78,6 +78,11 @@ pub async fn write(ctx: &Ctx, letter: &Letter<'_>, functions: &Functions<'_>) ->
         let state = ctx.app.outbox.initial_state(letter.medium);
         return sealed(ctx, letter, &content(ctx, letter, words)?, state);
     };
+    for_function(ctx, letter, custom_sender)
+}
+
+/// The message that goes to this function.
+pub(super) fn for_function(ctx: &Ctx, letter: &Letter<'_>, custom_sender: CustomSender) -> Result<Message, ApiError> {
     let content = MessageContent {
         destination: letter.destination.to_owned(),
         code: letter.code.to_owned(),
@@ -117,22 +122,26 @@ fn content(ctx: &Ctx, letter: &Letter<'_>, words: &Words) -> Result<MessageConte
 }
 
 /// A mail with what the pool says about its sending. Only a DEVELOPER configuration says anything about SES.
-fn of_pool(pool: &Pool, content: MessageContent) -> MessageContent {
+pub(super) fn of_pool(pool: &Pool, content: MessageContent) -> MessageContent {
     let email = &pool.email;
     let is_developer = email.email_sending_account == Some(EmailSendingAccountType::Developer);
     let source_arn = email.source_arn.clone().filter(|_| is_developer);
     MessageContent {
         from: sender_address(pool),
         reply_to: email.reply_to_email_address.clone(),
-        // arn:aws:ses:REGION:ACCOUNT:identity/…
-        region: source_arn.as_deref().and_then(|arn| arn.split(':').nth(3)).map(str::to_owned),
+        region: source_arn.as_deref().and_then(region_of),
         source_arn,
         configuration_set: email.configuration_set.clone().filter(|_| is_developer),
         ..content
     }
 }
 
-fn sealed(ctx: &Ctx, letter: &Letter<'_>, content: &MessageContent, state: MessageState) -> Result<Message, ApiError> {
+pub(super) fn sealed(
+    ctx: &Ctx,
+    letter: &Letter<'_>,
+    content: &MessageContent,
+    state: MessageState,
+) -> Result<Message, ApiError> {
     let Letter { pool, user, purpose, medium, .. } = *letter;
     let id = crypto::random::uuid_v7(ctx.entropy(), ctx.now.milliseconds());
     let plaintext = serde_json::to_vec(content)?;
@@ -158,13 +167,23 @@ fn sender_address(pool: &Pool) -> Option<String> {
     let email = &pool.email;
     let is_developer = email.email_sending_account == Some(EmailSendingAccountType::Developer);
     let from = email.from.as_deref().filter(|from| is_developer && !from.trim().is_empty());
-    let identity =
-        email.source_arn.as_deref().and_then(|arn| arn.split_once(":identity/")).map(|(_, identity)| identity);
-    from.or_else(|| identity.filter(|identity| identity.contains('@'))).map(str::to_owned)
+    from.or_else(|| email.source_arn.as_deref().and_then(address_of)).map(str::to_owned)
+}
+
+/// The address that the ARN of an identity of SES names, where it is not that of a domain:
+/// `arn:aws:ses:REGION:ACCOUNT:identity/…`.
+pub(super) fn address_of(source_arn: &str) -> Option<&str> {
+    let (_, identity) = source_arn.split_once(":identity/")?;
+    identity.contains('@').then_some(identity)
+}
+
+/// The region in it.
+pub(super) fn region_of(source_arn: &str) -> Option<String> {
+    source_arn.split(':').nth(3).map(str::to_owned)
 }
 
 /// Every name under which the inbox finds messages to this user.
-fn identifiers(user: &User) -> Vec<String> {
+pub(super) fn identifiers(user: &User) -> Vec<String> {
     let attributes =
         ["email", "phone_number", "preferred_username"].into_iter().filter_map(|name| user.attribute(name));
     let mut names: Vec<String> = Vec::new();

@@ -15,6 +15,7 @@ pub mod pools;
 pub mod recovery;
 pub mod replicas;
 pub mod resource_servers;
+pub mod security;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_up;

@@ -100,7 +100,7 @@ pub fn tell_refused(ctx: &Ctx, pool: &Pool, client: &Client, endpoint: Option<&s
 }
 
 /// Whether a refusal says that the user is not, or may not be, who it claims to be.
-const fn is_failed_sign_in(kind: ErrorKind) -> bool {
+pub(crate) const fn is_failed_sign_in(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::NotAuthorized

@@ -6,6 +6,7 @@
 //! three tries, is dropped, too; both are counted. A destination that hangs therefore costs neither a request nor another
 //! destination anything.
 
+pub mod activity;
 pub mod analytics;
 pub mod notifications;
 mod worker;

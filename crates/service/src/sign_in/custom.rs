@@ -191,12 +191,16 @@ async fn ask(
     subject: &Subject,
     metadata: Option<&Metadata>,
 ) -> Result<Option<Outcome>, ApiError> {
+    let failed = || {
+        request.watch.wrong(&subject.sub, None);
+        Err(ApiError::wrong_credentials())
+    };
     if subject.sign_in.answered.len() > MOST_ANSWERS {
-        return Err(ApiError::wrong_credentials());
+        return failed();
     }
     let wanted = functions::define(ctx, request, subject, metadata).await?;
     if wanted.fail_authentication == Some(true) {
-        return Err(ApiError::wrong_credentials());
+        return failed();
     }
     if wanted.issue_tokens == Some(true) {
         return Ok(None);

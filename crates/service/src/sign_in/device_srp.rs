@@ -81,7 +81,7 @@ async fn prove(
     standing.check_lock(ctx)?;
     let device = remembered(ctx, request, waiting, key).await?;
     if !claim.is_signed(&device.group_key, &devices::opened(ctx, &device)?)? {
-        standing.count_wrong(ctx).await?;
+        standing.count_wrong(ctx, request).await?;
         return Err(ApiError::wrong_credentials());
     }
     let mut changes = Changes::new();

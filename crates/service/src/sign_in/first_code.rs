@@ -122,6 +122,7 @@ async fn attempt(
         return Err(guard::locked());
     }
     let (Some(user), true) = (user, code::matches(ctx, waiting, given)) else {
+        request.watch.wrong(sub, None);
         let refused = count_wrong(ctx, request, sub, attempts).await?;
         guess.was_wrong();
         return Err(refused);

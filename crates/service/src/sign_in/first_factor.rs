@@ -11,7 +11,7 @@
 
 use domain::{AttemptPurpose, Attempts, Factor, Password, Spent, User, session::SignIn};
 use store::{Changes, Key, SignInSnapshot, Stored};
-use wire::UserStatusType;
+use wire::{ChallengeName, UserStatusType};
 
 use super::{Proven, Request, Seen, guard, next, session};
 use crate::{
@@ -64,6 +64,7 @@ pub(super) async fn prove(
                 // An imported user: there is no password that could be right.
                 return Err(password_reset_required());
             }
+            request.watch.wrong(sub, Some(ChallengeName::Password));
             let refused = count_failure(ctx, request, sub, attempts).await?;
             guess.was_wrong();
             return Err(refused);

@@ -10,7 +10,7 @@ use domain::{
     session::{Entrance, SignInSession},
 };
 use store::{Changes, Key, Stored};
-use wire::{ChallengeNameType, UserStatusType};
+use wire::{ChallengeName, ChallengeNameType, UserStatusType};
 
 use super::{Proven, Request, Seen, device, next, session};
 use crate::{
@@ -126,7 +126,8 @@ impl Standing {
     ///
     /// # Errors
     /// A conflict when another answer was counted meanwhile.
-    pub(super) async fn count_wrong(self, ctx: &Ctx) -> Result<(), ApiError> {
+    pub(super) async fn count_wrong(self, ctx: &Ctx, request: &Request) -> Result<(), ApiError> {
+        request.watch.wrong(&self.user.sub, Some(ChallengeName::Mfa));
         let version = self.attempts.as_ref().map(|attempts| attempts.version);
         let mut counted = self.attempts.map_or_else(
             || Attempts::none(&self.user.pool_id, &self.user.sub, AttemptPurpose::SecondFactor, ctx.now),

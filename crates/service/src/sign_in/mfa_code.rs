@@ -57,7 +57,7 @@ async fn attempt(
     let standing = guard::standing(ctx, request, waiting).await?;
     standing.check_lock(ctx)?;
     if !code::matches(ctx, waiting, given) {
-        standing.count_wrong(ctx).await?;
+        standing.count_wrong(ctx, request).await?;
         return Err(ApiError::new(ErrorKind::CodeMismatch, "Invalid code or auth state for the user."));
     }
     let after = after(ctx, request, waiting, &standing.user).await?;

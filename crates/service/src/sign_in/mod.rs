@@ -54,6 +54,7 @@ mod step_up;
 #[cfg(test)]
 mod testing;
 mod user_auth;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -99,14 +100,20 @@ struct Proven {
 /// # Errors
 /// See auth-flows.md §8.
 pub async fn begin(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<Outcome, ApiError> {
+    if matches!(flow, AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken) {
+        // Nobody signs in, and whose refresh token is refused does not fail to.
+        flows::check(ctx, request, flow)?;
+        return refresh::run(ctx, request).await.map(Outcome::Tokens);
+    }
+    request.watch.begins(flow);
     let outcome = first_step(ctx, request, flow).await;
-    // Whose refresh token is refused does not sign in.
-    let is_refresh = matches!(flow, AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken);
-    outcome.inspect_err(|refusal| {
-        if !is_refresh {
-            tell_refused(ctx, request, refusal);
-        }
-    })
+    concluded(ctx, request, outcome).await
+}
+
+/// Tells of what a step has come to whoever is told.
+async fn concluded(ctx: &Ctx, request: &Request, outcome: Result<Outcome, ApiError>) -> Result<Outcome, ApiError> {
+    watch::conclude(ctx, request, &outcome).await?;
+    outcome.inspect_err(|refusal| tell_refused(ctx, request, refusal))
 }
 
 fn tell_refused(ctx: &Ctx, request: &Request, refusal: &ApiError) {
@@ -115,6 +122,7 @@ fn tell_refused(ctx: &Ctx, request: &Request, refusal: &ApiError) {
 
 async fn first_step(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<Outcome, ApiError> {
     flows::check(ctx, request, flow)?;
+    watch::check_address(ctx, request).await?;
     pre_authentication::ask(ctx, request, flow).await?;
     match flow {
         AuthFlowType::UserPasswordAuth | AuthFlowType::AdminUserPasswordAuth | AuthFlowType::AdminNoSrpAuth => {
@@ -122,11 +130,11 @@ async fn first_step(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<
             next::step(ctx, request, proven).await
         }
         AuthFlowType::UserSrpAuth => srp::begin(ctx, request).await,
-        AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken => {
-            refresh::run(ctx, request).await.map(Outcome::Tokens)
-        }
         AuthFlowType::CustomAuth => custom::begin(ctx, request).await,
         AuthFlowType::UserAuth => user_auth::begin(ctx, request).await,
+        AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken => {
+            Err(ApiError::internal("a refresh is no step of a sign-in"))
+        }
     }
 }
 
@@ -135,10 +143,12 @@ async fn first_step(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<
 /// # Errors
 /// See auth-flows.md §6 to §8.
 pub async fn answer(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Result<Outcome, ApiError> {
-    next_step(ctx, request, challenge).await.inspect_err(|refusal| tell_refused(ctx, request, refusal))
+    let outcome = next_step(ctx, request, challenge).await;
+    concluded(ctx, request, outcome).await
 }
 
 async fn next_step(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Result<Outcome, ApiError> {
+    watch::check_address(ctx, request).await?;
     let proven = match challenge {
         ChallengeNameType::PasswordVerifier => srp::verify(ctx, request).await?,
         ChallengeNameType::NewPasswordRequired => new_password::verify(ctx, request).await?,

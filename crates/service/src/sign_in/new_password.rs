@@ -12,7 +12,7 @@ use domain::{
 use serde_json::{Map, Value, json};
 use store::{Changes, CommitError, Stored, Taken};
 use wire::{
-    AttributeType, ChallengeNameType, ErrorKind, UserStatusType,
+    AttributeType, ChallengeNameType, ErrorKind, EventFilterType, UserStatusType,
     schema::{Kind, Member, Pattern, Shape},
 };
 
@@ -20,7 +20,9 @@ use super::{Proven, Request, Seen, guard, next, session};
 use crate::{
     ApiError, Ctx,
     attributes::{Wording, committed, name_exists, new_claims, other_owner, refused},
-    passwords, retry, users,
+    passwords, retry,
+    threat::{self, compromised},
+    users,
 };
 
 /// What attributes are prefixed with, in both directions.
@@ -116,6 +118,8 @@ async fn replace(
         return Err(exists(kind));
     }
     passwords::check_policy(pool, new_password, passwords::Wording::DoesNotConform)?;
+    let (client, mode) = (&request.client, threat::mode_of_flow(pool, waiting.sign_in.flow));
+    compromised::check_chosen(ctx, (pool, client), mode, EventFilterType::PasswordChange, new_password).await?;
     passwords::check_history(ctx, pool, &user, before.as_deref(), new_password).await?;
     let seen = Seen::default();
     next::check(ctx, request, &after, &waiting.sign_in, &seen).await?;

@@ -1,6 +1,6 @@
 //! What comes after something was proven (auth-flows.md §5). Nothing else decides it.
 //!
-//! Order: a temporary password is replaced; a remembered device proves itself, in place of a second factor; a second
+//! Order: the risk is judged, where threat protection looks; a temporary password is replaced; a remembered device proves itself, in place of a second factor; a second
 //! factor, or its set-up; tokens. In CUSTOM_AUTH a second factor belongs to the password and is asked for right after
 //! it; then the pool's functions say what comes, and the device is asked last. PostAuthentication is told before there
 //! are tokens.
@@ -13,6 +13,7 @@ use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
 use super::{
     Outcome, Proven, Request, Seen, custom, device, new_password, post_authentication, second_factor, session, step_up,
+    watch,
 };
 use crate::{
     ApiError, Ctx,
@@ -39,8 +40,8 @@ pub(super) async fn check(
     if user.status == UserStatusType::ForceChangePassword || sign_in.factors.contains(&Factor::Custom) {
         return Ok(());
     }
-    let is_custom = sign_in.flow == AuthFlowType::CustomAuth;
-    if !is_custom && device::is_asked(ctx, request, &user.sub, sign_in, seen).await? {
+    let is_device_last = sign_in.flow == AuthFlowType::CustomAuth || sign_in.is_risky();
+    if !is_device_last && device::is_asked(ctx, request, &user.sub, sign_in, seen).await? {
         return Ok(());
     }
     second_factor::check_step(ctx, request, user, sign_in, seen).await
@@ -52,6 +53,7 @@ pub(super) async fn check(
 /// When the pool's keys cannot be read; those of the pool's functions (triggers-security.md §3.1).
 pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Result<Outcome, ApiError> {
     let (pool, client) = (&request.pool, &request.client);
+    watch::judge(ctx, request, &mut proven).await?;
     if proven.user.status == UserStatusType::ForceChangePassword {
         let name = ChallengeNameType::NewPasswordRequired;
         // As observed of the service: once after the temporary password, and once more after the new one.
@@ -64,7 +66,9 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Re
         });
     }
     let is_custom = proven.sign_in.flow == AuthFlowType::CustomAuth;
-    if !is_custom && let Some(challenge) = device::step(ctx, request, &proven).await? {
+    // A device does not stand in for a second factor that a risk demands.
+    let is_device_last = is_custom || proven.sign_in.is_risky();
+    if !is_device_last && let Some(challenge) = device::step(ctx, request, &proven).await? {
         return Ok(challenge);
     }
     // What the functions alone have asked is for them to call enough.
@@ -75,7 +79,7 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Re
     if let Some(outcome) = custom::step(ctx, request, &mut proven).await? {
         return Ok(outcome);
     }
-    if is_custom && let Some(challenge) = device::step(ctx, request, &proven).await? {
+    if is_device_last && let Some(challenge) = device::step(ctx, request, &proven).await? {
         return Ok(challenge);
     }
     step_up::check(ctx, request, &proven).await?;
@@ -83,6 +87,7 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Re
     post_authentication::tell(ctx, request, &proven.user, holder.metadata.is_some()).await?;
     let mut grant = Grant::new(ctx, &proven.user, &proven.sign_in);
     grant.device_key = holder.key;
+    grant.event_id = proven.sign_in.watched.as_ref().map(|watched| watched.event_id.clone());
     let occasion = Occasion::sign_in(request.challenge, request.client_metadata.as_ref());
     let mut result = tokens::issue(ctx, pool, client, &proven.user, &grant, &occasion).await?;
     result.new_device_metadata = holder.metadata;

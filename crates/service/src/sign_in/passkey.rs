@@ -83,6 +83,7 @@ async fn accept(
     let stand_in = web_authn::stand_in(ctx, pool, sub, &ceremony.relying_party_id);
     let verifier = web_authn::verify(ceremony, found.as_deref().unwrap_or(&stand_in), answer)?;
     let (Some(user), Some(passkey), Some(verifier)) = (user, found, verifier) else {
+        request.watch.wrong(sub, None);
         // The same answer may have been quicker by another way since the session was looked at.
         let is_used = ctx.app.store.spent(&waiting.id).await?.is_some();
         // Decision: the service's words are not known; these are for whatever proves nothing.

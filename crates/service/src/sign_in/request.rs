@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{Client, Pool, session::Entrance};
 use store::Stored;
-use wire::{AnalyticsMetadataType, ChallengeNameType};
+use wire::{AnalyticsMetadataType, ChallengeNameType, ContextDataType, UserContextDataType};
 
+use super::watch::{Said, Watch};
 use crate::{ApiError, Ctx, lookup, records::analytics, secret_hash, triggers::Metadata};
 
 /// One step's request.
@@ -29,6 +30,8 @@ pub struct Request {
     pub validation_data: Option<Metadata>,
     /// `AnalyticsEndpointId`: on which endpoint events for analytics count.
     pub endpoint: Option<String>,
+    /// What threat protection notes.
+    pub(super) watch: Watch,
 }
 
 impl Request {
@@ -42,6 +45,7 @@ impl Request {
         parameters: Option<BTreeMap<String, String>>,
         session: Option<String>,
         client_metadata: Option<Metadata>,
+        context: Option<UserContextDataType>,
     ) -> Result<Self, ApiError> {
         let (client, pool) = lookup::client_and_pool(ctx, client_id).await?;
         let parameters = parameters.unwrap_or_default();
@@ -56,6 +60,7 @@ impl Request {
             client_metadata,
             validation_data: None,
             endpoint: None,
+            watch: Watch::new(Said::Public(context)),
         })
     }
 
@@ -70,6 +75,7 @@ impl Request {
         parameters: Option<BTreeMap<String, String>>,
         session: Option<String>,
         client_metadata: Option<Metadata>,
+        context: Option<ContextDataType>,
     ) -> Result<Self, ApiError> {
         let (client, pool) = lookup::client_of_pool(ctx, pool_id, client_id).await?;
         let parameters = parameters.unwrap_or_default();
@@ -84,6 +90,7 @@ impl Request {
             client_metadata,
             validation_data: None,
             endpoint: None,
+            watch: Watch::new(Said::Admin(context)),
         })
     }
 

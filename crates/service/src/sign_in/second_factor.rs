@@ -47,9 +47,18 @@ async fn due(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn, seen: 
         return Ok(Due::Nothing);
     }
     let has_token = seen.token(ctx, request, &user.sub).await?.is_some();
-    Ok(match target {
-        Some(target) => second_factor::due_toward(target, &request.pool, user, has_token, &sign_in.factors),
-        None => second_factor::due(&request.pool, user, has_token, &sign_in.factors),
+    let (pool, factors) = (&request.pool, &sign_in.factors);
+    let due = match target {
+        Some(target) => second_factor::due_toward(target, pool, user, has_token, factors),
+        None => second_factor::due(pool, user, has_token, factors),
+    };
+    if due != Due::Nothing || !sign_in.is_risky() {
+        return Ok(due);
+    }
+    Ok(match second_factor::due_at_risk(pool, user, has_token, factors) {
+        // Whoever must have one and has none was refused when the risk was judged.
+        Due::Impossible => Due::Nothing,
+        due => due,
     })
 }
 

@@ -88,6 +88,7 @@ pub(super) async fn check(ctx: &Ctx, request: &Request, session: &SignInSession)
     {
         return Err(invalid());
     }
+    request.watch.resumes(&session.sign_in);
     check_unused(ctx, session).await
 }
 

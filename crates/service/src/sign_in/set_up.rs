@@ -10,7 +10,10 @@ use domain::{
 };
 use store::{Changes, Key, Stored};
 
-use super::{Request, guard, second_factor, session};
+use super::{
+    Request, guard, second_factor, session,
+    watch::{Said, Watch},
+};
 use crate::{ApiError, Ctx, lookup};
 
 /// A sign-in that waits for MFA_SETUP.
@@ -48,6 +51,7 @@ pub async fn resume(ctx: &Ctx, text: &str) -> Result<SetUp, ApiError> {
         client_metadata: None,
         validation_data: None,
         endpoint: None,
+        watch: Watch::new(Said::Public(None)),
     };
     let user = guard::standing(ctx, &request, &waiting).await?.user;
     // A pool that does not offer them any more is for the operations to name.

@@ -42,7 +42,7 @@ async fn attempt(ctx: &Ctx, request: &Request, waiting: &SignInSession, given: &
             Err(ApiError::new(ErrorKind::ExpiredCode, "Your software token has already been used once."))
         }
         totp::CodeCheck::Wrong => {
-            standing.count_wrong(ctx).await?;
+            standing.count_wrong(ctx, request).await?;
             Err(ApiError::new(ErrorKind::CodeMismatch, "Invalid code received for user"))
         }
     }

@@ -7,7 +7,10 @@ use serde_json::json;
 use store::Stored;
 use wire::{AuthFlowType, ChallengeNameType};
 
-use super::{Request, session};
+use super::{
+    Request, session,
+    watch::{Said, Watch},
+};
 use crate::{Ctx, messages::testing::pool};
 
 /// A request of a client of this pool, through the public entrance.
@@ -27,6 +30,7 @@ pub(super) fn request(pool_id: &str) -> Request {
         client_metadata: None,
         validation_data: None,
         endpoint: None,
+        watch: Watch::new(Said::Public(None)),
     }
 }
 

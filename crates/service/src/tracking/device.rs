@@ -77,6 +77,31 @@ pub(super) fn from_user_agent(user_agent: Option<&str>) -> String {
     device.chars().take(LONGEST).collect()
 }
 
+/// The same in two parts: the program and the system that it runs on, each with the first number of its version where it
+/// says one.
+pub(crate) fn program_and_system(user_agent: &str) -> (Option<String>, Option<String>) {
+    let system = system(user_agent).map(|name| match name {
+        "Windows" => named_windows(user_agent),
+        "iPhone" | "iPad" | "iPod" => named("iOS", number_after(user_agent, " OS ")),
+        "Android" => named(name, number_after(user_agent, "Android ")),
+        name => name.to_owned(),
+    });
+    (program(user_agent), system)
+}
+
+/// The name that people know a version of Windows by; 11 calls itself 10.
+fn named_windows(text: &str) -> String {
+    let names = [("10.0", "10"), ("6.3", "8.1"), ("6.2", "8"), ("6.1", "7")];
+    let version = number_after(text, "Windows NT ");
+    let name = names.iter().find(|(number, _)| version.starts_with(number)).map(|(_, name)| *name);
+    name.map_or_else(|| "Windows".to_owned(), |name| format!("Windows {name}"))
+}
+
+/// What follows these words, if they are there.
+fn number_after<'a>(text: &'a str, words: &str) -> &'a str {
+    text.split_once(words).map(|(_, after)| after).unwrap_or_default()
+}
+
 /// The program and the first number of its version.
 fn program(text: &str) -> Option<String> {
     for (product, name) in PROGRAMS {
@@ -125,7 +150,7 @@ fn system(text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::from_user_agent;
+    use super::{from_user_agent, program_and_system};
 
     #[test]
     fn well_known_clients() {
@@ -181,6 +206,30 @@ mod tests {
         ] {
             assert_eq!(from_user_agent(Some(user_agent)), expected, "{user_agent}");
         }
+    }
+
+    #[test]
+    fn systems_have_versions_where_both_parts_are_asked_for() {
+        for (user_agent, program, system) in [
+            ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/126.0.0.0 Safari/537.36", "Chrome 126", "Windows 10"),
+            (
+                "Mozilla/5.0 (Windows NT 6.3; WOW64; rv:115.0) Gecko/20100101 Firefox/115.0",
+                "Firefox 115",
+                "Windows 8.1",
+            ),
+            ("aws-cli/2.17.0 ua/2.0 os/windows#10", "AWS CLI 2", "Windows"),
+            ("Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) Version/17.5 Safari/604.1", "Safari 17", "iOS 17"),
+            (
+                "Mozilla/5.0 (Linux; Android 14; SM-S921B) Chrome/121.0.0.0 Mobile Safari/537.36",
+                "Chrome 121",
+                "Android 14",
+            ),
+            ("Mozilla/5.0 (Linux; Android; x) Firefox/x", "Firefox", "Android"),
+            ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/17.5 Safari/605.1.15", "Safari 17", "macOS"),
+        ] {
+            assert_eq!(program_and_system(user_agent), (Some(program.to_owned()), Some(system.to_owned())));
+        }
+        assert_eq!(program_and_system("Mozilla/5.0"), (None, None));
     }
 
     #[test]

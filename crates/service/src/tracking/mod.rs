@@ -18,7 +18,7 @@
 //! to the login pages. So every session is a TOKEN one without an `OriginSessionId`, and there is nothing that
 //! `RevokeAssociatedSessions` LINKED could take along.
 
-mod device;
+pub(crate) mod device;
 mod location;
 
 use domain::{Client, NewestSession, Pool, Revocation, SessionOrigin, TrackedSession, User, time};

@@ -156,7 +156,8 @@ async fn read_parts(store: &Store, record: &mut UserRecord) -> Result<(), Transf
                 UserPartKind::PendingSoftwareToken
                 | UserPartKind::PendingPasskey
                 | UserPartKind::RefreshFamily
-                | UserPartKind::Session,
+                | UserPartKind::Session
+                | UserPartKind::AuthEvent,
             )
             | None => {}
         }

@@ -3,7 +3,7 @@
 //! The event is made when the message is, and kept in it without the code; the code is encrypted when the function is
 //! called, which the worker of the outbox does.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     Medium, Message, Pool,
@@ -39,10 +39,23 @@ pub fn takes(pool: &Pool, medium: Medium) -> bool {
 /// Decision: the address that the message goes to stands in the place of the user's own, which it may be about to
 /// replace.
 pub(crate) fn of(ctx: &Ctx, letter: &Letter<'_>, metadata: Option<&Metadata>) -> Option<CustomSender> {
+    let attributes = || {
+        let mut attributes = user_attributes(letter.pool, letter.user);
+        attributes.insert(letter.medium.attribute().to_owned(), letter.destination.to_owned());
+        attributes
+    };
+    with_attributes(ctx, letter, metadata, attributes)
+}
+
+/// The same with these attributes in the place of the user's.
+pub(crate) fn with_attributes(
+    ctx: &Ctx,
+    letter: &Letter<'_>,
+    metadata: Option<&Metadata>,
+    attributes: impl FnOnce() -> BTreeMap<String, String>,
+) -> Option<CustomSender> {
     let trigger = trigger(letter.medium);
     let arn = function(letter.pool, trigger)?;
-    let mut attributes = user_attributes(letter.pool, letter.user);
-    attributes.insert(letter.medium.attribute().to_owned(), letter.destination.to_owned());
     let kind = match letter.medium {
         Medium::Email => "customEmailSenderRequestV1",
         Medium::Sms => "customSMSSenderRequestV1",
@@ -53,7 +66,7 @@ pub(crate) fn of(ctx: &Ctx, letter: &Letter<'_>, metadata: Option<&Metadata>) ->
         user_name: &letter.user.username,
         // Decision: as in the events of CustomMessage.
         client_id: Some(letter.client_id.unwrap_or(NO_CLIENT)),
-        request: json!({"type": kind, "code": null, "clientMetadata": metadata, "userAttributes": attributes}),
+        request: json!({"type": kind, "code": null, "clientMetadata": metadata, "userAttributes": attributes()}),
         response: Value::Null,
     };
     let mut event = event.envelope(ctx, letter.pool);

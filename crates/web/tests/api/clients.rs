@@ -532,8 +532,7 @@ async fn what_waits_for_other_parts_is_kept() {
             "ExplicitAuthFlows": ["ALLOW_USER_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
             "AllowedOAuthFlowsUserPoolClient": true,
             "AllowedOAuthFlows": ["client_credentials"],
-            "AllowedOAuthScopes": ["openid"],
-            "EnablePropagateAdditionalUserContextData": true
+            "AllowedOAuthScopes": ["openid"]
         });
         let (client, id) = client_of(create(&server, &pool, &settings).await);
         for (member, value) in settings.as_object().unwrap().iter().filter(|(member, _)| *member != "GenerateSecret") {
@@ -548,9 +547,21 @@ async fn what_waits_for_other_parts_is_kept() {
             "UserNotFoundException: User does not exist."
         );
         let (reset, _) = client_of(update(&server, &pool, &id, &json!({})).await);
-        assert_eq!(reset["EnablePropagateAdditionalUserContextData"], false);
         assert_eq!(reset["AllowedOAuthFlowsUserPoolClient"], false);
         assert_eq!((reset.get("AllowedOAuthFlows"), reset.get("ExplicitAuthFlows")), (None, None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_with_a_secret_may_name_the_addresses_of_its_users() {
+    both_engines(async |server| {
+        let pool = server.pool(json!({})).await;
+        let settings = json!({"GenerateSecret": true, "EnablePropagateAdditionalUserContextData": true});
+        let (client, id) = client_of(create(&server, &pool, &settings).await);
+        assert_eq!(client["EnablePropagateAdditionalUserContextData"], true);
+        let (reset, _) = client_of(update(&server, &pool, &id, &json!({})).await);
+        assert_eq!(reset["EnablePropagateAdditionalUserContextData"], false);
     })
     .await;
 }

@@ -14,6 +14,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use crate::pools::update;
+
 const GROUP: &str = "arn:aws:logs:us-east-1:123456789012:log-group:pool";
 const STREAM: &str = "arn:aws:firehose:us-east-1:123456789012:deliverystream/pool";
 const BUCKET: &str = "arn:aws:s3:::pool-logs";
@@ -169,7 +171,6 @@ async fn every_rule_is_held() {
     .await;
 }
 
-/// Threat protection, which logs activity, cannot be switched on yet.
 #[tokio::test]
 async fn activity_belongs_to_the_highest_plan() {
     both_engines(async |server| {
@@ -196,7 +197,7 @@ async fn activity_belongs_to_the_highest_plan() {
     })
     .await;
 
-    // Nor can it be where the operator lifts the plans.
+    // Where the operator lifts the plans, it still has to be switched on.
     let server = Server::builder().settings(|settings| settings.lift_tiers = true).start().await;
     let pool = server.pool(json!({"UserPoolTier": "LITE"})).await;
     for entry in all_activity() {
@@ -204,6 +205,35 @@ async fn activity_belongs_to_the_highest_plan() {
         let off = "FeatureUnavailableInTierException: Logs of userAuthEvents need threat protection, which is OFF in this user pool.";
         assert_eq!(answer.error(), off);
     }
+    update(&server, &pool, &json!({"UserPoolTier": "LITE", "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}}))
+        .await
+        .ok();
+    set(&server, &pool, json!([all_activity()[0]])).await.ok();
+}
+
+#[tokio::test]
+async fn activity_goes_to_any_kind_of_destination_and_keeps_it_while_threat_protection_is_off() {
+    both_engines(async |server| {
+        for mode in ["AUDIT", "ENFORCED"] {
+            let pool = crate::threat::pool(&server, mode, &json!({})).await;
+            for entry in all_activity() {
+                let logs = json!([notifications(GROUP), entry]);
+                let answer = set(&server, &pool, logs.clone()).await.ok();
+                let configuration = json!({"UserPoolId": pool, "LogConfigurations": logs});
+                assert_eq!(answer, json!({"LogDeliveryConfiguration": configuration}));
+                assert_eq!(get(&server, &pool).await, answer);
+            }
+            let before = get(&server, &pool).await;
+            update(&server, &pool, &json!({"UserPoolTier": "PLUS"})).await.ok();
+            assert_eq!(get(&server, &pool).await, before);
+            // To set it anew it has to be on again; what is there can be taken away.
+            let logs = before["LogDeliveryConfiguration"]["LogConfigurations"].clone();
+            let off = "FeatureUnavailableInTierException: Logs of userAuthEvents need threat protection, which is OFF in this user pool.";
+            assert_eq!(set(&server, &pool, logs).await.error(), off);
+            set(&server, &pool, json!([notifications(GROUP)])).await.ok();
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

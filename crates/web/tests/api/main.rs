@@ -54,6 +54,7 @@ mod state_machine;
 mod step_up;
 mod tags;
 mod terms;
+mod threat;
 mod tokens;
 mod triggers;
 mod user_attributes;

@@ -2,7 +2,7 @@
 
 mod configuration;
 mod limits;
-mod locations;
+pub mod locations;
 mod revoking;
 
 use axum::body::Body;

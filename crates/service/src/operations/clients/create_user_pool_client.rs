@@ -82,6 +82,7 @@ fn blank(ctx: &Ctx, pool_id: &str, name: &str, secret: Option<&str>) -> Client {
         propagates_user_context: false,
         sso_minutes: None,
         analytics: None,
+        risk: None,
     };
     if let Some(secret) = secret {
         secrets::add(ctx, &mut client, secret);

@@ -99,6 +99,7 @@ fn blank(ctx: &Ctx, input: &CreateUserPoolRequest) -> Result<Pool, ApiError> {
         factors: FactorSettings::default(),
         sign_in: Default::default(),
         log_delivery: Vec::new(),
+        risk: None,
     })
 }
 

@@ -28,23 +28,35 @@ pub fn configuration(
         return Err(ApiError::invalid_parameter("Source ARN is required to use DEVELOPER email sending owner"));
     }
     let identity = email.source_arn.as_deref().map(|arn| identity(pool_region, arn)).transpose()?.flatten();
+    check_addresses(identity, email.from.as_deref(), email.reply_to_email_address.as_deref())?;
+    Ok(email)
+}
+
+/// Checks whom mails say that they come from, which an identity has to cover where there is one, and where answers go.
+///
+/// # Errors
+/// `InvalidParameterException`.
+pub fn check_addresses(identity: Option<&str>, from: Option<&str>, reply_to: Option<&str>) -> Result<(), ApiError> {
     let is_covered = |from: &str| match (sender(from), identity) {
         (Some(address), Some(identity)) => covers(identity, address),
         (address, None) => address.is_some(),
         (None, _) => false,
     };
-    if email.from.as_deref().is_some_and(|from| !is_covered(from)) {
+    if from.is_some_and(|from| !is_covered(from)) {
         return Err(ApiError::invalid_parameter("Provided From email address is invalid"));
     }
-    if email.reply_to_email_address.as_deref().is_some_and(|address| !names::is_email(address)) {
+    if reply_to.is_some_and(|address| !names::is_email(address)) {
         // Decision: the service's words are not recorded.
-        return Err(ApiError::invalid_parameter("Provided ReplyToEmailAddress is invalid"));
+        return Err(ApiError::invalid_parameter("Provided ReplyTo email address is invalid"));
     }
-    Ok(email)
+    Ok(())
 }
 
 /// The address or domain that an SES identity's ARN names; none when the ARN is of another kind.
-fn identity<'a>(pool_region: &str, arn: &'a str) -> Result<Option<&'a str>, ApiError> {
+///
+/// # Errors
+/// `InvalidParameterException` for an identity in a region by which pools of this region cannot send.
+pub fn identity<'a>(pool_region: &str, arn: &'a str) -> Result<Option<&'a str>, ApiError> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let [_, _, "ses", region, _, resource] = parts.as_slice() else { return Ok(None) };
     if SES_REGIONS.contains(&pool_region) && !SES_REGIONS.contains(region) {

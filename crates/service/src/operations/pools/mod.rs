@@ -10,7 +10,7 @@ pub mod set_user_pool_mfa_config;
 pub mod update_user_pool;
 
 mod answer;
-mod email;
+pub(super) mod email;
 mod factors;
 mod lambda_config;
 mod levels;

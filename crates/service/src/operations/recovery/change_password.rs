@@ -1,17 +1,21 @@
 //! ChangePassword (accounts.md §7.3): a signed-in user replaces the password.
 //!
-//! Order: access token, limit of calls, previous password, policy, history; every call is counted, and a wrong
-//! previous password counts in its own commit. The new password is committed against the user whom the token was held
+//! Order: access token, limit of calls, previous password, policy, history, whether the new one is stolen; every call is
+//! counted, and a wrong previous password counts in its own commit. The new password is committed against the user whom the token was held
 //! against. Tokens stay valid.
 
-use domain::{AttemptPurpose, CodePurpose};
+use domain::{AttemptPurpose, CodePurpose, auth_event::EventRisk};
 use store::Changes;
-use wire::{ChangePasswordRequest, ChangePasswordResponse, UserStatusType};
+use wire::{ChangePasswordRequest, ChangePasswordResponse, EventResponseType, EventType, UserStatusType};
 
 use crate::{
     ApiError, Ctx, codes,
     passwords::{self, Wording},
     retry,
+    threat::{
+        activity::{Activity, Whose},
+        compromised,
+    },
     tokens::access::{self, Authenticated},
 };
 
@@ -28,7 +32,8 @@ pub async fn run(ctx: &Ctx, input: ChangePasswordRequest) -> Result<ChangePasswo
 
 async fn attempt(ctx: &Ctx, input: &ChangePasswordRequest) -> Result<(), ApiError> {
     // Whoever was disabled or signed out since, while the turn was waited for or another change was quicker, may not.
-    let Authenticated { pool, user, .. } = access::authenticate(ctx, &input.access_token).await?;
+    let Authenticated { pool, client, user, .. } = access::authenticate(ctx, &input.access_token).await?;
+    let activity = Activity::of_user(ctx, &pool, &client, EventType::PasswordChange)?;
     let (pool, sub) = (&pool, user.sub.as_str());
     let store = &ctx.app.store;
     let purpose = AttemptPurpose::ChangePassword;
@@ -48,6 +53,7 @@ async fn attempt(ctx: &Ctx, input: &ChangePasswordRequest) -> Result<(), ApiErro
     changes.save(counted, attempts.map(|attempts| attempts.version));
 
     let before = password.as_deref();
+    let mut risk = EventRisk::NONE;
     let allowed = async {
         match (before, &input.previous_password) {
             (None, _) => {}
@@ -61,10 +67,12 @@ async fn attempt(ctx: &Ctx, input: &ChangePasswordRequest) -> Result<(), ApiErro
             }
         }
         passwords::check_policy(pool, &input.proposed_password, Wording::DoesNotConform)?;
-        passwords::check_history(ctx, pool, &user, before, &input.proposed_password).await
+        passwords::check_history(ctx, pool, &user, before, &input.proposed_password).await?;
+        risk = activity.judge_password(ctx, &input.proposed_password).await?;
+        compromised::refuse(&risk)
     };
     if let Err(refusal) = allowed.await {
-        ctx.app.commit(changes).await?;
+        activity.commit(ctx, changes, Whose::user(&user), EventResponseType::Fail, risk).await?;
         return Err(refusal);
     }
     let row = passwords::row(ctx, pool, &user, before, &input.proposed_password, false).await?;
@@ -76,5 +84,5 @@ async fn attempt(ctx: &Ctx, input: &ChangePasswordRequest) -> Result<(), ApiErro
     let mut changed = user.value.clone();
     changed.modified_at = ctx.now;
     changes.save(changed, Some(user.version));
-    Ok(ctx.app.commit(changes).await?)
+    Ok(activity.commit(ctx, changes, Whose::user(&user), EventResponseType::Pass, risk).await?)
 }

@@ -1,14 +1,15 @@
 //! ConfirmForgotPassword (accounts.md §6): a reset code is exchanged for a new password.
 //!
-//! Order: client, secret hash, user, limit of wrong codes, code, password policy, history; then code, password,
-//! status and counters change together. A password that is refused does not use up the code. Tokens stay valid, as
+//! Order: client, secret hash, user, limit of wrong codes, code, password policy, history, whether the password is
+//! stolen; then code, password, status and counters change together. A password that is refused does not use up the code. Tokens stay valid, as
 //! the service keeps them; a sign-in that was under way with the old password fails. PostConfirmation is told afterwards.
 //!
-//! `UserContextData` waits here for risk assessment.
+//! `UserContextData` tells threat protection from where the request comes; what is remembered of it is committed with the
+//! password, and by itself when the code is wrong.
 
-use domain::{Client, CodePurpose, Pool, User};
-use store::{RecoverySnapshot, Stored};
-use wire::{ConfirmForgotPasswordRequest, ConfirmForgotPasswordResponse, UserStatusType};
+use domain::{Client, CodePurpose, Pool, User, auth_event::EventRisk};
+use store::{Changes, RecoverySnapshot, Stored};
+use wire::{ConfirmForgotPasswordRequest, ConfirmForgotPasswordResponse, EventResponseType, EventType, UserStatusType};
 
 use super::{check_status, wrong_codes};
 use crate::{
@@ -18,6 +19,10 @@ use crate::{
     passwords::{self, Wording},
     records::analytics::{self, Event},
     retry, secret_hash,
+    threat::{
+        activity::{Activity, Whose},
+        compromised,
+    },
     triggers::post_confirmation::{self, Confirmed},
 };
 
@@ -28,14 +33,16 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: ConfirmForgotPasswordRequest) -> Result<ConfirmForgotPasswordResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    let said = input.user_context_data.as_ref();
+    let activity = Activity::of_app(ctx, &pool, &client, said, EventType::PasswordChange)?;
     // Made up for everybody, so that it takes as long.
     let stand_in = lookup::subject(ctx, &pool, &input.username, None);
     let turn = lookup::turn(ctx, &pool, &input.username).await?;
     let user = retry::on_conflict(ctx, async || {
         let user = lookup::user(ctx, &pool, &input.username).await?;
         match known(&client, user.as_ref())? {
-            Some(user) => confirm(ctx, &pool, user, &input).await,
-            None => Err(refuse_stranger(ctx, &pool, &stand_in, &input).await?),
+            Some(user) => confirm(ctx, &pool, user, &input, &activity).await,
+            None => Err(refuse_stranger(ctx, &pool, &stand_in, &input, &activity).await?),
         }
     })
     .await?;
@@ -63,6 +70,7 @@ async fn confirm(
     pool: &Pool,
     user: &Stored<User>,
     input: &ConfirmForgotPasswordRequest,
+    activity: &Activity<'_>,
 ) -> Result<User, ApiError> {
     let sub = user.sub.as_str();
     let RecoverySnapshot { password, failures, code, wrong_codes: attempts, .. } =
@@ -75,16 +83,23 @@ async fn confirm(
     let limits = wrong_codes(&ctx.app.settings);
     let checked =
         codes::check(ctx, code.as_ref(), attempts.as_ref(), (&pool.id, sub), limits, &input.confirmation_code).await?;
-    let Checked::Right { spend: mut changes, keep } = checked else { return Err(ApiError::code_mismatch()) };
+    let (whose, failed) = (Whose::user(user), EventResponseType::Fail);
+    let Checked::Right { spend: mut changes, keep } = checked else {
+        activity.commit(ctx, Changes::new(), whose, failed, EventRisk::NONE).await?;
+        return Err(ApiError::code_mismatch());
+    };
 
     let before = password.as_deref();
+    let mut risk = EventRisk::NONE;
     let allowed = async {
         check_status(user)?;
         passwords::check_policy(pool, &input.password, Wording::DoesNotConform)?;
-        passwords::check_history(ctx, pool, user, before, &input.password).await
+        passwords::check_history(ctx, pool, user, before, &input.password).await?;
+        risk = activity.judge_password(ctx, &input.password).await?;
+        compromised::refuse(&risk)
     };
     if let Err(refusal) = allowed.await {
-        ctx.app.commit(keep).await?;
+        activity.commit(ctx, keep, whose, failed, risk).await?;
         return Err(refusal);
     }
     let row = passwords::row(ctx, pool, user, before, &input.password, false).await?;
@@ -102,7 +117,7 @@ async fn confirm(
     if let Some(failures) = failures {
         codes::forget(&mut changes, &failures);
     }
-    ctx.app.commit(changes).await?;
+    activity.commit(ctx, changes, whose, EventResponseType::Pass, risk).await?;
     Ok(changed)
 }
 
@@ -113,6 +128,7 @@ async fn refuse_stranger(
     pool: &Pool,
     sub: &str,
     input: &ConfirmForgotPasswordRequest,
+    activity: &Activity<'_>,
 ) -> Result<ApiError, ApiError> {
     let RecoverySnapshot { password, wrong_codes: attempts, .. } =
         ctx.app.store.recovery_snapshot(&pool.id, sub).await?;
@@ -120,5 +136,7 @@ async fn refuse_stranger(
     let limits = wrong_codes(&ctx.app.settings);
     let never = codes::never_right(ctx, &pool.id, sub, CodePurpose::Reset);
     codes::check(ctx, Some(&never), attempts.as_ref(), (&pool.id, sub), limits, &input.confirmation_code).await?;
+    let whose = Whose::nobody(sub, &input.username);
+    activity.commit(ctx, Changes::new(), whose, EventResponseType::Fail, EventRisk::NONE).await?;
     Ok(ApiError::code_mismatch())
 }

@@ -5,12 +5,15 @@
 //! users get the same answer, and cause the same work, for users that do not exist, are disabled or cannot be reached;
 //! functions are not called for those.
 //!
-//! `UserContextData` has been checked for its shape. Risk assessment will read it from the input here; it is not stored
-//! and changes nothing else.
+//! `UserContextData` tells threat protection from where the request comes; what is remembered of it is committed with the
+//! code.
 
-use domain::{AttemptPurpose, Attempts, Client, CodePurpose, Medium, MessagePurpose, Pool, RecoveryChannel, User};
+use domain::{
+    AttemptPurpose, Attempts, Client, CodePurpose, Medium, MessagePurpose, Pool, RecoveryChannel, User,
+    auth_event::EventRisk,
+};
 use store::{Changes, ResetRequestSnapshot, Stored};
-use wire::{CodeDeliveryDetailsType, ForgotPasswordRequest, ForgotPasswordResponse};
+use wire::{CodeDeliveryDetailsType, EventResponseType, EventType, ForgotPasswordRequest, ForgotPasswordResponse};
 
 use super::{
     add_code, administrator_only, can_deliver_anything, channel, delivery, message_for_nobody, simulated_address,
@@ -20,7 +23,9 @@ use crate::{
     ApiError, Ctx, codes, lookup,
     messages::Functions,
     records::analytics::{self, Event},
-    retry, secret_hash, stand_in, user_migration,
+    retry, secret_hash, stand_in,
+    threat::activity::{Activity, Whose},
+    user_migration,
 };
 
 /// Sends a reset code.
@@ -30,6 +35,8 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: ForgotPasswordRequest) -> Result<ForgotPasswordResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    let said = input.user_context_data.as_ref();
+    let activity = Activity::of_app(ctx, &pool, &client, said, EventType::ForgotPassword)?;
     let (name, stand_in) = (pool.fold(&input.username), lookup::subject(ctx, &pool, &input.username, None));
     let metadata = input.client_metadata.as_ref();
     user_migration::bring_forgetful(ctx, &pool, &client, &input.username, metadata).await?;
@@ -40,13 +47,13 @@ pub async fn run(ctx: &Ctx, input: ForgotPasswordRequest) -> Result<ForgotPasswo
         let snapshot = ctx.app.store.reset_request_snapshot(&pool.id, &name, &stand_in).await?;
         match recipient(ctx, &client, &pool, snapshot.user.as_deref())? {
             Some((user, medium)) => {
-                let sent = send(ctx, (&client, &pool), &snapshot, user, medium, &functions).await?;
+                let sent = send(ctx, (&client, &pool), &snapshot, user, medium, &functions, &activity).await?;
                 analytics::tell(ctx, &pool, &client, endpoint.as_deref(), Event::Recovery, None);
                 Ok(sent)
             }
             None => {
                 ctx.app.stand_in.read_user_unless(snapshot.user.is_some())?;
-                pretend_to_send(ctx, &client, &pool, &input.username, &stand_in, &snapshot).await
+                pretend_to_send(ctx, &client, &pool, (&input.username, &stand_in), &snapshot, &activity).await
             }
         }
     })
@@ -93,12 +100,13 @@ async fn send(
     user: &User,
     medium: Medium,
     functions: &Functions<'_>,
+    activity: &Activity<'_>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     ctx.app.outbox.can_deliver(pool, medium)?;
     let mut changes = count(ctx, pool, &user.sub, snapshot.requests.as_ref())?;
     let (whose, code) = ((pool, Some(client.id.as_str())), snapshot.code.as_ref());
     let details = add_code(ctx, &mut changes, whose, user, medium, code, functions).await?;
-    ctx.app.commit(changes).await?;
+    activity.commit(ctx, changes, Whose::user(user), EventResponseType::Pass, EventRisk::NONE).await?;
     Ok(details)
 }
 
@@ -108,16 +116,17 @@ async fn pretend_to_send(
     ctx: &Ctx,
     client: &Client,
     pool: &Pool,
-    username: &str,
-    stand_in: &str,
+    (username, stand_in): (&str, &str),
     snapshot: &ResetRequestSnapshot,
+    activity: &Activity<'_>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     let mut changes = count(ctx, pool, stand_in, snapshot.stand_in_requests.as_ref())?;
     let (medium, purpose) = (simulated_medium(pool, username), MessagePurpose::ForgotPassword);
     let (code, row) = codes::issue(ctx, &pool.id, stand_in, CodePurpose::Reset, medium, stand_in::EMAIL);
     let message = message_for_nobody(ctx, client, pool, stand_in, purpose, medium, &code)?;
     changes.put(snapshot.stand_in_code.as_ref(), row).insert(message);
-    ctx.app.commit(changes).await?;
+    let whose = Whose::nobody(stand_in, username);
+    activity.commit(ctx, changes, whose, EventResponseType::Fail, EventRisk::NONE).await?;
     Ok(delivery(medium, &simulated_address(username, stand_in, medium)))
 }
 

@@ -14,7 +14,7 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: AdminInitiateAuthRequest) -> Result<AdminInitiateAuthResponse, ApiError> {
     // `Session` continues a confirmed sign-up in USER_AUTH; the other flows have no use for it.
     let (pool, client, metadata) = (&input.user_pool_id, &input.client_id, input.client_metadata);
-    let request = Request::admin(ctx, pool, client, input.auth_parameters, input.session, metadata)
+    let request = Request::admin(ctx, pool, client, input.auth_parameters, input.session, metadata, input.context_data)
         .await?
         .that_begins()
         .from_endpoint(input.analytics_metadata);

@@ -16,7 +16,9 @@ pub async fn run(
     input: AdminRespondToAuthChallengeRequest,
 ) -> Result<AdminRespondToAuthChallengeResponse, ApiError> {
     let (pool, client, metadata) = (&input.user_pool_id, &input.client_id, input.client_metadata);
-    let request = Request::admin(ctx, pool, client, input.challenge_responses, input.session, metadata).await?;
+    let request =
+        Request::admin(ctx, pool, client, input.challenge_responses, input.session, metadata, input.context_data)
+            .await?;
     let request = request.answering(input.challenge_name).from_endpoint(input.analytics_metadata);
     Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
         Outcome::Challenge { name, session, parameters, available } => AdminRespondToAuthChallengeResponse {

@@ -14,7 +14,7 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: InitiateAuthRequest) -> Result<InitiateAuthResponse, ApiError> {
     // `Session` continues a confirmed sign-up in USER_AUTH; the other flows have no use for it.
     let (parameters, session, metadata) = (input.auth_parameters, input.session, input.client_metadata);
-    let request = Request::public(ctx, &input.client_id, parameters, session, metadata)
+    let request = Request::public(ctx, &input.client_id, parameters, session, metadata, input.user_context_data)
         .await?
         .that_begins()
         .from_endpoint(input.analytics_metadata);

@@ -13,7 +13,7 @@ use crate::{
 /// See auth-flows.md §8.
 pub async fn run(ctx: &Ctx, input: RespondToAuthChallengeRequest) -> Result<RespondToAuthChallengeResponse, ApiError> {
     let (responses, session, metadata) = (input.challenge_responses, input.session, input.client_metadata);
-    let request = Request::public(ctx, &input.client_id, responses, session, metadata).await?;
+    let request = Request::public(ctx, &input.client_id, responses, session, metadata, input.user_context_data).await?;
     let request = request.answering(input.challenge_name).from_endpoint(input.analytics_metadata);
     Ok(match sign_in::answer(ctx, &request, input.challenge_name).await? {
         Outcome::Challenge { name, session, parameters, available } => RespondToAuthChallengeResponse {

@@ -13,6 +13,7 @@ use crate::{
     records::analytics::{self, Event},
     retry, secret_hash,
     sign_in::after_sign_up::{self, Stage},
+    threat::activity,
     triggers::post_confirmation::{self, Confirmed},
     users,
 };
@@ -24,6 +25,7 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: ConfirmSignUpRequest) -> Result<ConfirmSignUpResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    activity::check_app(ctx, &pool, &client, input.user_context_data.as_ref())?;
     if let Some(session) = &input.session {
         let user = lookup::user(ctx, &pool, &input.username).await?;
         let sub = lookup::subject(ctx, &pool, &input.username, user.as_deref());

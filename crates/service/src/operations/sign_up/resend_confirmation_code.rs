@@ -4,9 +4,12 @@
 //! exist, are disabled, or have no address that the pool verifies.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AttemptPurpose, Client, CodePurpose, Medium, MessagePurpose, Pool, User};
+use domain::{AttemptPurpose, Client, CodePurpose, Medium, MessagePurpose, Pool, User, auth_event::EventRisk};
 use store::Changes;
-use wire::{CodeDeliveryDetailsType, ResendConfirmationCodeRequest, ResendConfirmationCodeResponse, UserStatusType};
+use wire::{
+    CodeDeliveryDetailsType, EventResponseType, EventType, ResendConfirmationCodeRequest,
+    ResendConfirmationCodeResponse, UserStatusType,
+};
 
 use super::verification_medium;
 use crate::{
@@ -14,6 +17,7 @@ use crate::{
     messages::{self, Functions, Letter},
     operations::recovery::{can_deliver_anything, delivery, message_for_nobody, simulated_address, simulated_medium},
     retry, secret_hash, stand_in,
+    threat::activity::{Activity, Whose},
 };
 
 /// Sends another code.
@@ -23,6 +27,8 @@ use crate::{
 pub async fn run(ctx: &Ctx, input: ResendConfirmationCodeRequest) -> Result<ResendConfirmationCodeResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    let said = input.user_context_data.as_ref();
+    let activity = Activity::of_app(ctx, &pool, &client, said, EventType::ResendCode)?;
     if pool.auto_verified_attributes.is_empty() {
         return Err(nothing_to_verify());
     }
@@ -32,8 +38,13 @@ pub async fn run(ctx: &Ctx, input: ResendConfirmationCodeRequest) -> Result<Rese
     let details = retry::on_conflict(ctx, || async {
         let user = lookup::user(ctx, &pool, &input.username).await?;
         match receiver(ctx, &client, &pool, user.as_deref())? {
-            Some((user, medium, address)) => send(ctx, &client, &pool, user, (medium, address), &functions).await,
-            None => pretend_to_send(ctx, &client, &pool, (&input.username, &stand_in), user.as_deref()).await,
+            Some((user, medium, address)) => {
+                send(ctx, &client, &pool, user, (medium, address), &functions, &activity).await
+            }
+            None => {
+                let names = (input.username.as_str(), stand_in.as_str());
+                pretend_to_send(ctx, &client, &pool, names, user.as_deref(), &activity).await
+            }
         }
     })
     .await?;
@@ -82,6 +93,7 @@ async fn send(
     user: &User,
     (medium, destination): (Medium, &str),
     functions: &Functions<'_>,
+    activity: &Activity<'_>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     ctx.app.outbox.can_deliver(pool, medium)?;
     let mut changes = count(ctx, pool, &user.sub).await?;
@@ -91,7 +103,7 @@ async fn send(
     let letter = Letter { pool, client_id, user, purpose, medium, destination, code: &code };
     let message = messages::write(ctx, &letter, functions).await?;
     changes.put(outstanding.as_ref(), row).insert(message);
-    ctx.app.commit(changes).await?;
+    activity.commit(ctx, changes, Whose::user(user), EventResponseType::Pass, EventRisk::NONE).await?;
     Ok(delivery(medium, destination))
 }
 
@@ -104,6 +116,7 @@ async fn pretend_to_send(
     pool: &Pool,
     (username, stand_in): (&str, &str),
     user: Option<&User>,
+    activity: &Activity<'_>,
 ) -> Result<CodeDeliveryDetailsType, ApiError> {
     let subject = user.map_or(stand_in, |user| &user.sub);
     let mut changes = count(ctx, pool, subject).await?;
@@ -113,7 +126,8 @@ async fn pretend_to_send(
     row.hash = STANDARD.encode(crypto::random::bytes::<32>(ctx.entropy()));
     let message = message_for_nobody(ctx, client, pool, subject, MessagePurpose::ResendCode, medium, &code)?;
     changes.put(outstanding.as_ref(), row).insert(message);
-    ctx.app.commit(changes).await?;
+    let whose = user.map_or(Whose::nobody(stand_in, username), Whose::user);
+    activity.commit(ctx, changes, whose, EventResponseType::Fail, EventRisk::NONE).await?;
     Ok(delivery(medium, &simulated_address(username, stand_in, medium)))
 }
 

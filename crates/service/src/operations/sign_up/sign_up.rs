@@ -1,17 +1,20 @@
 //! SignUp (accounts.md §9.1): a user registers and gets a code.
 //!
 //! Order: client, secret hash, whether sign-up is open, form of the name, attributes, password policy, whether the
-//! names are free, what PreSignUp says, how CustomMessage has the code sent, and only then the slow hashing of the
+//! password is stolen, whether the names are free, what PreSignUp says, how CustomMessage has the code sent, and only then the slow hashing of the
 //! password; then one changeset with user, names, password, code and message; then PostConfirmation where PreSignUp has
 //! confirmed the user. In pools that take codes as first factors the password may be left out.
 
 use domain::{
     Client, CodePurpose, Medium, MessagePurpose, NameKind, Pool, User,
     attributes::{Refusal, Writer, for_new_user},
+    auth_event::EventRisk,
     names,
 };
 use store::{Changes, CommitError};
-use wire::{AliasAttributeType, ErrorKind, SignUpRequest, SignUpResponse, UserStatusType};
+use wire::{
+    AliasAttributeType, ErrorKind, EventResponseType, EventType, SignUpRequest, SignUpResponse, UserStatusType,
+};
 
 use super::verification_medium;
 use crate::{
@@ -24,6 +27,10 @@ use crate::{
     records::analytics::{self, Event},
     retry, secret_hash,
     sign_in::after_sign_up::{self, Stage},
+    threat::{
+        activity::{Activity, Whose},
+        compromised,
+    },
     triggers::{
         Once,
         post_confirmation::{self, Confirmed},
@@ -37,6 +44,7 @@ struct SignUp<'a> {
     client: &'a Client,
     pool: &'a Pool,
     input: &'a SignUpRequest,
+    activity: Activity<'a>,
     name: NewName,
     waived: Once<Waived>,
     functions: Functions<'a>,
@@ -49,6 +57,8 @@ struct SignUp<'a> {
 pub async fn run(ctx: &Ctx, input: SignUpRequest) -> Result<SignUpResponse, ApiError> {
     let (client, pool) = lookup::client_and_pool(ctx, &input.client_id).await?;
     secret_hash::check(ctx, &client, &input.username, input.secret_hash.as_deref())?;
+    let said = input.user_context_data.as_ref();
+    let activity = Activity::of_app(ctx, &pool, &client, said, EventType::SignUp)?;
     if pool.admin_create_user_only {
         return Err(ApiError::not_authorized("SignUp is not permitted for this user pool"));
     }
@@ -57,6 +67,7 @@ pub async fn run(ctx: &Ctx, input: SignUpRequest) -> Result<SignUpResponse, ApiE
         client: &client,
         pool: &pool,
         input: &input,
+        activity,
         name,
         waived: Once::default(),
         functions: Functions::told(metadata, metadata),
@@ -75,18 +86,23 @@ pub async fn run(ctx: &Ctx, input: SignUpRequest) -> Result<SignUpResponse, ApiE
 }
 
 async fn register(ctx: &Ctx, sign_up: &SignUp<'_>) -> Result<(User, SignUpResponse), ApiError> {
-    let SignUp { client, pool, input, name, waived, functions } = sign_up;
+    let SignUp { client, pool, input, activity, name, waived, functions } = sign_up;
     let given = input.user_attributes.as_deref().unwrap_or_default();
     let identity = name.identity.map(|medium| (medium, input.username.as_str()));
     let user_attributes = for_new_user(pool, Writer::Client(client), given, identity)
         .map_err(|refusal| attributes::refused(refusal, Wording::NewUser))?;
     let password = input.password.as_deref().filter(|password| !password.is_empty());
-    match password {
-        Some(password) => passwords::check_policy(pool, password, PasswordWording::DidNotConform)?,
-        None if pool.takes_users_without_password() => {}
+    let risk = match password {
+        Some(password) => {
+            passwords::check_policy(pool, password, PasswordWording::DidNotConform)?;
+            let risk = activity.judge_password(ctx, password).await?;
+            compromised::refuse(&risk)?;
+            risk
+        }
+        None if pool.takes_users_without_password() => EventRisk::NONE,
         // Decision: the service's words are not known.
         None => return Err(ApiError::invalid_parameter("Password is required.")),
-    }
+    };
 
     let status = UserStatusType::Unconfirmed;
     let mut user = User::new(&pool.id, &name.sub, &name.username, status, user_attributes, ctx.now);
@@ -125,7 +141,8 @@ async fn register(ctx: &Ctx, sign_up: &SignUp<'_>) -> Result<(User, SignUpRespon
     users::insert(&mut changes, pool, user.clone());
     // A clash over an alias that moves means that somebody got it a moment ago: look again, then take it.
     let taken = |kind| if moves(pool, waived, kind) { CommitError::Conflict.into() } else { exists(kind) };
-    attributes::committed(ctx.app.commit(changes).await, taken)?;
+    let (whose, passed) = (Whose::user(&user), EventResponseType::Pass);
+    attributes::committed(activity.commit(ctx, changes, whose, passed, risk).await, taken)?;
     let (user_confirmed, user_sub) = (waived.confirmation, user.sub.clone());
     Ok((user, SignUpResponse { user_confirmed, code_delivery_details: details, user_sub, session }))
 }

@@ -103,7 +103,8 @@ async fn look_alike_by<const KINDS: usize>(
 }
 
 /// A pool whose users are called by their mail addresses, a client that hides who exists, and users.
-async fn scene(server: &Server) -> (String, String) {
+/// `more` are members of the pool.
+async fn scene(server: &Server, more: &Value) -> (String, String) {
     for (arn, response) in [
         (DEFINE, json!({"challengeName": "CUSTOM_CHALLENGE", "issueTokens": false, "failAuthentication": false})),
         (
@@ -122,7 +123,7 @@ async fn scene(server: &Server) -> (String, String) {
         "AutoVerifiedAttributes": ["email"],
         "LambdaConfig": {"DefineAuthChallenge": DEFINE, "CreateAuthChallenge": CREATE, "VerifyAuthChallengeResponse": VERIFY},
     });
-    let pool = server.pool(everything(&members)).await;
+    let pool = server.pool(everything(&with(members, more))).await;
     let client = client(server, &pool, json!({})).await;
     for sample in 0..SAMPLES {
         let sign_up = json!({"ClientId": client, "Username": name("news", sample), "Password": PASSWORD});
@@ -138,80 +139,90 @@ async fn scene(server: &Server) -> (String, String) {
 
 #[tokio::test]
 async fn nobody_is_told_from_users_by_a_sign_in() {
-    both_engines(async |server| {
-        let (pool, client) = &scene(&server).await;
-        let begin = async |flow: &str, username: &str, more: Value| {
-            let parameters = with(json!({"USERNAME": username}), &more);
-            server.call("InitiateAuth", begin(client, flow, parameters)).await
-        };
-        let reply = async |challenge: &Answer, username: &str, responses: Value| {
-            let responses = with(json!({"USERNAME": username}), &responses);
-            server.call("RespondToAuthChallenge", answer(client, &challenge.body, responses)).await
-        };
-        let srp_a = srp::initiate("", "")["AuthParameters"]["SRP_A"].clone();
-        let prove = async |challenge: &Answer, username: &str| {
-            reply(challenge, username, srp::respond(&challenge.body, pool, WRONG)).await
-        };
-        let prefer = |challenge: &str| json!({"PREFERRED_CHALLENGE": challenge});
+    both_engines(async |server| compare_sign_ins(&server, &json!({})).await).await;
+}
 
-        let told = look_alike(&server, "USER_PASSWORD_AUTH", SIGN_IN, async |name| {
-            vec![begin("USER_PASSWORD_AUTH", &name, json!({"PASSWORD": WRONG})).await]
-        });
-        assert_eq!(told.await.error(), INCORRECT);
-        let told = look_alike(&server, "USER_SRP_AUTH", SIGN_IN, async |name| {
-            let challenge = begin("USER_SRP_AUTH", &name, json!({"SRP_A": srp_a})).await;
-            let told = prove(&challenge, &name).await;
-            vec![challenge, told]
-        });
-        assert_eq!(told.await.error(), INCORRECT);
+/// What is wrong is remembered of users and of stand-ins.
+#[tokio::test]
+async fn nobody_is_told_from_users_by_threat_protection() {
+    let flows = json!({"CustomAuthMode": "AUDIT"});
+    let add_ons = json!({"AdvancedSecurityMode": "AUDIT", "AdvancedSecurityAdditionalFlows": flows});
+    let members = json!({"UserPoolTier": "PLUS", "UserPoolAddOns": add_ons});
+    both_engines(async |server| compare_sign_ins(&server, &members).await).await;
+}
 
-        for first in ["PASSWORD", "PASSWORD_SRP", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN", "nonsense"] {
-            let told = look_alike(&server, first, SIGN_IN, async |name| {
-                let mut answers = vec![begin("USER_AUTH", &name, prefer(first)).await];
-                match first {
-                    "PASSWORD" => answers.push(reply(&answers[0], &name, json!({"PASSWORD": WRONG})).await),
-                    "PASSWORD_SRP" => {
-                        answers.push(reply(&answers[0], &name, json!({"SRP_A": srp_a})).await);
-                        answers.push(prove(&answers[1], &name).await);
-                    }
-                    "EMAIL_OTP" => answers.push(reply(&answers[0], &name, json!({"EMAIL_OTP_CODE": "00000000"})).await),
-                    _ => {}
-                }
-                answers
-            })
-            .await;
+async fn compare_sign_ins(server: &Server, more: &Value) {
+    let (pool, client) = &scene(server, more).await;
+    let begin = async |flow: &str, username: &str, more: Value| {
+        let parameters = with(json!({"USERNAME": username}), &more);
+        server.call("InitiateAuth", begin(client, flow, parameters)).await
+    };
+    let reply = async |challenge: &Answer, username: &str, responses: Value| {
+        let responses = with(json!({"USERNAME": username}), &responses);
+        server.call("RespondToAuthChallenge", answer(client, &challenge.body, responses)).await
+    };
+    let srp_a = srp::initiate("", "")["AuthParameters"]["SRP_A"].clone();
+    let prove = async |challenge: &Answer, username: &str| {
+        reply(challenge, username, srp::respond(&challenge.body, pool, WRONG)).await
+    };
+    let prefer = |challenge: &str| json!({"PREFERRED_CHALLENGE": challenge});
+
+    let told = look_alike(server, "USER_PASSWORD_AUTH", SIGN_IN, async |name| {
+        vec![begin("USER_PASSWORD_AUTH", &name, json!({"PASSWORD": WRONG})).await]
+    });
+    assert_eq!(told.await.error(), INCORRECT);
+    let told = look_alike(server, "USER_SRP_AUTH", SIGN_IN, async |name| {
+        let challenge = begin("USER_SRP_AUTH", &name, json!({"SRP_A": srp_a})).await;
+        let told = prove(&challenge, &name).await;
+        vec![challenge, told]
+    });
+    assert_eq!(told.await.error(), INCORRECT);
+
+    for first in ["PASSWORD", "PASSWORD_SRP", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN", "nonsense"] {
+        let told = look_alike(server, first, SIGN_IN, async |name| {
+            let mut answers = vec![begin("USER_AUTH", &name, prefer(first)).await];
             match first {
-                "PASSWORD" | "PASSWORD_SRP" => assert_eq!(told.error(), INCORRECT),
-                "EMAIL_OTP" => assert_eq!(told.error(), MISMATCH),
-                // Not among what a mail address leads to.
-                _ => assert_eq!(told.ok()["ChallengeName"], "SELECT_CHALLENGE"),
+                "PASSWORD" => answers.push(reply(&answers[0], &name, json!({"PASSWORD": WRONG})).await),
+                "PASSWORD_SRP" => {
+                    answers.push(reply(&answers[0], &name, json!({"SRP_A": srp_a})).await);
+                    answers.push(prove(&answers[1], &name).await);
+                }
+                "EMAIL_OTP" => answers.push(reply(&answers[0], &name, json!({"EMAIL_OTP_CODE": "00000000"})).await),
+                _ => {}
             }
+            answers
+        })
+        .await;
+        match first {
+            "PASSWORD" | "PASSWORD_SRP" => assert_eq!(told.error(), INCORRECT),
+            "EMAIL_OTP" => assert_eq!(told.error(), MISMATCH),
+            // Not among what a mail address leads to.
+            _ => assert_eq!(told.ok()["ChallengeName"], "SELECT_CHALLENGE"),
         }
-        let told = look_alike(&server, "PASSWORD at once", SIGN_IN, async |name| {
-            vec![begin("USER_AUTH", &name, with(prefer("PASSWORD"), &json!({"PASSWORD": WRONG}))).await]
-        });
-        assert_eq!(told.await.error(), INCORRECT);
-        for (chosen, more) in [
-            ("PASSWORD", json!({"PASSWORD": WRONG})),
-            ("PASSWORD_SRP", json!({"SRP_A": srp_a})),
-            ("EMAIL_OTP", json!({})),
-            ("WEB_AUTHN", json!({})),
-        ] {
-            look_alike(&server, &format!("SELECT_CHALLENGE, {chosen}"), SIGN_IN, async |name| {
-                let choices = begin("USER_AUTH", &name, json!({})).await;
-                let told = reply(&choices, &name, with(json!({"ANSWER": chosen}), &more)).await;
-                vec![choices, told]
-            })
-            .await;
-        }
-        let told = look_alike(&server, "CUSTOM_AUTH", ["here", "gone"], async |name| {
-            let challenge = begin("CUSTOM_AUTH", &name, json!({})).await;
-            let told = reply(&challenge, &name, json!({"ANSWER": "wrong"})).await;
-            vec![challenge, told]
-        });
-        assert_eq!(told.await.ok()["ChallengeName"], "CUSTOM_CHALLENGE");
-    })
-    .await;
+    }
+    let told = look_alike(server, "PASSWORD at once", SIGN_IN, async |name| {
+        vec![begin("USER_AUTH", &name, with(prefer("PASSWORD"), &json!({"PASSWORD": WRONG}))).await]
+    });
+    assert_eq!(told.await.error(), INCORRECT);
+    for (chosen, more) in [
+        ("PASSWORD", json!({"PASSWORD": WRONG})),
+        ("PASSWORD_SRP", json!({"SRP_A": srp_a})),
+        ("EMAIL_OTP", json!({})),
+        ("WEB_AUTHN", json!({})),
+    ] {
+        look_alike(server, &format!("SELECT_CHALLENGE, {chosen}"), SIGN_IN, async |name| {
+            let choices = begin("USER_AUTH", &name, json!({})).await;
+            let told = reply(&choices, &name, with(json!({"ANSWER": chosen}), &more)).await;
+            vec![choices, told]
+        })
+        .await;
+    }
+    let told = look_alike(server, "CUSTOM_AUTH", ["here", "gone"], async |name| {
+        let challenge = begin("CUSTOM_AUTH", &name, json!({})).await;
+        let told = reply(&challenge, &name, json!({"ANSWER": "wrong"})).await;
+        vec![challenge, told]
+    });
+    assert_eq!(told.await.ok()["ChallengeName"], "CUSTOM_CHALLENGE");
 }
 
 /// Numbers are equally long and end alike, which is what masks show.
@@ -359,7 +370,7 @@ async fn nobody_is_told_from_users_by_an_answer_with_a_passkey() {
 #[tokio::test]
 async fn nobody_is_told_from_users_by_a_recovery_or_a_confirmation() {
     both_engines(async |server| {
-        let (_, client) = &scene(&server).await;
+        let (_, client) = &scene(&server, &json!({})).await;
         let call = async |operation: &str, username: &str, more: Value| {
             let body = with(json!({"ClientId": client, "Username": username}), &more);
             server.call(operation, body).await
@@ -388,7 +399,7 @@ async fn nobody_is_told_from_users_by_a_recovery_or_a_confirmation() {
 #[tokio::test]
 async fn as_much_is_written_for_nobody() {
     both_engines(async |server| {
-        let (pool, client) = &scene(&server).await;
+        let (pool, client) = &scene(&server, &json!({})).await;
         for (operation, kinds, purpose) in [
             ("ForgotPassword", SIGN_IN.as_slice(), Some(CodePurpose::Reset)),
             ("ResendConfirmationCode", &SIGN_UP, Some(CodePurpose::SignUp)),
@@ -431,7 +442,7 @@ async fn as_much_is_written_for_nobody() {
 #[tokio::test]
 async fn what_the_reference_itself_gives_away() {
     let server = Server::memory().await;
-    let (_, client) = &scene(&server).await;
+    let (_, client) = &scene(&server, &json!({})).await;
     let call = async |operation: &str, username: &str, more: Value| {
         let body = with(json!({"ClientId": client, "Username": username}), &more);
         server.call(operation, body).await

@@ -128,6 +128,13 @@ fn locations(bytes: &[u8]) -> Locations {
     Locations::open(file.path()).unwrap()
 }
 
+/// Places that know these countries, each by the first octet of its addresses.
+pub fn countries(countries: &[(u8, &str)]) -> Locations {
+    let of = |name| Data::Map(vec![("country", names(name))]);
+    let networks: Vec<_> = countries.iter().map(|(octet, name)| (*octet, of(name))).collect();
+    locations(&database(&networks))
+}
+
 #[tokio::test]
 async fn sessions_show_where_they_are() {
     let both = Data::Map(vec![("city", names("Zürich")), ("country", names("Switzerland"))]);
