@@ -339,7 +339,7 @@ pub(super) async fn conclude(
         if let (Some(user), Some(action)) = (&user, notes.told) {
             notice::write(ctx, &mut changes, (pool, &request.client), user, &event, action)?;
         }
-        history::put(&mut changes, before.as_ref(), event.clone());
+        changes.put_user_part(before.as_ref(), event.clone());
         ctx.app.commit(changes).await?;
         Ok((user, Some(event)))
     })

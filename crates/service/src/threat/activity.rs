@@ -163,7 +163,7 @@ impl<'a> Activity<'a> {
         if whose.is_nobodys {
             event.expires_at = ctx.now.plus(KEPT_OF_NOBODY);
         }
-        history::put(&mut changes, None, event.clone());
+        changes.insert_user_part(event.clone());
         ctx.app.commit(changes).await?;
         if let (EventResponseType::Pass, false, Some(occasion)) = (response, risk.is_compromised, occasion(self.what)) {
             ctx.app.metrics.count_risk(occasion, RiskKind::None, None);

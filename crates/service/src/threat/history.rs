@@ -63,11 +63,6 @@ pub fn is_remembered(ctx: &Ctx, event: &AuthEvent) -> bool {
     ctx.now < event.expires_at
 }
 
-/// Writes an event: a new one, or what has become of one (`before` is what was read of it).
-pub fn put(changes: &mut Changes, before: Option<&Stored<AuthEvent>>, event: AuthEvent) {
-    changes.put_user_part(before, event);
-}
-
 /// Keeps what `provider` says about an event of the user, in place of what was said before, and answers the event.
 ///
 /// # Errors
@@ -84,7 +79,7 @@ pub async fn judge(
         let feedback = EventFeedback { value, provider: provider.to_owned(), given_at: ctx.now };
         let after = AuthEvent { feedback: Some(feedback), ..before.value.clone() };
         let mut changes = Changes::new();
-        put(&mut changes, Some(&before), after.clone());
+        changes.put_user_part(Some(&before), after.clone());
         ctx.app.commit(changes).await?;
         Ok(after)
     })

@@ -21,8 +21,8 @@ use crate::{
     },
 };
 
-/// Answers a token of the pool, or of one of its identity providers, with a token for the client that asks. With an actor's token the new one names the actor;
-/// without, it looks as if the user had got it.
+/// Answers a token of the pool, or of one of its identity providers, with a token for the client that asks. With an
+/// actor's token the new one names the actor; without, it looks as if the user had got it.
 ///
 /// Decision: the new token expires with those that it is given for, at the latest; otherwise a token could be kept alive
 /// for ever by exchanging it for itself.

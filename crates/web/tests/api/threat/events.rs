@@ -84,7 +84,7 @@ async fn remembered(server: &Server, pool: &str, sub: &str, change: impl FnOnce(
     let mut event = history::begin(&ctx(server), &pool, None, sub, EventType::SignIn, context);
     change(&mut event);
     let mut changes = Changes::new();
-    history::put(&mut changes, None, event.clone());
+    changes.insert_user_part(event.clone());
     server.app.store.commit(changes).await.unwrap();
     event
 }
