@@ -64,6 +64,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         ("POOLKEEPER_COVERAGE", coverage.as_os_str()),
         ("POOLKEEPER_BINARY", binary.as_os_str()),
         (POSTGRES, url.as_os_str()),
+        (cluster::scratch::REUSE, OsStr::new("1")),
     ];
     cargo(root, ["nextest", "run", "--workspace", "--no-fail-fast"], &environment)?;
     for engine in ENGINES.iter().filter(|engine| postgres.is_some() || !engine.starts_with("postgres")) {

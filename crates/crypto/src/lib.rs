@@ -1,4 +1,5 @@
-//! SRP, sealing, password hashing, secret hashes, tokens, request signatures and encrypted messages.
+//! SRP, sealing, password hashing, secret hashes, tokens, signatures of requests and of XML documents, and encrypted
+//! messages.
 //!
 //! Everything secret of Poolkeeper is computed here, and nowhere else. Time and randomness come from the caller;
 //! the exceptions are [`token::generate_rsa_2048`] and [`envelope::Draft`], because the library that makes their keys
@@ -15,6 +16,7 @@ pub mod sigv4;
 pub mod srp;
 pub mod token;
 pub mod totp;
+pub mod xml_signature;
 
 #[cfg(test)]
 mod testing;

@@ -31,7 +31,7 @@ const VERSION: u8 = 1;
 /// Beginning of the text form.
 const TEXT_VERSION: &str = "v1";
 /// How many purposes there are.
-const PURPOSES: usize = 17;
+const PURPOSES: usize = 19;
 
 /// What a sealed value is for. The numbers enter the derivation of keys: a number is never given to another purpose,
 /// and the number of a purpose that is no longer used stays reserved.
@@ -73,6 +73,10 @@ pub enum Purpose {
     LimitedAccessKeySecret = 16,
     /// Tokens by which users say whether a sign-in was theirs; no identity.
     FeedbackToken = 17,
+    /// Sessions of browsers at the login pages, kept in a cookie; identity: the pool.
+    BrowserSession = 18,
+    /// What goes along while a browser is at another provider; identity: the pool and the protocol.
+    ProviderState = 19,
 }
 
 impl Purpose {
@@ -95,6 +99,8 @@ impl Purpose {
         Self::DataKey,
         Self::LimitedAccessKeySecret,
         Self::FeedbackToken,
+        Self::BrowserSession,
+        Self::ProviderState,
     ];
 }
 

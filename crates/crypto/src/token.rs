@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 mod der;
+pub mod es256;
 pub mod foreign;
 pub mod refresh;
 

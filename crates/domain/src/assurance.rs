@@ -150,6 +150,7 @@ impl Factor {
             Self::Email => Some("email_otp"),
             Self::PlatformPasskey => Some("swk"),
             Self::RoamingPasskey => Some("hwk"),
+            Self::Provider => Some("fed"),
             Self::Device | Self::Custom => None,
         }
     }

@@ -442,7 +442,8 @@ fn begins_with_date(value: &str) -> bool {
 }
 
 /// Required attributes that are not there, in the schema's order.
-fn missing(pool: &Pool, attributes: &BTreeMap<String, String>) -> Vec<Violation> {
+#[must_use]
+pub fn missing(pool: &Pool, attributes: &BTreeMap<String, String>) -> Vec<Violation> {
     pool.schema
         .iter()
         .filter(|schema| schema.required == Some(true))
@@ -455,6 +456,9 @@ fn missing(pool: &Pool, attributes: &BTreeMap<String, String>) -> Vec<Violation>
 /// Decision: where users sign in by email or phone, an update may not take away the last address that a user signs
 /// in with: nobody could name that user any more.
 fn lost_identity(pool: &Pool, user: &User, after: &BTreeMap<String, String>) -> Option<Medium> {
+    if user.is_of_another_provider() {
+        return None;
+    }
     let identifying = |medium: Medium| {
         pool.uses_as_username(match medium {
             Medium::Email => UsernameAttributeType::Email,

@@ -30,4 +30,10 @@ impl Domain {
     pub const fn is_custom(&self) -> bool {
         self.certificate_arn.is_some()
     }
+
+    /// Whether it shows managed login pages, and not the classic ones.
+    #[must_use]
+    pub const fn is_managed(&self) -> bool {
+        self.managed_login_version == 2
+    }
 }

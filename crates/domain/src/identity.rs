@@ -23,6 +23,17 @@ pub struct Identity {
     pub attribute_value: String,
     /// When it was linked.
     pub linked_at: Timestamp,
+    /// Whether the user is this identity's own, made when it signed in first, and not one that it was linked to.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub primary: bool,
+    /// Who has said so: the entity id of a SAML provider, once it has signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Identity {

@@ -134,4 +134,6 @@ pub enum Factor {
     Device,
     /// Challenges of the pool's own.
     Custom,
+    /// Another identity provider's word.
+    Provider,
 }

@@ -44,10 +44,16 @@ impl NameKind {
 /// Every name that a user owns in the pool, as it is claimed: the username; where email or phone are usernames,
 /// their values, verified or not; where they are aliases, verified values only; `preferred_username` as an alias;
 /// linked identities.
+///
+/// Decision: users who were made by a sign-in at another provider own their username and their identities alone. What
+/// another provider says of addresses neither takes a name from anybody nor keeps anybody from having it
+/// (triggers-security.md §2: their `cognito:email_alias` is empty).
 #[must_use]
 pub fn claims(pool: &Pool, user: &User) -> Vec<(NameKind, String)> {
     let mut claims = vec![(NameKind::Username, pool.fold(&user.username))];
+    let has_aliases = !user.is_of_another_provider();
     let mut add = |kind: NameKind, wanted: bool| {
+        let wanted = wanted && has_aliases;
         let value = kind.attribute().and_then(|name| user.attribute(name)).filter(|value| !value.is_empty());
         if let Some(value) = value.filter(|_| wanted) {
             claims.push((kind, pool.fold(value)));

@@ -144,7 +144,7 @@ fn is_asked_for(proven: &[Factor]) -> bool {
     let is_second = |factor: &Factor| match factor {
         Factor::SoftwareToken | Factor::Sms | Factor::Email | Factor::Device => true,
         Factor::PlatformPasskey | Factor::RoamingPasskey => true,
-        Factor::Password | Factor::Custom => false,
+        Factor::Password | Factor::Custom | Factor::Provider => false,
     };
     proven.contains(&Factor::Password) && !proven.iter().any(is_second)
 }

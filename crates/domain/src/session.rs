@@ -15,6 +15,8 @@ pub enum Entrance {
     Public,
     /// AdminInitiateAuth and AdminRespondToAuthChallenge.
     Admin,
+    /// The login pages.
+    Hosted,
 }
 
 /// A sign-in under way: what every step hands on to the next.

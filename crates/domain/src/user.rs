@@ -62,6 +62,13 @@ impl User {
         }
     }
 
+    /// Whether the user was made when an identity at another provider signed in first. Such a user has no other name than
+    /// the one that says so: what the provider says of addresses is no name here.
+    #[must_use]
+    pub fn is_of_another_provider(&self) -> bool {
+        self.identities.iter().any(|identity| identity.primary)
+    }
+
     /// An attribute's value; `sub` included.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {

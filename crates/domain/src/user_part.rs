@@ -23,11 +23,14 @@ pub enum UserPartKind {
     Session = 6,
     /// What threat protection remembers of the user's activity, by event id.
     AuthEvent = 7,
+    /// An authorization code, by the hash of the code. Whoever brings one does not say whose it is: those of a pool stand
+    /// under an empty `sub`.
+    AuthorizationCode = 8,
 }
 
 impl UserPartKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Device,
         Self::Passkey,
         Self::SoftwareToken,
@@ -36,6 +39,7 @@ impl UserPartKind {
         Self::RefreshFamily,
         Self::Session,
         Self::AuthEvent,
+        Self::AuthorizationCode,
     ];
 
     /// The kind with this stored number.
@@ -76,10 +80,10 @@ mod tests {
     #[test]
     fn every_kind_is_found_by_its_number() {
         let numbers: Vec<i64> = UserPartKind::ALL.iter().map(|kind| kind.number()).collect();
-        assert_eq!(numbers, (0..8).collect::<Vec<_>>());
+        assert_eq!(numbers, (0..9).collect::<Vec<_>>());
         for kind in UserPartKind::ALL {
             assert_eq!(UserPartKind::from_number(kind.number()), Some(kind));
         }
-        assert_eq!(UserPartKind::from_number(8), None);
+        assert_eq!(UserPartKind::from_number(9), None);
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::{
     ArnPattern, Call,
-    url::{self, HttpClient, client, with_causes},
+    url::{self, HttpClient, Trust, client, with_causes},
 };
 
 /// How long both requests may take together: less than the five seconds of the caller, so that the log says who was
@@ -89,7 +89,7 @@ enum Status {
 impl Source {
     pub(crate) fn new(options: Options) -> Result<Self, url::Error> {
         let attributes = options.attributes.iter().map(|name| ArnPattern::new(name)).collect();
-        Ok(Self { client: client(options.ca_file.clone())?, options, attributes, warned: Once::new() })
+        Ok(Self { client: client(Trust::Only(options.ca_file.clone()))?, options, attributes, warned: Once::new() })
     }
 
     pub(crate) async fn call(&self, call: Call) -> Result<String, Failure> {

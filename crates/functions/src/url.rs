@@ -91,7 +91,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(options: Options) -> Result<Self, Error> {
-        Ok(Self { url: options.url, kind: options.kind, client: client(options.ca_file)? })
+        Ok(Self { url: options.url, kind: options.kind, client: client(Trust::Only(options.ca_file))? })
     }
 
     pub(crate) async fn call(&self, call: Call) -> Result<String, Failure> {
@@ -188,32 +188,41 @@ fn invalid() -> Failure {
     Failure::NotCalled("InvalidRequestContentException".to_owned())
 }
 
-/// Who makes requests. `ca_file` has the certificates that are trusted instead of the public authorities.
-pub(crate) fn client(ca_file: Option<PathBuf>) -> Result<HttpClient, Error> {
+/// Whose certificates are trusted. Files are PEM.
+pub(crate) enum Trust {
+    /// Those in the file, or those of the public authorities where there is none.
+    Only(Option<PathBuf>),
+    /// Those of the public authorities, and those in the file.
+    Also(Option<PathBuf>),
+}
+
+/// Who makes requests.
+pub(crate) fn client(trust: Trust) -> Result<HttpClient, Error> {
     let mut http = HttpConnector::new();
     http.set_nodelay(true);
     http.set_connect_timeout(Some(CONNECT));
     http.enforce_http(false);
-    let tls = tls(ca_file)?;
+    let tls = tls(trust)?;
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http);
     Ok(Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).pool_timer(TokioTimer::new()).build(connector))
 }
 
-fn tls(ca_file: Option<PathBuf>) -> Result<ClientConfig, Error> {
+fn tls(trust: Trust) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
-    match ca_file {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(file) => {
-            let bad = |reason: String| Error::Certificates { file: file.clone(), reason };
-            for certificate in CertificateDer::pem_file_iter(&file).map_err(|error| bad(error.to_string()))? {
-                let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-                roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(bad("there is none in it".to_owned()));
-            }
+    let (Trust::Only(ca_file) | Trust::Also(ca_file)) = &trust;
+    if let Some(file) = ca_file {
+        let bad = |reason: String| Error::Certificates { file: file.clone(), reason };
+        for certificate in CertificateDer::pem_file_iter(file).map_err(|error| bad(error.to_string()))? {
+            let certificate = certificate.map_err(|error| bad(error.to_string()))?;
+            roots.add(certificate).map_err(|error| bad(error.to_string()))?;
         }
+        if roots.is_empty() {
+            return Err(bad("there is none in it".to_owned()));
+        }
+    }
+    if !matches!(trust, Trust::Only(Some(_))) {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -227,7 +236,7 @@ mod tests {
     use hyper::body::Bytes;
     use service::triggers::Failure;
 
-    use super::{FUNCTION_ERROR, Options, outcome, signature, tls};
+    use super::{FUNCTION_ERROR, Options, Trust, outcome, signature, tls};
 
     #[test]
     fn signatures_are_what_the_documentation_says() {
@@ -275,10 +284,10 @@ mod tests {
         let file = folder.path().join("authority.pem");
         for contents in [None, Some(""), Some("no certificate")] {
             contents.into_iter().for_each(|contents| std::fs::write(&file, contents).unwrap());
-            let error = tls(Some(file.clone())).unwrap_err().to_string();
+            let error = tls(Trust::Only(Some(file.clone()))).unwrap_err().to_string();
             assert!(error.contains("authority.pem"), "{error}");
         }
-        assert!(tls(None).is_ok());
+        assert!(tls(Trust::Only(None)).is_ok() && tls(Trust::Also(None)).is_ok());
     }
 
     #[test]

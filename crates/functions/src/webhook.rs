@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 
-use crate::url::{Error, HttpClient, SIGNATURE, TIMESTAMP, client, signature, with_causes};
+use crate::url::{Error, HttpClient, SIGNATURE, TIMESTAMP, Trust, client, signature, with_causes};
 
 /// Bytes that are read of an answer, so that its connection can be used again. What it says is of no interest.
 const LONGEST_ANSWER: usize = 64 * 1_024;
@@ -27,7 +27,7 @@ impl Webhook {
     /// # Errors
     /// When the file with certificates cannot be used.
     pub fn new(url: Uri, secret: Option<Secret<String>>, ca_file: Option<PathBuf>) -> Result<Self, Error> {
-        Ok(Self { url, secret, client: client(ca_file)? })
+        Ok(Self { url, secret, client: client(Trust::Only(ca_file))? })
     }
 
     /// Sends `body`, once, and answers the status. `seconds` since 1970 is when it is signed. There is no limit of time

@@ -12,6 +12,7 @@
 //! | [`files`] | archives and exports |
 //! | [`answers`] | what servers answer that this one asks: mail servers, functions behind URLs, other pools |
 //! | [`mails`] | messages that become mails |
+//! | [`providers`] | responses, assertions and metadata of SAML providers |
 //!
 //! Inputs are text wherever that is possible, so that seeds can be read and written by hand.
 
@@ -26,6 +27,7 @@ pub mod answers;
 pub mod files;
 pub mod input;
 pub mod mails;
+pub mod providers;
 pub mod requests;
 pub mod rules;
 pub mod secrets;
@@ -58,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "passkeys", run: secrets::passkeys },
     Target { name: "password_hashes", run: secrets::password_hashes },
     Target { name: "remote_answers", run: answers::remote_answers },
+    Target { name: "saml_messages", run: providers::saml_messages },
     Target { name: "signatures", run: secrets::signatures },
     Target { name: "smtp_replies", run: answers::smtp_replies },
     Target { name: "srp", run: secrets::srp },

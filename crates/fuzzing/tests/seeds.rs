@@ -194,5 +194,5 @@ macro_rules! targets {
 
 targets! {
     archives csv_lines database_urls encoded_data encrypted_messages exports filters function_answers http_requests
-    import_files mails networks operations passkeys password_hashes remote_answers signatures smtp_replies srp tokens wire_shapes
+    import_files mails networks operations passkeys password_hashes remote_answers saml_messages signatures smtp_replies srp tokens wire_shapes
 }

@@ -22,6 +22,7 @@ mod aws;
 mod destinations;
 mod email;
 mod functions;
+mod identity_providers;
 mod kms_keys;
 mod migrate_from;
 mod quotas;
@@ -34,6 +35,7 @@ pub use self::aws::AwsSection;
 pub use destinations::{DestinationKind, DestinationSection, LogDestinationSection};
 pub use email::{EmailSection, FileChoice, SenderChoice};
 pub use functions::{FunctionSection, Surroundings};
+pub use identity_providers::IdentityProvidersSection;
 pub use kms_keys::{KmsKey, KmsKeySection};
 pub use quotas::QuotasSection;
 pub use server::ServerSection;
@@ -68,6 +70,8 @@ pub struct Configuration {
     pub issuer: IssuerSection,
     /// `[pools]`
     pub pools: PoolsSection,
+    /// `[identity_providers]`
+    pub identity_providers: IdentityProvidersSection,
     /// `[threat_protection]`
     pub threat_protection: ThreatProtectionSection,
     /// `[beyond]`
@@ -223,6 +227,7 @@ impl Configuration {
         self.store.resolve_paths(folder);
         self.email.resolve_paths(folder);
         self.sms.resolve_paths(folder);
+        self.identity_providers.resolve_paths(folder);
         self.threat_protection.resolve_paths(folder);
         self.functions.iter_mut().for_each(|section| section.resolve_paths(folder));
         self.kms_keys.iter_mut().for_each(|section| section.resolve_paths(folder));
@@ -287,6 +292,24 @@ impl Configuration {
         }
     }
 
+    /// The domain below which the prefixes of pools stand.
+    ///
+    /// # Errors
+    /// When it is no domain name.
+    pub fn auth_domain(&self) -> anyhow::Result<Option<String>> {
+        self.server.auth_domain.as_deref().map(auth_domain).transpose()
+    }
+
+    /// Who asks other identity providers; nobody is asked yet.
+    ///
+    /// # Errors
+    /// When the file with certificates cannot be used.
+    pub fn documents(&self, mode: Mode) -> anyhow::Result<::functions::Documents> {
+        let section = &self.identity_providers;
+        ::functions::Documents::new(section.ca_file.clone(), section.local(mode))
+            .context("cannot use identity_providers.ca_file")
+    }
+
     /// The form of issuers.
     pub const fn issuer(&self) -> service::settings::Issuer {
         match self.issuer.form {
@@ -312,6 +335,8 @@ impl Configuration {
     pub async fn check(&self) -> anyhow::Result<()> {
         self.store.location()?;
         self.key_stock()?;
+        self.auth_domain()?;
+        self.documents(Mode::Serve)?;
         self.server.listen_options()?;
         self.threat_protection.stolen_passwords()?;
         self.outbox(Mode::Serve).await?;
@@ -344,12 +369,24 @@ fn base_url(text: &str) -> anyhow::Result<String> {
     Ok(trimmed.to_owned())
 }
 
+/// A domain name, lower-case, without port or final dot.
+fn auth_domain(text: &str) -> anyhow::Result<String> {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    if !text.split('.').all(is_label) {
+        bail!("auth_domain '{text}' is no domain name such as auth.example.com (lower-case, without scheme and port)");
+    }
+    Ok(text.to_owned())
+}
+
 /// The address that is used when none is set.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_229);
 
 #[cfg(test)]
 mod tests {
-    use super::{Configuration, base_url};
+    use super::{Configuration, auth_domain, base_url};
     use crate::mode::Mode;
 
     #[test]
@@ -391,6 +428,16 @@ mod tests {
             assert!(error.contains(&*path.to_string_lossy()) && error.contains("server.geoip_database"), "{error}");
         }
         assert!(Configuration::default().server.locations().is_ok());
+    }
+
+    #[test]
+    fn auth_domains_are_names_alone() {
+        for good in ["auth.example.com", "localhost", "a-1.b"] {
+            assert_eq!(auth_domain(good).unwrap(), good);
+        }
+        for bad in ["", "Auth.example.com", "https://auth.example.com", "auth.example.com:443", "auth.", ".a", "a b"] {
+            assert!(auth_domain(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod destinations;
 mod functions;
+mod identity_providers;
 mod keys;
 mod limits;
 mod messages;
@@ -62,6 +63,7 @@ pub const SECTIONS: &[Section] = &[
     keys::PASSWORDS,
     keys::ISSUER,
     pools::POOLS,
+    identity_providers::IDENTITY_PROVIDERS,
     threat_protection::THREAT_PROTECTION,
     pools::BEYOND,
     functions::FUNCTIONS,

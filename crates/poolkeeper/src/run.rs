@@ -57,7 +57,7 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
     let app = Arc::new(
         app.with_runner(functions.clone())
             .with_code_keys(code_keys)
-            .with_documents(Arc::new(functions::Documents::new(None)?))
+            .with_documents(Arc::new(configuration.documents(mode)?))
             .with_records(configuration.records().await?),
     );
     let shutdown = CancellationToken::new();
@@ -115,6 +115,7 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
 pub(crate) fn settings(mode: Mode, configuration: &Configuration, base_url: String) -> anyhow::Result<Settings> {
     Ok(Settings {
         base_url,
+        auth_domain: configuration.auth_domain()?,
         issuer: configuration.issuer(),
         account_id: configuration.server.account_id.clone(),
         default_region: configuration.server.default_region.clone(),

@@ -32,6 +32,16 @@ pub fn check(ctx: &Ctx, client: &Client, username: &str, given: Option<&str>) ->
     }
 }
 
+/// The hash that proves a client to its own server, for what the login pages call in its name; none for a public client.
+///
+/// # Errors
+/// When the secret cannot be opened with the master keys.
+pub fn made(ctx: &Ctx, client: &Client, username: &str) -> Result<Option<String>, ApiError> {
+    let Some(secret) = client.secrets.first() else { return Ok(None) };
+    let clear = reveal(ctx, client, secret)?;
+    Ok(Some(crypto::hash::secret_hash(username, &client.id, &clear)))
+}
+
 /// A client secret in clear.
 ///
 /// # Errors

@@ -7,6 +7,9 @@ use crate::{quotas::Quotas, threat::StolenPasswords, tracking::Locations};
 pub struct Settings {
     /// Where clients reach the server, without a final slash, such as `http://127.0.0.1:9229`.
     pub base_url: String,
+    /// The domain below which the prefixes of pools stand, such as `auth.example.com`; none where pools' domains are found
+    /// by their path alone.
+    pub auth_domain: Option<String>,
     /// What issuers look like.
     pub issuer: Issuer,
     /// Twelve digits: the account in ARNs.

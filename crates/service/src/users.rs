@@ -88,8 +88,8 @@ fn shown_identity(identity: &Identity) -> Value {
         "userId": identity.attribute_value,
         "providerName": identity.provider_name,
         "providerType": identity.provider_type,
-        "issuer": null,
-        "primary": false,
+        "issuer": identity.issuer,
+        "primary": identity.primary,
         "dateCreated": identity.linked_at.milliseconds(),
     })
 }

@@ -44,8 +44,9 @@ const NOBODYS_KEY: [&str; 2] =
 /// The pool's relying party: what is set, else the pool's custom domain, else its prefix domain; none when there is
 /// none of them.
 ///
-/// Decision: a prefix is a name below the host of this server's base URL, where that has a name: browsers take no
-/// address for a relying party. A server that is only reached by a loopback address goes by the name `localhost`.
+/// Decision: a prefix is a name below `auth_domain`, where its login pages are, else below the host of this server's base
+/// URL, where that has a name: browsers take no address for a relying party. A server that is only reached by a loopback
+/// address goes by the name `localhost`.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -57,7 +58,7 @@ pub async fn relying_party_id(ctx: &Ctx, pool: &Pool) -> Result<Option<String>, 
     if let Some(custom) = domains.iter().find(|domain| domain.is_custom()) {
         return Ok(Some(custom.domain.clone()));
     }
-    let host = own_name(&domains::target(ctx));
+    let host = ctx.app.settings.auth_domain.clone().or_else(|| own_name(&domains::target(ctx)));
     Ok(domains.first().zip(host).map(|(prefix, host)| format!("{}.{host}", prefix.domain)))
 }
 

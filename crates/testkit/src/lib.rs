@@ -28,7 +28,7 @@ pub mod totp;
 pub mod triggers;
 
 pub use answer::Answer;
-pub use documents::{Document, Documents};
+pub use documents::{Asked, Document, Documents};
 pub use entropy::SeededEntropy;
 pub use functions::{Function, Functions, ReadableKeys};
 pub use keys::stock;

@@ -160,7 +160,7 @@ impl Builder {
 
     /// Keeps the data in a new database; nothing where there is no server that makes one.
     fn in_a_database(mut self, isolation: Isolation) -> Option<Self> {
-        let scratch = Scratch::from_environment().expect("a database can be made")?;
+        let scratch = Scratch::for_a_test().expect("a database can be made")?;
         let address = Address::parse(&scratch.url()).expect("it has an URL");
         // Each test is a process of its own with few servers of its own.
         let options = PostgresOptions { isolation, max_connections: 4, ..PostgresOptions::new(address) };
@@ -256,6 +256,7 @@ impl Server {
         Builder {
             settings: Settings {
                 base_url: "http://127.0.0.1:9229".to_owned(),
+                auth_domain: None,
                 issuer: Issuer::Server,
                 account_id: "000000000000".to_owned(),
                 default_region: "us-east-1".to_owned(),

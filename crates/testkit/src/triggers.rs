@@ -31,6 +31,7 @@ pub fn lambda_config(triggers: &[&str]) -> Value {
                 config["KMSKeyID"] = json!(KEY);
                 json!({"LambdaVersion": "V1_0", "LambdaArn": arn(trigger)})
             }
+            "InboundFederation" => json!({"LambdaVersion": "V1_0", "LambdaArn": arn(trigger)}),
             plain => json!(arn(plain)),
         };
     }

@@ -17,6 +17,7 @@ mod discovery;
 mod feedback;
 mod header_text;
 mod health;
+mod hosted;
 mod inbox;
 mod kms;
 mod listen;

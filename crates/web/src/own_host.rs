@@ -39,7 +39,7 @@ fn is_own(host: &str, base_url: &str) -> bool {
 }
 
 /// The name or address alone; an IPv6 address keeps its brackets.
-fn without_port(host: &str) -> &str {
+pub(crate) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !port.contains(']') => name,
         _ => host,

@@ -14,8 +14,8 @@ use serde_json::json;
 use service::App;
 
 use crate::{
-    Options, api, confirmation, controls, cors, discovery, feedback, health, inbox, own_host, panics, same_origin,
-    state::Web, uploads,
+    Options, api, confirmation, controls, cors, discovery, feedback, health, hosted, inbox, own_host, panics,
+    same_origin, state::Web, uploads,
 };
 
 /// Everything that is served on the listener for clients.
@@ -32,6 +32,8 @@ pub fn router(app: Arc<App>, options: Options) -> Router {
         .route("/confirmUser/", get(confirmation::page))
         .route("/eventFeedback", get(feedback::ask).post(feedback::give))
         .route("/eventFeedback/", get(feedback::ask).post(feedback::give))
+        .merge(hosted::by_host(&web))
+        .nest("/_domain/{prefix}", hosted::by_path(&web))
         .route("/_poolkeeper/health", get(health::health))
         .route("/_poolkeeper/imports/{pool_id}/{job_id}/users.csv", put(uploads::put))
         .route("/_poolkeeper/imports/{pool_id}/{job_id}/log", get(uploads::log))
@@ -70,7 +72,7 @@ fn control_routes(web: &Web) -> Router<Web> {
 }
 
 /// Paths that lead nowhere: preflights are granted, everything else is answered as the service answers it.
-async fn unrouted(request: Request) -> Response {
+pub(crate) async fn unrouted(request: Request) -> Response {
     if request.method() == Method::OPTIONS {
         return cors::preflight(request.headers().clone()).await;
     }

@@ -19,6 +19,10 @@ pub(crate) struct Web {
     pub shared: Arc<Shared>,
 }
 
+/// The id of a request that has one before it has a context: a UUID.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub String);
+
 /// What all routes share.
 pub(crate) struct Shared {
     pub options: Options,
@@ -37,12 +41,17 @@ impl Web {
         }
     }
 
+    /// An id for a request.
+    pub(crate) fn new_request_id(&self) -> RequestId {
+        RequestId(crypto::random::uuid_v4(&*self.app.entropy))
+    }
+
     /// The context of a request that carries no credentials: its moment, its id, its client.
     pub(crate) fn context(&self, parts: &http::request::Parts) -> Ctx {
         Ctx {
             app: self.app.clone(),
             now: self.app.clock.now(),
-            request_id: crypto::random::uuid_v4(&*self.app.entropy),
+            request_id: parts.extensions.get::<RequestId>().map_or_else(|| self.new_request_id().0, |id| id.0.clone()),
             client_address: client_address::of(parts, &self.shared.options.trusted_proxies),
             user_agent: agent(parts, &http::header::USER_AGENT),
             sdk_agent: agent(parts, &SDK_AGENT),

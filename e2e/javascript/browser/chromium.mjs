@@ -81,3 +81,12 @@ async function authenticator(devtools, options = {}) {
     unplug: () => send("removeVirtualAuthenticator"),
   };
 }
+
+/** A tab of its own that shows nothing yet, as of another person, for pages of the server. */
+export async function browse() {
+  // Pages are looked at by a script that their own policy would keep out.
+  const context = await browser.newContext({ bypassCSP: true });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => assert.fail(error));
+  return { page, close: () => context.close() };
+}

@@ -20,6 +20,8 @@ pub struct ServerSection {
     pub listen: SocketAddr,
     /// Where clients reach the server.
     pub base_url: Option<String>,
+    /// Domain below which the prefixes of pools' domains stand.
+    pub auth_domain: Option<String>,
     /// Address and port for operators.
     pub admin_listen: Option<SocketAddr>,
     /// Open connections at most.
@@ -50,6 +52,7 @@ impl Default for ServerSection {
         Self {
             listen: DEFAULT_LISTEN,
             base_url: None,
+            auth_domain: None,
             admin_listen: None,
             max_connections: 4_096,
             request_timeout_seconds: 30,

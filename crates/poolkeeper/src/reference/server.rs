@@ -21,6 +21,13 @@ pub const SERVER: Section = Section {
             "Where clients reach the server, without a path. It is part of every token's issuer and of links in mails: set it when the server is behind a proxy, and do not change it afterwards.",
         ),
         setting(
+            "auth_domain",
+            "\"DOMAIN\"",
+            "none",
+            "",
+            "The domain below which pools' domains stand: with `auth.example.com`, the prefix `my-app` is reached as `my-app.auth.example.com`, over the scheme and the port of `base_url`. Point `*.auth.example.com` to this server, and have a certificate for it. Without it, login pages and OAuth2 endpoints are found at `{base_url}/_domain/{prefix}` alone; custom domains work either way.",
+        ),
+        setting(
             "admin_listen",
             "\"ADDRESS:PORT\"",
             "none",

@@ -81,6 +81,7 @@ pub async fn with_outbox(outbox: Outbox, keep_sent_messages: bool) -> Arc<App> {
     let store = Store::open(&Options::memory()).await.unwrap();
     let settings = Settings {
         base_url: "http://127.0.0.1:9229".to_owned(),
+        auth_domain: None,
         issuer: Issuer::Server,
         account_id: "000000000000".to_owned(),
         default_region: "us-east-1".to_owned(),

@@ -13,13 +13,17 @@ use crate::{ApiError, Ctx};
 pub(super) fn check(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<(), ApiError> {
     let elsewhere = match flow {
         AuthFlowType::UserPasswordAuth => request.entrance == Entrance::Admin,
-        AuthFlowType::AdminUserPasswordAuth | AuthFlowType::AdminNoSrpAuth => request.entrance == Entrance::Public,
+        AuthFlowType::AdminUserPasswordAuth | AuthFlowType::AdminNoSrpAuth => request.entrance != Entrance::Admin,
         _ => false,
     };
     if elsewhere {
         return Err(ApiError::invalid_parameter("Initiate Auth method not supported"));
     }
     let client: &Client = &request.client;
+    // The login pages take passwords whatever flows the client lists: those are for applications that ask by themselves.
+    if request.entrance == Entrance::Hosted && flow == AuthFlowType::UserPasswordAuth {
+        return Ok(());
+    }
     if client.explicit_auth_flows.contains(&ExplicitAuthFlowsType::CustomAuthFlowOnly)
         && flow != AuthFlowType::CustomAuth
     {

@@ -57,7 +57,7 @@ pub(super) async fn resume(
 /// `NotAuthorizedException` while the address has been wrong too often.
 pub(super) fn guess(ctx: &Ctx, request: &Request) -> Result<Guess, ApiError> {
     match request.entrance {
-        Entrance::Public => quotas::guess(ctx).ok_or_else(locked),
+        Entrance::Public | Entrance::Hosted => quotas::guess(ctx).ok_or_else(locked),
         Entrance::Admin => Ok(Guess::of_nobody()),
     }
 }

@@ -38,8 +38,8 @@ mod new_password;
 mod next;
 mod passkey;
 mod password;
-mod post_authentication;
-mod pre_authentication;
+pub(crate) mod post_authentication;
+pub(crate) mod pre_authentication;
 mod refresh;
 mod request;
 mod second_factor;
@@ -62,8 +62,8 @@ use domain::session::SignIn;
 use store::Stored;
 use wire::{AuthFlowType, AuthenticationResultType, ChallengeNameType};
 
-pub use self::request::Request;
 use self::seen::Seen;
+pub use self::{request::Request, session::is_over};
 use crate::{ApiError, Ctx, records::analytics};
 
 /// What a step of a sign-in answers.
@@ -81,6 +81,22 @@ pub enum Outcome {
     },
     /// The user is signed in.
     Tokens(AuthenticationResultType),
+    /// The user is signed in at the login pages, which hand on no tokens by themselves.
+    Completed(Box<Completed>),
+}
+
+/// Who has signed in at the login pages, and how.
+#[derive(Debug)]
+pub struct Completed {
+    /// The user, as stored now.
+    pub user: Stored<domain::User>,
+    /// What is remembered of the sign-in.
+    pub authentication: domain::oauth::Authentication,
+}
+
+/// An operation has met the end of a sign-in at the login pages, which leads elsewhere.
+pub(crate) fn ends_elsewhere() -> ApiError {
+    ApiError::internal("a sign-in of the login pages ended in an operation")
 }
 
 /// What a strategy has verified; its changes are committed.

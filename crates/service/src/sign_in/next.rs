@@ -7,16 +7,18 @@
 
 use domain::{
     Factor, User,
-    session::{SignIn, Waiting},
+    oauth::Authentication,
+    session::{Entrance, SignIn, Waiting},
 };
 use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
 use super::{
-    Outcome, Proven, Request, Seen, custom, device, new_password, post_authentication, second_factor, session, step_up,
-    watch,
+    Completed, Outcome, Proven, Request, Seen, custom, device, new_password, post_authentication, second_factor,
+    session, step_up, watch,
 };
 use crate::{
     ApiError, Ctx,
+    operations::identity_providers::COGNITO,
     records::analytics::{self, Event},
     tokens::{self, Grant, Occasion},
 };
@@ -85,6 +87,20 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Re
     step_up::check(ctx, request, &proven).await?;
     let holder = device::holder(ctx, request, &proven).await?;
     post_authentication::tell(ctx, request, &proven.user, holder.metadata.is_some()).await?;
+    if request.entrance == Entrance::Hosted {
+        let authentication = Authentication {
+            sub: proven.user.sub.clone(),
+            auth_time: proven.user.auth_time(ctx.now),
+            factors: proven.sign_in.factors,
+            level: None,
+            provider: COGNITO.to_owned(),
+            device_key: holder.key,
+            event_id: proven.sign_in.watched.map(|watched| watched.event_id),
+            session_id: String::new(),
+        };
+        analytics::tell(ctx, pool, client, request.endpoint.as_deref(), Event::SignIn, Some(&proven.user));
+        return Ok(Outcome::Completed(Box::new(Completed { user: proven.user, authentication })));
+    }
     let mut grant = Grant::new(ctx, &proven.user, &proven.sign_in);
     grant.device_key = holder.key;
     grant.event_id = proven.sign_in.watched.as_ref().map(|watched| watched.event_id.clone());

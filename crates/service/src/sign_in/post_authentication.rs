@@ -1,13 +1,13 @@
 //! PostAuthentication: the pool's function is told of a sign-in that is complete (triggers-security.md §4, §6). When it
 //! fails there are no tokens.
 
-use domain::User;
+use domain::{Client, Pool, User};
 use serde_json::{Map, Value, json};
 
 use super::Request;
 use crate::{
     ApiError, Ctx,
-    triggers::{self, Event, Trigger},
+    triggers::{self, Event, Metadata, Trigger},
 };
 
 /// Tells the function that `user` has signed in. `is_new_device`: with a device that the pool did not know.
@@ -17,7 +17,21 @@ use crate::{
 /// # Errors
 /// See [`triggers::call`].
 pub(super) async fn tell(ctx: &Ctx, request: &Request, user: &User, is_new_device: bool) -> Result<(), ApiError> {
-    let pool = &request.pool;
+    tell_of(ctx, &request.pool, &request.client, user, is_new_device, request.client_metadata.as_ref()).await
+}
+
+/// [`tell`] of a sign-in that was no request of these operations.
+///
+/// # Errors
+/// See [`triggers::call`].
+pub(crate) async fn tell_of(
+    ctx: &Ctx,
+    pool: &Pool,
+    client: &Client,
+    user: &User,
+    is_new_device: bool,
+    metadata: Option<&Metadata>,
+) -> Result<(), ApiError> {
     let Some(arn) = triggers::function(pool, Trigger::PostAuthentication) else { return Ok(()) };
     let members = [
         ("userAttributes", json!(triggers::user_attributes(pool, user))),
@@ -27,8 +41,8 @@ pub(super) async fn tell(ctx: &Ctx, request: &Request, user: &User, is_new_devic
         trigger: Trigger::PostAuthentication,
         source: "Authentication",
         user_name: &user.username,
-        client_id: Some(&request.client.id),
-        request: triggers::request(members, request.client_metadata.as_ref()),
+        client_id: Some(&client.id),
+        request: triggers::request(members, metadata),
         response: json!({}),
     };
     // Nothing is read, but it has to be there.

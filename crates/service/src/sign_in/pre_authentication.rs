@@ -7,14 +7,14 @@
 //! Decision: PreAuthentication is asked once for each beginning, before the password is looked at (with SRP: before
 //! SRP_A is answered), whatever the state of the user; not in CUSTOM_AUTH, whose functions see the user first anyway.
 
-use domain::User;
+use domain::{Client, Pool, User};
 use serde_json::{Map, Value, json};
 use wire::AuthFlowType;
 
 use super::{Request, migration};
 use crate::{
     ApiError, Ctx, lookup,
-    triggers::{self, Event, Trigger},
+    triggers::{self, Event, Metadata, Trigger},
 };
 
 /// Asks the pool's functions, if it has them.
@@ -32,8 +32,9 @@ pub(super) async fn ask(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Res
         AuthFlowType::CustomAuth | AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken => return Ok(()),
     };
     let pool = &request.pool;
-    let pre_authentication = triggers::function(pool, Trigger::PreAuthentication);
-    if pre_authentication.is_none() && triggers::function(pool, Trigger::UserMigration).is_none() {
+    if triggers::function(pool, Trigger::PreAuthentication).is_none()
+        && triggers::function(pool, Trigger::UserMigration).is_none()
+    {
         return Ok(());
     }
     for name in needs {
@@ -48,33 +49,36 @@ pub(super) async fn ask(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Res
     {
         user = migration::bring(ctx, request, username, password).await?;
     }
-    match pre_authentication {
-        Some(arn) if user.is_some() || request.client.hides_unknown_users() => {
-            may_sign_in(ctx, request, arn, username, user.as_deref()).await
-        }
-        _ => Ok(()),
+    if user.is_none() && !request.client.hides_unknown_users() {
+        return Ok(());
     }
+    let validation_data = request.validation_data.as_ref();
+    may_sign_in(ctx, pool, &request.client, username, user.as_deref(), validation_data).await
 }
 
-/// Asks whether this user, or somebody whom nobody knows, may sign in.
+/// Asks the pool's function, if it has one, whether this user, or somebody whom nobody knows, may sign in.
 ///
 /// Decision: of somebody whom nobody knows there are no attributes.
-async fn may_sign_in(
+///
+/// # Errors
+/// See [`triggers::call`].
+pub(crate) async fn may_sign_in(
     ctx: &Ctx,
-    request: &Request,
-    arn: &str,
+    pool: &Pool,
+    client: &Client,
     username: &str,
     user: Option<&User>,
+    validation_data: Option<&Metadata>,
 ) -> Result<(), ApiError> {
-    let pool = &request.pool;
+    let Some(arn) = triggers::function(pool, Trigger::PreAuthentication) else { return Ok(()) };
     let attributes = user.map(|user| triggers::user_attributes(pool, user)).unwrap_or_default();
-    let members = [("userAttributes", json!(attributes)), ("validationData", json!(request.validation_data))];
-    let not_found = request.client.hides_unknown_users().then(|| ("userNotFound", Value::from(user.is_none())));
+    let members = [("userAttributes", json!(attributes)), ("validationData", json!(validation_data))];
+    let not_found = client.hides_unknown_users().then(|| ("userNotFound", Value::from(user.is_none())));
     let event = Event {
         trigger: Trigger::PreAuthentication,
         source: "Authentication",
         user_name: user.map_or(username, |user| &user.username),
-        client_id: Some(&request.client.id),
+        client_id: Some(&client.id),
         request: triggers::request(members.into_iter().chain(not_found), None),
         response: json!({}),
     };

@@ -94,6 +94,29 @@ impl Request {
         })
     }
 
+    /// At the login pages, whose client and pool are known.
+    #[must_use]
+    pub fn hosted(
+        client: Arc<Stored<Client>>,
+        pool: Arc<Stored<Pool>>,
+        parameters: BTreeMap<String, String>,
+        session: Option<String>,
+        context: Option<UserContextDataType>,
+    ) -> Self {
+        Self {
+            entrance: Entrance::Hosted,
+            client,
+            pool,
+            parameters,
+            session,
+            challenge: None,
+            client_metadata: None,
+            validation_data: None,
+            endpoint: None,
+            watch: Watch::new(Said::Public(context)),
+        }
+    }
+
     /// The same as the answer to a challenge.
     #[must_use]
     pub fn answering(self, challenge: ChallengeNameType) -> Self {
@@ -127,8 +150,12 @@ impl Request {
         self.session.as_deref().ok_or_else(|| missing("Session"))
     }
 
-    /// Checks `SECRET_HASH` for the username that it must have been made with.
+    /// Checks `SECRET_HASH` for the username that it must have been made with. The login pages are the server's own:
+    /// there, the application proves itself when it exchanges its code.
     pub(super) fn check_secret_hash(&self, ctx: &Ctx, username: &str) -> Result<(), ApiError> {
+        if self.entrance == Entrance::Hosted {
+            return Ok(());
+        }
         secret_hash::check(ctx, &self.client, username, self.parameter("SECRET_HASH"))
     }
 

@@ -8,7 +8,7 @@ use domain::{
     session::{SignIn, SignInSession, Waiting},
 };
 use store::{Changes, CommitError, Taken};
-use wire::{ChallengeNameType, Timestamp};
+use wire::{ChallengeNameType, ErrorKind, Timestamp};
 
 use super::{Proven, Request};
 use crate::{ApiError, Ctx};
@@ -189,6 +189,15 @@ pub(super) fn check_age(ctx: &Ctx, expires_at: Timestamp) -> Result<(), ApiError
         return Ok(());
     }
     Err(ApiError::not_authorized("Invalid session for the user, session is expired."))
+}
+
+/// What every error that is about a session begins with.
+const ABOUT_SESSIONS: &str = "Invalid session for the user";
+
+/// Whether a step was refused because its session is of no use, now or ever: the sign-in has to begin anew.
+#[must_use]
+pub fn is_over(error: &ApiError) -> bool {
+    error.kind == ErrorKind::NotAuthorized && error.message.starts_with(ABOUT_SESSIONS)
 }
 
 /// Not a session, or one for somebody or something else.

@@ -78,7 +78,7 @@ pub(super) async fn begin(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiEr
         Outcome::Challenge { name, session, parameters, .. } => {
             Outcome::Challenge { name, session, parameters, available: Some(choices) }
         }
-        tokens @ Outcome::Tokens(_) => tokens,
+        done @ (Outcome::Tokens(_) | Outcome::Completed(_)) => done,
     })
 }
 

@@ -303,7 +303,7 @@ pub(super) async fn conclude(
     let notes = request.watch.note(std::mem::take);
     let Some(sub) = notes.sub.clone().or_else(|| Some(notes.begun.as_ref()?.sub.clone())) else { return Ok(()) };
     let response = match outcome {
-        Ok(Outcome::Tokens(_)) => EventResponseType::Pass,
+        Ok(Outcome::Tokens(_) | Outcome::Completed(_)) => EventResponseType::Pass,
         Ok(Outcome::Challenge { .. }) => EventResponseType::InProgress,
         Err(refusal) if analytics::is_failed_sign_in(refusal.kind) => EventResponseType::Fail,
         // The same answer may be good later.

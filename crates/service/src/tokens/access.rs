@@ -66,6 +66,9 @@ pub struct AccessClaims {
     pub jti: String,
     /// The stored username.
     pub username: String,
+    /// 2 where an application was granted it at the authorization endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u8>,
 }
 
 /// Whose token it is.
@@ -86,12 +89,25 @@ pub struct Authenticated {
 /// `NotAuthorizedException` with the texts of auth-flows.md §8, `UserNotFoundException` when the user is gone,
 /// `PasswordResetRequiredException` and `UserNotConfirmedException` by the user's status.
 pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated, ApiError> {
+    authenticate_for(ctx, token, SCOPE, "Access Token does not have required scopes").await
+}
+
+/// The same for what takes another scope, with what is said of a token without it.
+///
+/// # Errors
+/// Those of [`authenticate`].
+pub async fn authenticate_for(
+    ctx: &Ctx,
+    token: &str,
+    scope: &str,
+    lacking: &'static str,
+) -> Result<Authenticated, ApiError> {
     let Verified { kid, claims } = verified(ctx, token).await?;
     if ctx.now.seconds() >= claims.exp {
         return Err(ApiError::not_authorized("Access Token has expired"));
     }
-    if !claims.scope.split(' ').any(|scope| scope == SCOPE) {
-        return Err(ApiError::not_authorized("Access Token does not have required scopes"));
+    if !claims.scope.split(' ').any(|granted| granted == scope) {
+        return Err(ApiError::not_authorized(lacking));
     }
     // A client that was deleted takes its tokens along.
     let client = ctx.app.client(&claims.client_id).await?.ok_or_else(invalid)?;

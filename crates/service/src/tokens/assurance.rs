@@ -26,7 +26,7 @@ pub(super) fn claims(ctx: &Ctx, pool: &Pool, grant: &Grant) -> Assurance {
         return Assurance::default();
     }
     Assurance {
-        acr: assurance::level(&grant.factors).map(|level| pool.acr(level).to_owned()),
+        acr: assurance::level(&grant.factors).max(grant.level).map(|level| pool.acr(level).to_owned()),
         amr: assurance::amr(&grant.factors).into_iter().map(str::to_owned).collect(),
     }
 }

@@ -1,10 +1,11 @@
 //! Tokens of a pool that somebody brings to be exchanged (auth-flows.md §19, GetDerivedToken): whom they are about, and
-//! whether they are still good. Those of other issuers: [`foreign`](super::foreign).
+//! whether they are still good. Those of other issuers: [`foreign`](super::foreign),
+//! [`assertions`](super::assertions).
 //!
 //! Order: form, key, signature, kind and issuer, client, expiry, user, revocation, status.
 
 use crypto::token::unverified_kid;
-use domain::{Pool, User};
+use domain::{Pool, Spent, User};
 use serde::Deserialize;
 use serde_json::Value;
 use store::Stored;
@@ -53,6 +54,8 @@ pub struct Bearer {
     pub amr: Vec<String>,
     /// Who acts for the user with it already.
     pub act: Option<Value>,
+    /// The mark of what is good for once, still to be left.
+    pub spends: Option<Spent>,
 }
 
 /// What is looked at of the claims of either kind.
@@ -128,6 +131,7 @@ pub async fn read(ctx: &Ctx, pool: &Pool, token: &str, kind: Kind, role: Role) -
         acr: claims.acr,
         amr: claims.amr,
         act: claims.act,
+        spends: None,
     })
 }
 
@@ -148,7 +152,7 @@ pub(super) fn check_user(user: &User, auth_time: i64, is_revoked: bool, role: Ro
 
 impl Role {
     /// The refusal of a token, whose name takes the place of `{}`.
-    pub(super) fn refused(self, text: &str) -> ApiError {
+    pub(crate) fn refused(self, text: &str) -> ApiError {
         ApiError::not_authorized(text.replace("{}", self.name()))
     }
 

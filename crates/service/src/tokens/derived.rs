@@ -81,6 +81,7 @@ pub async fn derive(
                 iat,
                 jti,
                 username: user.username.clone(),
+                version: None,
             };
             let change = |overrides: &Overrides, claims: &mut _| overrides.change_access_token(claims, &client.id);
             keys.access.sign(&encoded(&access, overrides, change)?)
@@ -91,7 +92,9 @@ pub async fn derive(
                 groups: &groups,
                 preferred_role: preferred_role.as_deref(),
                 roles: &roles,
-                attributes: attribute_claims(client, user),
+                attributes: attribute_claims(client, user, None),
+                nonce: None,
+                at_hash: None,
                 iss: &iss,
                 username: &user.username,
                 origin_jti: subject.origin_jti.as_deref(),

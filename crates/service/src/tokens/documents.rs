@@ -1,12 +1,24 @@
 //! The issuer of a pool and the two documents under it (oauth-federation.md §1).
 
+use std::collections::BTreeMap;
+
 use crypto::token::Jwk;
 use serde_json::{Value, json};
 
 use crate::{
     ApiError, App,
+    hosted::public_base,
     settings::{Issuer, Settings},
 };
+
+/// What a pool's domain serves, by the names that discovery has for it.
+const ENDPOINTS: [(&str, &str); 5] = [
+    ("authorization_endpoint", "/oauth2/authorize"),
+    ("end_session_endpoint", "/logout"),
+    ("revocation_endpoint", "/oauth2/revoke"),
+    ("token_endpoint", "/oauth2/token"),
+    ("userinfo_endpoint", "/oauth2/userInfo"),
+];
 
 /// The `iss` claim of a pool's tokens.
 #[must_use]
@@ -22,24 +34,31 @@ pub fn issuer(settings: &Settings, pool_id: &str) -> String {
 
 /// `/.well-known/openid-configuration` of a pool, keys in alphabetical order; `None` when there is no such pool.
 ///
-/// The keys that name endpoints on a pool's domain are left out as long as pools have none.
+/// Decision: the keys that name endpoints on a pool's domain are left out where it has none. Of two domains the document
+/// names the custom one.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn discovery(app: &App, pool_id: &str) -> Result<Option<Value>, ApiError> {
     let Some(pool) = app.pool(pool_id).await? else { return Ok(None) };
-    let issuer = issuer(&app.settings, &pool.id);
-    // Decision: the keys are where the server really is, also when the issuer only looks like AWS's.
-    let jwks = format!("{}/{}/.well-known/jwks.json", app.settings.base_url, pool.id);
-    Ok(Some(json!({
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "issuer": issuer,
-        "jwks_uri": jwks,
-        "response_types_supported": ["code", "token"],
-        "scopes_supported": ["openid", "email", "phone", "profile"],
-        "subject_types_supported": ["public"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-    })))
+    let domains = app.store.domains(&pool.id).await?;
+    let domain = domains.iter().find(|domain| domain.is_custom()).or_else(|| domains.first());
+    let mut document: BTreeMap<&str, Value> = [
+        ("id_token_signing_alg_values_supported", json!(["RS256"])),
+        ("issuer", json!(issuer(&app.settings, &pool.id))),
+        // Decision: the keys are where the server really is, also when the issuer only looks like AWS's.
+        ("jwks_uri", json!(format!("{}/{}/.well-known/jwks.json", app.settings.base_url, pool.id))),
+        ("response_types_supported", json!(["code", "token"])),
+        ("scopes_supported", json!(["openid", "email", "phone", "profile"])),
+        ("subject_types_supported", json!(["public"])),
+        ("token_endpoint_auth_methods_supported", json!(["client_secret_basic", "client_secret_post"])),
+    ]
+    .into();
+    if let Some(domain) = domain {
+        let base = public_base(&app.settings, domain);
+        document.extend(ENDPOINTS.map(|(name, path)| (name, Value::from(format!("{base}{path}")))));
+    }
+    Ok(Some(json!(document)))
 }
 
 /// `/.well-known/jwks.json` of a pool; `None` when there is no such pool.

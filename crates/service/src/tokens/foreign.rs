@@ -12,9 +12,9 @@ use super::bearer::{Bearer, Kind, Role, check_user};
 use crate::{ApiError, Ctx, issuers::Issuer};
 
 /// How far another issuer's clock may be ahead, in seconds.
-const AHEAD: i64 = 60;
+pub(crate) const AHEAD: i64 = 60;
 /// Longest id of a user at a provider, in bytes (OpenID Connect Core §2).
-const LONGEST_SUBJECT: usize = 255;
+pub(crate) const LONGEST_SUBJECT: usize = 255;
 
 /// What is looked at of the claims.
 #[derive(Deserialize)]
@@ -31,18 +31,30 @@ struct Claims {
     events: Option<Value>,
 }
 
+/// `aud`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+pub(crate) enum Audience {
+    /// A text.
     One(String),
+    /// A list.
     Several(Vec<String>),
 }
 
 impl Audience {
-    fn has(&self, client_id: &str) -> bool {
+    /// Whether a token is meant for this client.
+    pub(crate) fn has(&self, client_id: &str) -> bool {
         match self {
             Self::One(audience) => audience == client_id,
             Self::Several(audiences) => audiences.iter().any(|audience| audience == client_id),
+        }
+    }
+
+    /// Whether it names only one.
+    pub(crate) const fn is_one(&self) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Several(audiences) => audiences.len() == 1,
         }
     }
 }
@@ -50,7 +62,8 @@ impl Audience {
 /// Reads a token of an identity provider, which must be meant for the pool: its audience is the id that the pool has at
 /// the provider. An access token is taken when it is such a token as well; one that only its issuer can read is not.
 ///
-/// Decision: the user is the one to whom this user of the provider is linked by the provider's own id. Usernames are not
+/// Decision: the user is the one to whom this user of the provider is linked by the provider's own id, or the one who was
+/// made when it signed in first. Usernames are not
 /// looked at, since everybody may choose one that looks like a provider's, nor other attributes, which may change hands.
 /// The token counts as a sign-in at the moment when it was made: one from before a sign-out everywhere is refused. It sets
 /// no limit to scopes, which are those of another service there. How the user signed in there is not handed on, and a token
@@ -75,7 +88,7 @@ pub async fn read(
     };
     let issuer = Issuer { issuer: issuer.clone(), jwks_uri: detail("jwks_uri").cloned() };
     let kid = foreign::unverified_kid(token).map_err(|_| invalid())?;
-    let keys = ctx.app.issuers.keys(&issuer, &kid, ctx.now).await.ok_or_else(invalid)?;
+    let keys = ctx.app.issuers.keys(&issuer, &kid, ctx.now).await.map_err(|_| invalid())?;
     let ForeignToken { typ, claims } = keys.verify(token).map_err(|_| invalid())?;
     let claims: Claims = serde_json::from_slice(&claims).map_err(|_| invalid())?;
     if !is_of(kind, typ.as_deref()) || claims.act.is_some() || claims.events.is_some() {
@@ -112,11 +125,12 @@ pub async fn read(
         acr: None,
         amr: Vec::new(),
         act: None,
+        spends: None,
     })
 }
 
 /// Whether a token of that `typ` may be one of this kind. Issuers sign other things with the same keys.
-fn is_of(kind: Kind, typ: Option<&str>) -> bool {
+pub(crate) fn is_of(kind: Kind, typ: Option<&str>) -> bool {
     let typ = typ.map(str::to_ascii_lowercase);
     match typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ)) {
         None | Some("jwt") => true,
@@ -126,7 +140,7 @@ fn is_of(kind: Kind, typ: Option<&str>) -> bool {
 }
 
 /// A moment in whole seconds; issuers may write fractions.
-fn seconds(number: &Number) -> i64 {
+pub(crate) fn seconds(number: &Number) -> i64 {
     number.as_i64().or_else(|| number.as_f64().map(|seconds| seconds as i64)).unwrap_or_default()
 }
 

@@ -2,7 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Client, Factor, Pool, User, attributes::is_readable, claims::Overrides, session::SignIn, time};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{
+    Authorized, Client, Factor, Level, Pool, User,
+    attributes::is_readable,
+    claims::Overrides,
+    oauth::{Authentication, OPENID},
+    session::SignIn,
+    time,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use wire::{AuthFlowType, AuthenticationResultType, Timestamp};
@@ -36,6 +44,12 @@ pub struct Grant {
     pub event_id: Option<String>,
     /// The refresh token that takes the place of another one, where one does.
     pub replacement: Option<Replacement>,
+    /// What an application was granted at the authorization endpoint; none where the API was asked.
+    pub authorized: Option<Authorized>,
+    /// The level of assurance that another provider has vouched for.
+    pub level: Option<Level>,
+    /// The browser session that has led to it.
+    pub browser_session: Option<String>,
 }
 
 /// A refresh token that takes the place of another one of its sign-in.
@@ -61,6 +75,27 @@ impl Grant {
             is_new: true,
             event_id: None,
             replacement: None,
+            authorized: None,
+            level: None,
+            browser_session: None,
+        }
+    }
+
+    /// A sign-in at the login pages that an application is granted something of now.
+    #[must_use]
+    pub fn authorized(ctx: &Ctx, authentication: &Authentication, authorized: Authorized) -> Self {
+        Self {
+            origin_jti: ctx.uuid(),
+            auth_time: authentication.auth_time,
+            device_key: authentication.device_key.clone(),
+            factors: authentication.factors.clone(),
+            says_how: true,
+            is_new: true,
+            event_id: authentication.event_id.clone(),
+            replacement: None,
+            authorized: Some(authorized),
+            level: authentication.level,
+            browser_session: Some(authentication.session_id.clone()).filter(|id| !id.is_empty()),
         }
     }
 
@@ -76,6 +111,9 @@ impl Grant {
             is_new: false,
             event_id: token.event_id.clone(),
             replacement,
+            authorized: token.authorized.clone(),
+            level: token.level,
+            browser_session: None,
         }
     }
 }
@@ -95,6 +133,10 @@ pub(super) struct IdClaims<'a> {
     pub(super) iss: &'a str,
     #[serde(rename = "cognito:username")]
     pub(super) username: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) nonce: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) at_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) origin_jti: Option<&'a str>,
     pub(super) aud: &'a str,
@@ -126,7 +168,10 @@ pub async fn issue(
     occasion: &Occasion<'_>,
 ) -> Result<AuthenticationResultType, ApiError> {
     let claims = groups::claims(ctx, user).await?;
-    let overrides = pre_token_generation::ask(ctx, pool, client, user, &claims, vec![SCOPE], occasion).await?;
+    let authorized = grant.authorized.as_ref();
+    let scopes = authorized.map_or_else(|| vec![SCOPE.to_owned()], |authorized| authorized.scopes.clone());
+    let asked = scopes.iter().map(String::as_str).collect();
+    let overrides = pre_token_generation::ask(ctx, pool, client, user, &claims, asked, occasion).await?;
     let GroupClaims { groups, roles, preferred_role } = claims;
     let keys = ctx.app.tokens.pool_keys(&ctx.app, &pool.id).await?;
     let iss = issuer(&ctx.app.settings, &pool.id);
@@ -148,23 +193,28 @@ pub async fn issue(
         acr: acr.clone(),
         amr: amr.clone(),
         act: None,
-        aud: None,
+        aud: authorized.and_then(|authorized| authorized.resource.clone()),
         token_use: "access".to_owned(),
-        scope: SCOPE.to_owned(),
+        scope: scopes.join(" "),
         auth_time: grant.auth_time,
         exp: iat.saturating_add(expires_in),
         iat,
         jti: ctx.uuid(),
         username: user.username.clone(),
+        version: authorized.map(|_| 2),
     };
+    let access = encoded(&access, overrides, |overrides, claims| overrides.change_access_token(claims, &client.id))?;
+    let access_token = keys.access.sign(&access).map_err(ApiError::internal)?;
     let id = IdClaims {
         sub: &user.sub,
         groups: &groups,
         preferred_role: preferred_role.as_deref(),
         roles: &roles,
-        attributes: attribute_claims(client, user),
+        attributes: attribute_claims(client, user, authorized),
         iss: &iss,
         username: &user.username,
+        nonce: authorized.and_then(|authorized| authorized.nonce.as_deref()),
+        at_hash: authorized.map(|_| at_hash(&access_token)),
         origin_jti,
         aud: &client.id,
         event_id: &event_id,
@@ -177,10 +227,13 @@ pub async fn issue(
         iat,
         jti: &ctx.uuid(),
     };
-    let access = encoded(&access, overrides, |overrides, claims| overrides.change_access_token(claims, &client.id))?;
-    let id = encoded(&id, overrides, Overrides::change_id_token)?;
-    let access_token = keys.access.sign(&access).map_err(ApiError::internal)?;
-    let id_token = keys.id.sign(&id).map_err(ApiError::internal)?;
+    // Without `openid`, an application is not told who it is.
+    let id_token = if authorized.is_none_or(|authorized| authorized.has(OPENID)) {
+        let id = encoded(&id, overrides, Overrides::change_id_token)?;
+        Some(keys.id.sign(&id).map_err(ApiError::internal)?)
+    } else {
+        None
+    };
     let refresh_token = refresh_token(pool, client, user, grant, ctx).map(|token| token.seal(ctx)).transpose()?;
     tracking::follow(ctx, pool, client, user, grant).await?;
     Ok(AuthenticationResultType {
@@ -188,7 +241,7 @@ pub async fn issue(
         expires_in: Some(expires_in),
         token_type: Some("Bearer".to_owned()),
         refresh_token,
-        id_token: Some(id_token),
+        id_token,
         new_device_metadata: None,
     })
 }
@@ -224,16 +277,30 @@ fn refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, ctx: 
         factors: grant.factors.clone(),
         says_how: grant.says_how,
         event_id: grant.event_id.clone(),
+        // OpenID Connect Core §12.2: a refreshed ID token should have no nonce.
+        authorized: grant.authorized.clone().map(|authorized| Authorized { nonce: None, ..authorized }),
+        level: grant.level,
         issued_at: ctx.now,
         expires_at,
     })
 }
 
-/// The attributes that the client may read: the two verified flags as booleans, the address as an object, everything
+/// What ties an ID token to the access token beside it (OpenID Connect Core §3.1.3.6): half of its SHA-256.
+fn at_hash(access_token: &str) -> String {
+    let hash = crypto::hash::sha256(access_token.as_bytes());
+    URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
+}
+
+/// The attributes that the client may read, as far as scopes show them: the two verified flags as booleans, the address as an object, everything
 /// else as text whatever its type in the schema.
-pub(super) fn attribute_claims<'a>(client: &Client, user: &'a User) -> BTreeMap<&'a str, Value> {
-    let readable = user.attributes.iter().filter(|(name, _)| is_readable(client, name));
-    let identities = users::identities_claim(user).filter(|_| is_readable(client, users::IDENTITIES));
+pub(super) fn attribute_claims<'a>(
+    client: &Client,
+    user: &'a User,
+    authorized: Option<&Authorized>,
+) -> BTreeMap<&'a str, Value> {
+    let is_shown = |name: &str| is_readable(client, name) && authorized.is_none_or(|authorized| authorized.shows(name));
+    let readable = user.attributes.iter().filter(|(name, _)| is_shown(name));
+    let identities = users::identities_claim(user).filter(|_| is_shown(users::IDENTITIES));
     readable
         .map(|(name, value)| {
             let claim = match name.as_str() {

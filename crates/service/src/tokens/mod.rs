@@ -9,8 +9,8 @@
 //! - `pre_token_generation`: the pool's function, which says what they contain;
 //! - [`access`]: an access token as the caller's credential;
 //! - [`client`](self::issue_to_client): access tokens of clients that speak for themselves;
-//! - [`bearer`]: tokens that are brought to be exchanged, [`foreign`]: those of other issuers among them, and [`derived`]:
-//!   what is given for them;
+//! - [`bearer`]: tokens that are brought to be exchanged, [`foreign`] and [`assertions`]: those of other issuers among them,
+//!   and [`derived`]: what is given for them;
 //! - [`refresh`]: what a refresh token carries;
 //! - [`renew`]: what a refresh token is good for, and its replacement where refresh tokens are rotated;
 //! - [`discovery`] and [`jwks`]: what verifiers fetch.
@@ -20,6 +20,7 @@
 //! token expired is looked up every time.
 
 pub mod access;
+pub mod assertions;
 mod assurance;
 pub mod bearer;
 mod client;

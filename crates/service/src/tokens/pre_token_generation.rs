@@ -17,6 +17,9 @@ use crate::{
     triggers::{self, Event, Once, Trigger},
 };
 
+/// What clients that speak for themselves have in the place of a user's name, and as the occasion.
+const CLIENT_CREDENTIALS: &str = "ClientCredentials";
+
 /// Why tokens are made.
 #[derive(Debug)]
 pub struct Occasion<'a> {
@@ -39,6 +42,12 @@ impl<'a> Occasion<'a> {
         Self { source, metadata, said: Once::default() }
     }
 
+    /// An application gets what it was granted at the authorization endpoint.
+    #[must_use]
+    pub fn hosted() -> Self {
+        Self { source: "HostedAuth", metadata: None, said: Once::default() }
+    }
+
     /// A refresh token came through a sign-in flow, which tells functions nothing.
     #[must_use]
     pub fn refresh() -> Self {
@@ -50,7 +59,8 @@ impl<'a> Occasion<'a> {
 struct Subject<'a> {
     name: &'a str,
     attributes: BTreeMap<String, String>,
-    groups: &'a GroupClaims,
+    /// None for a client, which is in no groups.
+    groups: Option<&'a GroupClaims>,
     scopes: Vec<&'a str>,
 }
 
@@ -69,18 +79,15 @@ pub(super) async fn ask<'a>(
 ) -> Result<Option<&'a Overrides>, ApiError> {
     let Some(function) = triggers::function(pool, Trigger::PreTokenGeneration) else { return Ok(None) };
     let said = occasion.said.ask(async || {
-        let subject =
-            Subject { name: &user.username, attributes: triggers::user_attributes(pool, user), groups, scopes };
+        let attributes = triggers::user_attributes(pool, user);
+        let subject = Subject { name: &user.username, attributes, groups: Some(groups), scopes };
         call(ctx, pool, client, function, occasion.source, subject, occasion.metadata).await
     });
     Ok(said.await?.as_ref())
 }
 
 /// What the pool's function, if it has one of the third version, says about the token of a client that speaks for
-/// itself.
-///
-/// Decision: what stands in the place of the user is not recorded. It has the client's id as its name, and neither
-/// attributes nor groups.
+/// itself (oauth-federation.md §6).
 ///
 /// # Errors
 /// See [`triggers::call`].
@@ -95,10 +102,9 @@ pub(super) async fn ask_for_client(
     let Some(function) = triggers::function(pool, Trigger::PreTokenGeneration).filter(|_| is_third) else {
         return Ok(None);
     };
-    let groups = &GroupClaims { groups: Vec::new(), roles: Vec::new(), preferred_role: None };
     let scopes = scopes.iter().map(String::as_str).collect();
-    let subject = Subject { name: &client.id, attributes: BTreeMap::new(), groups, scopes };
-    call(ctx, pool, client, function, "ClientCredentials", subject, metadata).await
+    let subject = Subject { name: CLIENT_CREDENTIALS, attributes: BTreeMap::new(), groups: None, scopes };
+    call(ctx, pool, client, function, CLIENT_CREDENTIALS, subject, metadata).await
 }
 
 async fn call(
@@ -111,12 +117,14 @@ async fn call(
     metadata: Option<&BTreeMap<String, String>>,
 ) -> Result<Option<Overrides>, ApiError> {
     let Subject { name, attributes, groups, scopes } = subject;
-    let configuration = json!({
-        "groupsToOverride": groups.groups,
-        "iamRolesToOverride": groups.roles,
-        "preferredRole": groups.preferred_role,
+    let configuration = groups.map(|groups| {
+        json!({
+            "groupsToOverride": groups.groups,
+            "iamRolesToOverride": groups.roles,
+            "preferredRole": groups.preferred_role,
+        })
     });
-    let members = [("userAttributes", json!(attributes)), ("groupConfiguration", configuration)];
+    let members = [("userAttributes", json!(attributes)), ("groupConfiguration", json!(configuration))];
     let is_first = version(pool) == PreTokenGenerationLambdaVersionType::V10;
     let scopes = (!is_first).then(|| ("scopes", json!(scopes)));
     let details = if is_first { "claimsOverrideDetails" } else { "claimsAndScopeOverrideDetails" };

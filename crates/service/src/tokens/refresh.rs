@@ -1,6 +1,6 @@
 //! What a refresh token carries. To clients it is opaque (`crypto::token::refresh`); it opens only for its client.
 
-use domain::Factor;
+use domain::{Authorized, Factor, Level};
 use serde::{Deserialize, Serialize};
 use wire::{ErrorKind, Timestamp};
 
@@ -34,6 +34,12 @@ pub struct RefreshToken {
     /// The event by which threat protection remembers the sign-in, where it looks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
+    /// What an application was granted at the authorization endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorized: Option<Authorized>,
+    /// The level of assurance that another provider has vouched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
     /// When it was made.
     pub issued_at: Timestamp,
     /// From this moment on it is refused.

@@ -15,7 +15,10 @@ use super::{
     pre_token_generation::Occasion,
     refresh::{RefreshToken, invalid, reused, revoked},
 };
-use crate::{ApiError, Ctx, devices, retry, tracking};
+use crate::{
+    ApiError, Ctx, devices, retry,
+    tracking::{self, Associated},
+};
 
 /// What came of a refresh; its changes are committed.
 enum Renewed {
@@ -63,7 +66,7 @@ pub async fn renew(
         let replacement = match standing {
             Standing::Reused => {
                 changes.insert(revocation(ctx, token));
-                tracking::forget(ctx, &mut changes, &pool.id, &token.sub, origin_jti).await?;
+                tracking::forget(ctx, &mut changes, &pool.id, &token.sub, origin_jti, Associated::Stay).await?;
                 ctx.app.commit(changes).await?;
                 return Ok(Renewed::Reused);
             }
@@ -131,10 +134,11 @@ fn check(ctx: &Ctx, user: &Stored<User>, token: &RefreshToken, is_revoked: bool)
 /// The refresh token of a device is good for nobody else, and for as long as the user has that device.
 ///
 /// Decision: so a device has to be confirmed first, and tokens of administrators' sign-ins, of which documentation says
-/// that they never refresh where devices are kept track of, are like any others.
+/// that they never refresh where devices are kept track of, are like any others. Tokens from the login pages, where browsers
+/// confirm no devices, are not tied to one (oauth-federation.md §6).
 async fn check_device(ctx: &Ctx, pool: &Pool, token: &RefreshToken, given: Option<&str>) -> Result<(), ApiError> {
     let own = token.device_key.as_deref();
-    if pool.sign_in.devices.is_none() || own.is_none() {
+    if pool.sign_in.devices.is_none() || own.is_none() || token.authorized.is_some() {
         // Nothing is checked; but who names another device than it was given is mistaken about itself.
         return if given.is_none() || given == own { Ok(()) } else { Err(devices::does_not_exist()) };
     }

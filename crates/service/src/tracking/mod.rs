@@ -1,49 +1,63 @@
 //! Session tracking (auth-flows.md §19): in pools that have it switched on, one [`TrackedSession`] for each sign-in by
-//! way of one client. While it is off nothing is read, written or put into tokens.
+//! way of one client, and one for each session of a browser at the login pages (`hosted::browser_session`), which is the
+//! parent of the sign-ins that are born of it. While it is off nothing is read, written or put into tokens.
 //!
 //! [`follow`] is called in one place, where tokens are issued: a new sign-in begins a session, and refreshed tokens say
-//! that it is still in use. A session's id is derived from the sign-in's `origin_jti` ([`id_of`]), so that tokens need
-//! not carry it.
+//! that it is still in use. A token session's id is derived from the sign-in's `origin_jti` ([`id_of`]), so that tokens
+//! need not carry it; an SSO session's is drawn ([`new_sso_id`]) and stands in the browser's cookie. [`follow_browser`] is
+//! called where that cookie is made.
 //!
-//! | What happens | What becomes of the session |
+//! | What happens | What becomes of a token session |
 //! |---|---|
 //! | it is revoked, by its id or by its refresh token | the record goes, the sign-in's tokens are refused ([`Revocation`]) |
 //! | a new sign-in where there are as many as there may be | the same, of the least recently used one |
 //! | the user is signed out everywhere or disabled, the client is deleted, the refresh token expires | it [is over](is_over): no list shows it, and the next sign-in or the sweeper clears it away |
 //! | the user is deleted | it goes along |
 //!
-//! Sign-ins from before tracking was switched on have no record and get none.
+//! | What happens | What becomes of an SSO session |
+//! |---|---|
+//! | the browser signs out at `/logout`, it is revoked, or a token session of its is with LINKED | the record goes, the cookie is refused ([`Spent`](domain::Spent)) |
+//! | a new one where there are [as many as there may be](MOST_SSO_SESSIONS) | the same, of the least recently used one |
+//! | the user is signed out everywhere or disabled, the cookie expires | it is over |
+//! | it is revoked with LINKED | so are its token sessions, in the same changeset |
 //!
-//! There are no SSO sessions yet: a browser's session, the parent of the token sessions that it gives rise to, belongs
-//! to the login pages. So every session is a TOKEN one without an `OriginSessionId`, and there is nothing that
-//! `RevokeAssociatedSessions` LINKED could take along.
+//! `LastActiveDate` of an SSO session moves on when a sign-in is born of it and when the refresh token of one is rotated;
+//! that a sign-in is born is one changeset with it, so that no sign-in slips past a revocation of its parent.
+//!
+//! Sign-ins from before tracking was switched on have no record and get none.
 
 pub(crate) mod device;
+mod ending;
 mod location;
 
-use domain::{Client, NewestSession, Pool, Revocation, SessionOrigin, TrackedSession, User, time};
+use domain::{
+    BrowserSession, Client, NewestSession, Pool, SessionKind, SessionOrigin, TrackedSession, User, time,
+    tracked_session::MOST_SSO_SESSIONS,
+};
 use store::{Changes, CommitError, Key, Stored};
 use wire::ErrorKind;
 
+pub(crate) use self::ending::{Associated, commit, end_browser, forget, has_ended, is_over, revoke};
 pub use self::location::{Location, Locations};
 use crate::{ApiError, Ctx, retry, tokens::Grant};
 
 /// What session ids are written with.
-const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-/// Characters of a session id after `tkn`.
+const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
+/// Characters of a session id after `tkn` or `sso`.
 const ID_LENGTH: usize = 25;
-/// How many records of a user are looked at: many more than a sign-in leaves behind, which are a hundred at most.
+/// How many records of a user are looked at: many more than sign-ins leave behind, which are two hundred at most.
 const MOST_READ: usize = 1_000;
 
 /// Keeps track of a sign-in whose tokens are being issued.
 ///
-/// A new one costs three reads and one changeset, which asserts the user, writes the user's [`NewestSession`] and the
-/// session, and for each session that has to go reads and writes its revocation and deletes it. A refresh costs one
-/// read and one write.
+/// A new one costs three reads and one changeset, which asserts the user, writes the user's [`NewestSession`], the session
+/// and its parent, and for each session that has to go reads and writes its revocation and deletes it. A refresh costs
+/// one read and one write, and one more of each where it rotates the refresh token of a session with a parent.
 ///
 /// # Errors
 /// `TooManyRequestsException` when too many sign-ins of the same user meet; `UserNotFoundException` and
-/// `NotAuthorizedException` when the user has been deleted or disabled meanwhile.
+/// `NotAuthorizedException` when the user has been deleted or disabled meanwhile, the latter also when the browser
+/// session has been ended that the sign-in comes from.
 pub(crate) async fn follow(
     ctx: &Ctx,
     pool: &Pool,
@@ -53,14 +67,29 @@ pub(crate) async fn follow(
 ) -> Result<(), ApiError> {
     match pool.sign_in.tracked_sessions {
         None => Ok(()),
-        Some(most) if grant.is_new => begin(ctx, client, user, grant, most).await,
+        Some(most) if grant.is_new => {
+            let most = usize::try_from(most).unwrap_or_default();
+            add(ctx, &of_tokens(ctx, client, user, grant), most, grant.browser_session.as_deref()).await
+        }
         Some(_) => touch(ctx, user, grant).await,
     }
 }
 
-/// A new session, which may cost the user the least recently used one.
-async fn begin(ctx: &Ctx, client: &Client, user: &User, grant: &Grant, most: i64) -> Result<(), ApiError> {
-    let (pool_id, sub, store) = (&user.pool_id, &user.sub, &ctx.app.store);
+/// Keeps track of a browser whose user has just signed in at the login pages.
+///
+/// # Errors
+/// Those of [`follow`].
+pub(crate) async fn follow_browser(ctx: &Ctx, pool: &Pool, session: &BrowserSession) -> Result<(), ApiError> {
+    match pool.sign_in.tracked_sessions {
+        None => Ok(()),
+        Some(_) => add(ctx, &of_browser(ctx, session), MOST_SSO_SESSIONS, None).await,
+    }
+}
+
+/// A new session, which may cost the user the least recently used one of its kind. `parent` is the id of the browser
+/// session that it comes from.
+async fn add(ctx: &Ctx, new: &TrackedSession, most: usize, parent: Option<&str>) -> Result<(), ApiError> {
+    let (pool_id, sub, store) = (&new.pool_id, &new.sub, &ctx.app.store);
     // Sign-ins of one user meet in one row; on one server they need not find that out by conflicts.
     let _turn = ctx.app.one_at_a_time(pool_id, sub).await?;
     retry::on_conflict(ctx, || async {
@@ -75,40 +104,54 @@ async fn begin(ctx: &Ctx, client: &Client, user: &User, grant: &Grant, most: i64
             return Err(ApiError::user_disabled());
         }
 
-        // Decide.
-        let session = new_session(ctx, client, &user, grant);
+        // Decide. Of several exchanges of one authorization code each begins the same sign-in.
+        if sessions.iter().any(|old| old.id == new.id) {
+            return Ok(());
+        }
         let (mut live, mut over) = (Vec::new(), Vec::new());
         for old in sessions {
             if is_over(ctx, &user, &old).await? { over.push(old) } else { live.push(old) }
         }
-        live.sort_by(|one, other| last_used(one).cmp(&last_used(other)));
-        let room = usize::try_from(most).unwrap_or_default().saturating_sub(1);
-        let evicted = live.len().saturating_sub(room);
+        let parent = match parent {
+            Some(id) => ending::living(ctx, &live, id).await?,
+            None => None,
+        };
+        let session = TrackedSession { origin_session_id: parent.map(|parent| parent.id.clone()), ..new.clone() };
+        let mut alike: Vec<_> = live.iter().filter(|old| old.kind == session.kind).collect();
+        alike.sort_by(|one, other| last_used(one).cmp(&last_used(other)));
+        let evicted = alike.len().saturating_sub(most.saturating_sub(1));
 
-        // Commit. A user who is deleted meanwhile must not leave a session behind.
+        // Commit. A user who is deleted meanwhile must not leave a session behind, and a parent that is ended meanwhile
+        // has no more children.
         let mut changes = Changes::new();
         changes.assert(Key::User { pool_id: pool_id.clone(), sub: sub.clone() }, user.version);
+        if let Some(parent) = parent {
+            changes.put_user_part(Some(parent), used(ctx, parent));
+        }
         for old in &over {
             changes.delete_user_part(old);
         }
-        for old in live.iter().take(evicted) {
-            end(ctx, &mut changes, old).await?;
+        for old in alike.into_iter().take(evicted) {
+            ending::end(ctx, &mut changes, old).await?;
         }
         let latest = newest.as_ref().map_or(session.expires_at, |newest| newest.expires_at.max(session.expires_at));
         let (pool_id, sub, session_id) = (pool_id.clone(), sub.clone(), session.id.clone());
         changes.put_user_part(newest.as_ref(), NewestSession { pool_id, sub, session_id, expires_at: latest });
         changes.insert_user_part(session);
-        Ok(ctx.app.commit(changes).await?)
+        commit(ctx, changes).await
     })
     .await
 }
 
-fn new_session(ctx: &Ctx, client: &Client, user: &User, grant: &Grant) -> TrackedSession {
+/// The record of a new sign-in.
+fn of_tokens(ctx: &Ctx, client: &Client, user: &User, grant: &Grant) -> TrackedSession {
     TrackedSession {
         pool_id: user.pool_id.clone(),
         sub: user.sub.clone(),
         id: id_of(ctx, &user.pool_id, &grant.origin_jti),
+        kind: SessionKind::Token,
         origin_jti: grant.origin_jti.clone(),
+        origin_session_id: None,
         client_id: client.id.clone(),
         auth_time: grant.auth_time,
         created_at: ctx.now,
@@ -118,18 +161,39 @@ fn new_session(ctx: &Ctx, client: &Client, user: &User, grant: &Grant) -> Tracke
     }
 }
 
-/// Says that a session is in use. Of several refreshes at the same moment one may do so for all.
+/// The record of a new browser session.
+fn of_browser(ctx: &Ctx, session: &BrowserSession) -> TrackedSession {
+    let authentication = &session.authentication;
+    TrackedSession {
+        pool_id: session.pool_id.clone(),
+        sub: authentication.sub.clone(),
+        id: authentication.session_id.clone(),
+        kind: SessionKind::Sso,
+        origin_jti: authentication.session_id.clone(),
+        origin_session_id: None,
+        client_id: session.client_id.clone(),
+        auth_time: authentication.auth_time,
+        created_at: ctx.now,
+        last_active_at: ctx.now,
+        origin: origin(ctx),
+        expires_at: session.expires_at,
+    }
+}
+
+/// Says that a session is in use, and its parent where the refresh token is rotated. Of several refreshes at the same
+/// moment one may do so for all.
 async fn touch(ctx: &Ctx, user: &User, grant: &Grant) -> Result<(), ApiError> {
-    let id = id_of(ctx, &user.pool_id, &grant.origin_jti);
-    let Some(before) = ctx.app.store.user_part::<TrackedSession>(&user.pool_id, &user.sub, &id).await? else {
-        return Ok(());
-    };
-    let mut after = before.value.clone();
-    // The clock of the server that was asked before may be ahead of this one's.
-    after.last_active_at = ctx.now.max(before.last_active_at);
-    after.origin = origin(ctx);
+    let (pool_id, sub, store) = (&user.pool_id, &user.sub, &ctx.app.store);
+    let id = id_of(ctx, pool_id, &grant.origin_jti);
+    let Some(before) = store.user_part::<TrackedSession>(pool_id, sub, &id).await? else { return Ok(()) };
     let mut changes = Changes::new();
-    changes.put_user_part(Some(&before), after);
+    changes.put_user_part(Some(&before), TrackedSession { origin: origin(ctx), ..used(ctx, &before) });
+    if grant.replacement.is_some()
+        && let Some(id) = &before.origin_session_id
+        && let Some(parent) = store.user_part::<TrackedSession>(pool_id, sub, id).await?
+    {
+        changes.put_user_part(Some(&parent), used(ctx, &parent));
+    }
     match ctx.app.commit(changes).await {
         // Another refresh was quicker, or the session has just been ended: then these tokens are refused anyway.
         Err(CommitError::Conflict) => Ok(()),
@@ -137,61 +201,13 @@ async fn touch(ctx: &Ctx, user: &User, grant: &Grant) -> Result<(), ApiError> {
     }
 }
 
-/// Removes the record of a sign-in that the caller's changeset revokes.
+/// The record of a session that is used now.
 ///
-/// # Errors
-/// When the store cannot be read.
-pub(crate) async fn forget(
-    ctx: &Ctx,
-    changes: &mut Changes,
-    pool_id: &str,
-    sub: &str,
-    origin_jti: &str,
-) -> Result<(), ApiError> {
-    let id = id_of(ctx, pool_id, origin_jti);
-    if let Some(session) = ctx.app.store.user_part::<TrackedSession>(pool_id, sub, &id).await? {
-        changes.delete_user_part(&session);
-    }
-    Ok(())
-}
-
-/// Ends one of the user's sessions: its tokens are refused and its record goes.
-///
-/// # Errors
-/// `ResourceNotFoundException` when the user has no such session, or it is over.
-pub(crate) async fn revoke(ctx: &Ctx, user: &User, session_id: &str) -> Result<(), ApiError> {
-    retry::on_conflict(ctx, || async {
-        let session = ctx.app.store.user_part::<TrackedSession>(&user.pool_id, &user.sub, session_id).await?;
-        let session = session.ok_or_else(no_such_session)?;
-        if is_over(ctx, user, &session).await? {
-            return Err(no_such_session());
-        }
-        let mut changes = Changes::new();
-        end(ctx, &mut changes, &session).await?;
-        Ok(ctx.app.commit(changes).await?)
-    })
-    .await
-}
-
-/// The changes that end a session.
-async fn end(ctx: &Ctx, changes: &mut Changes, session: &Stored<TrackedSession>) -> Result<(), ApiError> {
-    let (pool_id, origin_jti) = (session.pool_id.clone(), session.origin_jti.clone());
-    if ctx.app.store.revocation(&pool_id, &origin_jti).await?.is_none() {
-        // No access token lives longer than a day, and none is made from now on.
-        let expires_at = session.expires_at.max(ctx.now.plus(time::DAY));
-        changes.insert(Revocation { pool_id, origin_jti, expires_at });
-    }
-    changes.delete_user_part(session);
-    Ok(())
-}
-
-/// Whether a session is over although its record is still there.
-///
-/// # Errors
-/// When the store cannot be read.
-pub(crate) async fn is_over(ctx: &Ctx, user: &User, session: &TrackedSession) -> Result<bool, ApiError> {
-    let is_past = ctx.now >= session.expires_at || !user.enabled || user.refuses_tokens_of(session.auth_time);
-    Ok(is_past || ctx.app.client(&session.client_id).await?.is_none())
+/// Decision: an SSO session keeps the device and the address of the browser that signed in: codes and refresh tokens may
+/// come from an application's server.
+fn used(ctx: &Ctx, session: &Stored<TrackedSession>) -> TrackedSession {
+    // The clock of the server that was asked before may be ahead of this one's.
+    TrackedSession { last_active_at: ctx.now.max(session.last_active_at), ..session.value.clone() }
 }
 
 /// The id of the token session of a sign-in.
@@ -203,10 +219,15 @@ pub(crate) fn id_of(ctx: &Ctx, pool_id: &str, origin_jti: &str) -> String {
     // 36^25 is a little more than 2^128.
     for _ in 0..ID_LENGTH {
         let digit = usize::try_from(rest % 36).unwrap_or_default();
-        id.extend(ALPHABET.get(digit).map(|byte| char::from(*byte)));
+        id.extend(ALPHABET.as_bytes().get(digit).map(|byte| char::from(*byte)));
         rest /= 36;
     }
     id
+}
+
+/// The id of a new SSO session.
+pub(crate) fn new_sso_id(ctx: &Ctx) -> String {
+    format!("sso{}", crypto::random::alphanumeric(ctx.entropy(), ID_LENGTH, ALPHABET))
 }
 
 /// Refuses an operation on sessions of a pool that does not keep track of them.
@@ -239,11 +260,6 @@ fn origin(ctx: &Ctx) -> SessionOrigin {
     let Location { city, country } = ctx.app.settings.locations.of(ctx.client_address);
     let device = device::from_user_agent(ctx.user_agent.as_deref());
     SessionOrigin { device, address: ctx.client_address.to_string(), city, country }
-}
-
-fn no_such_session() -> ApiError {
-    // Decision: the service's words are not recorded.
-    ApiError::not_found("Session does not exist.")
 }
 
 #[cfg(test)]

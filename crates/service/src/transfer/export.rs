@@ -157,7 +157,8 @@ async fn read_parts(store: &Store, record: &mut UserRecord) -> Result<(), Transf
                 | UserPartKind::PendingPasskey
                 | UserPartKind::RefreshFamily
                 | UserPartKind::Session
-                | UserPartKind::AuthEvent,
+                | UserPartKind::AuthEvent
+                | UserPartKind::AuthorizationCode,
             )
             | None => {}
         }

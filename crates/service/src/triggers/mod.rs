@@ -12,6 +12,7 @@ mod counted;
 pub mod custom_message;
 pub(crate) mod custom_sender;
 mod event;
+pub mod inbound_federation;
 mod once;
 pub mod post_confirmation;
 pub mod pre_sign_up;

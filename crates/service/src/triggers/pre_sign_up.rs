@@ -48,14 +48,36 @@ pub struct Waived {
 /// # Errors
 /// See [`call`].
 pub async fn sign_up(ctx: &Ctx, pool: &Pool, client_id: &str, user: NewUser<'_>) -> Result<Waived, ApiError> {
-    let response = ask(ctx, pool, "SignUp", client_id, user).await?;
+    ask(ctx, pool, "SignUp", client_id, user).await.map(waived)
+}
+
+fn waived(response: Response) -> Waived {
     let is_waived = |answered: Option<bool>| answered == Some(true);
     let email = is_waived(response.auto_verify_email).then_some(Medium::Email);
     let phone = is_waived(response.auto_verify_phone).then_some(Medium::Sms);
-    Ok(Waived {
+    Waived {
         confirmation: is_waived(response.auto_confirm_user),
         verification: email.into_iter().chain(phone).collect(),
-    })
+    }
+}
+
+/// Asks the pool's function about somebody who comes from another identity provider for the first time. Such a user has
+/// no aliases, as the function is told.
+///
+/// # Errors
+/// See [`call`].
+pub async fn external_provider(
+    ctx: &Ctx,
+    pool: &Pool,
+    client_id: &str,
+    user_name: &str,
+    attributes: &[AttributeType],
+) -> Result<Waived, ApiError> {
+    let blank = |name: &str| AttributeType { name: name.to_owned(), value: None };
+    let aliases = ["cognito:email_alias", "cognito:phone_number_alias"].map(blank);
+    let attributes: Vec<_> = attributes.iter().cloned().chain(aliases).collect();
+    let user = NewUser { user_name, attributes: &attributes, identity: None, validation_data: None, metadata: None };
+    ask(ctx, pool, "ExternalProvider", client_id, user).await.map(waived)
 }
 
 /// Asks the pool's function about somebody whom an administrator creates, or who is brought along from elsewhere. What

@@ -301,8 +301,10 @@ async fn the_look_of_a_client_hides_that_of_all() {
             json!({"UICustomization": {}})
         );
 
+        let picture = |of: &str| format!("http://127.0.0.1:9229/_domain/looks/{of}/assets/images/image.jpg");
         let all = json!({
             "UserPoolId": pool, "ClientId": "ALL", "CSS": css, "CSSVersion": "20260102030405",
+            "ImageUrl": picture("ALL/20260102030405"),
             "LastModifiedDate": 1767323045.0, "CreationDate": 1767323045.0
         });
         assert_eq!(
@@ -315,6 +317,7 @@ async fn the_look_of_a_client_hides_that_of_all() {
         server.advance(1);
         let own = json!({
             "UserPoolId": pool, "ClientId": client, "CSSVersion": "20260102030406",
+            "ImageUrl": picture(&format!("{client}/20260102030406")),
             "LastModifiedDate": 1767323046.0, "CreationDate": 1767323046.0
         });
         let request = json!({"ClientId": client, "ImageFile": JPEG});

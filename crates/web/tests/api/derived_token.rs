@@ -2,6 +2,7 @@
 
 mod confusion;
 mod other_issuers;
+mod saml;
 mod signed;
 
 use serde_json::{Value, json};
@@ -393,11 +394,10 @@ async fn only_who_is_allowed_to_exchanges_tokens() {
 async fn what_does_not_go_together_is_refused() {
     let house = House::new(Server::memory().await).await;
     let (_, actor) = house.actor().await;
-    let unsupported = |name: &str| {
-        format!(
-            "InvalidParameterException: {name} is not supported by this Poolkeeper version yet. See docs/compatibility.md."
-        )
-    };
+    let needs_subject_provider =
+        "InvalidParameterException: SubjectTokenProviderName is required with SubjectTokenType SAML2.";
+    let needs_actor_provider =
+        "InvalidParameterException: ActorTokenProviderName is required with ActorTokenType SAML2.";
     let needs_type = "InvalidParameterException: ActorTokenType is required with ActorToken.";
     let needs_actor =
         "InvalidParameterException: ActorTokenType and ActorTokenProviderName can only be given with ActorToken.";
@@ -408,9 +408,9 @@ async fn what_does_not_go_together_is_refused() {
         (json!({"ActorTokenType": "ACCESS_TOKEN"}), needs_actor.to_owned()),
         (json!({"ActorTokenProviderName": "Okta"}), needs_actor.to_owned()),
         (json!({"RequestedTokenType": "ID_TOKEN", "Scopes": ["openid"]}), no_scopes.to_owned()),
-        (json!({"SubjectTokenType": "SAML2"}), unsupported("SubjectTokenType SAML2")),
+        (json!({"SubjectTokenType": "SAML2"}), needs_subject_provider.to_owned()),
         (json!({"SubjectTokenProviderName": "Okta"}), no_provider.to_owned()),
-        (with(actor.clone(), &json!({"ActorTokenType": "SAML2"})), unsupported("ActorTokenType SAML2")),
+        (with(actor.clone(), &json!({"ActorTokenType": "SAML2"})), needs_actor_provider.to_owned()),
         (with(actor.clone(), &json!({"ActorTokenProviderName": "Okta"})), no_provider.to_owned()),
     ] {
         assert_eq!(house.exchange(members.clone()).await.error(), error, "{members}");

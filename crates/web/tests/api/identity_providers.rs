@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::IdentityProvider;
 use serde_json::{Map, Value, json};
-use testkit::{Answer, Server, both_engines};
+use testkit::{Answer, Document, Server, both_engines};
 
 fn with(mut request: Value, members: &Value) -> Value {
     request.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -230,13 +230,22 @@ async fn details_that_no_sign_in_could_use_are_refused() {
             assert_eq!(server.call("UpdateIdentityProvider", request).await.error(), error);
         }
         let good = metadata(SIGN_IN);
+        server.documents.publish("https://idp.example.com/no-metadata", Document::Text(metadata("")));
         let choice = "Invalid ProviderDetails: exactly one of MetadataURL and MetadataFile is required.";
         for (details, error) in [
             (json!({}), choice),
             (json!({"MetadataFile": good, "MetadataURL": "https://idp.example.com"}), choice),
             (
-                json!({"MetadataURL": "https://idp.example.com"}),
-                "ProviderDetails.MetadataURL (give MetadataFile instead) is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+                json!({"MetadataURL": "http://idp.example.com"}),
+                "Invalid ProviderDetails: MetadataURL must be an https URL on port 443 or 80.",
+            ),
+            (
+                json!({"MetadataURL": "https://idp.example.com/nothing"}),
+                "Error retrieving metadata from https://idp.example.com/nothing",
+            ),
+            (
+                json!({"MetadataURL": "https://idp.example.com/no-metadata"}),
+                "No SingleSignOn Http redirect binding location found in metadata.",
             ),
             (
                 json!({"MetadataFile": good, "EncryptedResponses": "true"}),

@@ -396,16 +396,11 @@ async fn settings_that_contradict_the_services_rules_are_refused_by_both_operati
 async fn what_is_not_honoured_is_refused_by_name() {
     let server = Server::memory().await;
     let pool = server.pool(json!({})).await;
-    let function = "arn:aws:lambda:us-east-1:123456789012:function:f";
     let role = "arn:aws:iam::123456789012:role/sms";
     let messaging = json!({"CallerArn": role, "OriginationIdentity": "+15555550100", "Region": "eu-west-2"});
     let cases = [
         (json!({"SmsConfiguration": {"EumsSms": messaging}}), "SmsConfiguration.EumsSms"),
         (json!({"SmsConfiguration": {"SnsCallerArn": role, "EumsSms": messaging}}), "SmsConfiguration.EumsSms"),
-        (
-            json!({"LambdaConfig": {"InboundFederation": {"LambdaVersion": "V1_0", "LambdaArn": function}}}),
-            "LambdaConfig.InboundFederation",
-        ),
         (json!({"KeyConfiguration": {"KeyType": "CUSTOMER_MANAGED_KEY"}}), "KeyConfiguration CUSTOMER_MANAGED_KEY"),
         (json!({"IssuerConfiguration": {"Type": "UPDATED"}}), "IssuerConfiguration UPDATED"),
         (

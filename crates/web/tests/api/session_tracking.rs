@@ -4,6 +4,7 @@ mod configuration;
 mod limits;
 pub mod locations;
 mod revoking;
+mod sso;
 
 use axum::body::Body;
 use http::{Method, Request};

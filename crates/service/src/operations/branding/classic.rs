@@ -4,7 +4,7 @@ use domain::{Client, Pool, UiCustomization, ui_customization::ALL_CLIENTS};
 use store::Stored;
 use wire::UICustomizationType;
 
-use crate::{ApiError, Ctx, date_version, lookup};
+use crate::{ApiError, Ctx, date_version, hosted, lookup};
 
 /// The pool, and the client where one is meant.
 ///
@@ -24,15 +24,20 @@ pub async fn pool_and_client(
 
 /// The look as answers show it.
 ///
-/// Decision: `ImageUrl` is left out until there are pages that show the picture.
-pub fn answer(look: &UiCustomization) -> UICustomizationType {
-    UICustomizationType {
+/// # Errors
+/// When the store cannot be read.
+pub async fn answer(ctx: &Ctx, look: &UiCustomization) -> Result<UICustomizationType, ApiError> {
+    let domains = ctx.app.store.domains(&look.pool_id).await?;
+    let domain = domains.iter().find(|domain| domain.is_custom()).or_else(|| domains.first());
+    let base = domain.map(|domain| hosted::public_base(&ctx.app.settings, domain));
+    let image = look.image.as_ref().and(base).map(|base| format!("{base}{}", hosted::look::image_path(look)));
+    Ok(UICustomizationType {
         user_pool_id: Some(look.pool_id.clone()),
         client_id: Some(look.client_id.clone()),
-        image_url: None,
+        image_url: image,
         css: look.css.clone(),
         css_version: Some(date_version::of(look.modified_at)),
         last_modified_date: Some(look.modified_at),
         creation_date: Some(look.created_at),
-    }
+    })
 }

@@ -1,7 +1,7 @@
 //! GetUICustomization (oauth-federation.md §12.3): the client's own look, or that of all clients, or nothing.
 
 use domain::{UiCustomization, ui_customization::ALL_CLIENTS};
-use wire::{GetUICustomizationRequest, GetUICustomizationResponse};
+use wire::{GetUICustomizationRequest, GetUICustomizationResponse, UICustomizationType};
 
 use super::classic;
 use crate::{ApiError, Ctx};
@@ -17,6 +17,9 @@ pub async fn run(ctx: &Ctx, input: GetUICustomizationRequest) -> Result<GetUICus
     if look.is_none() && client_id != ALL_CLIENTS {
         look = ctx.app.store.part(&pool.id, ALL_CLIENTS).await?;
     }
-    let ui_customization = look.map(|look| classic::answer(&look)).unwrap_or_default();
+    let ui_customization = match look {
+        Some(look) => classic::answer(ctx, &look).await?,
+        None => UICustomizationType::default(),
+    };
     Ok(GetUICustomizationResponse { ui_customization })
 }

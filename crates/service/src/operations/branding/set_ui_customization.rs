@@ -47,7 +47,7 @@ pub async fn run(ctx: &Ctx, input: SetUICustomizationRequest) -> Result<SetUICus
         }
         changes.put(before.as_ref(), &look);
         ctx.app.commit(changes).await?;
-        Ok(SetUICustomizationResponse { ui_customization: classic::answer(&look) })
+        Ok(SetUICustomizationResponse { ui_customization: classic::answer(ctx, &look).await? })
     })
     .await
 }

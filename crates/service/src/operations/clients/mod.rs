@@ -12,6 +12,6 @@ pub mod update_user_pool_client;
 mod answer;
 mod leftovers;
 mod lifetimes;
-mod oauth;
+pub(crate) mod oauth;
 mod secrets;
-pub(super) mod settings;
+pub(crate) mod settings;

@@ -105,7 +105,7 @@ const CONTENT_SCHEMES: [&str; 4] = ["javascript", "data", "vbscript", "blob"];
 
 /// Where a browser may be sent: not over plain HTTP, unless to the same machine, and without a fragment. Schemes of
 /// apps are fine.
-fn redirect(url: &str) -> Result<(), ApiError> {
+pub(crate) fn redirect(url: &str) -> Result<(), ApiError> {
     if !is_absolute(url) {
         // Decision: the service's words are not recorded.
         return Err(ApiError::invalid_parameter(format!("{url} is not a valid redirect URI.")));

@@ -23,7 +23,7 @@ pub async fn run(ctx: &Ctx, input: CreateIdentityProviderRequest) -> Result<Crea
         let present = ctx.app.store.part::<IdentityProvider>(&pool.id, name).await?;
 
         // Decide.
-        let details = details::of(input.provider_type, &input.provider_details, false)?;
+        let details = details::of(ctx, input.provider_type, &input.provider_details, false).await?;
         let mut provider = IdentityProvider {
             pool_id: pool.id.clone(),
             name: name.to_owned(),

@@ -1,16 +1,20 @@
 //! `ProviderDetails` by the type of the provider (oauth-federation.md §15.1): what must be there, what may, and what the
 //! server adds.
 //!
-//! Decision: nothing is fetched when a provider is set up: a server that follows any URL in a request would be a tool
-//! for reaching what only it can reach. What an OpenID Connect issuer publishes is read at sign-in; the metadata of a
-//! SAML provider have to come in the request.
+//! The metadata of a SAML provider come in the request, or are read from the address that it names, over https alone.
+//!
+//! Decision: nothing else is fetched when a provider is set up; what an OpenID Connect issuer publishes is read at sign-in.
 
 use std::collections::BTreeMap;
 
 use wire::IdentityProviderTypeType;
 
-use super::saml_metadata;
-use crate::ApiError;
+use saml::Metadata;
+
+use crate::{
+    ApiError, Ctx,
+    saml_provider::{METADATA_FILE, METADATA_URL},
+};
 
 /// The key of the secret that OAuth providers share with the pool.
 pub const CLIENT_SECRET: &str = "client_secret";
@@ -35,7 +39,8 @@ pub struct Details {
 ///
 /// # Errors
 /// `InvalidParameterException` for the first key that is missing, unknown or wrong.
-pub fn of(
+pub async fn of(
+    ctx: &Ctx,
     kind: IdentityProviderTypeType,
     given: &BTreeMap<String, String>,
     has_private_key: bool,
@@ -61,8 +66,8 @@ pub fn of(
         IdentityProviderTypeType::Facebook => facebook(&mut plain)?,
         IdentityProviderTypeType::LoginWithAmazon => amazon(),
         IdentityProviderTypeType::SignInWithApple => apple(),
-        IdentityProviderTypeType::Oidc => oidc(&plain)?,
-        IdentityProviderTypeType::Saml => saml(&mut plain)?,
+        IdentityProviderTypeType::Oidc => oidc(ctx, &plain)?,
+        IdentityProviderTypeType::Saml => saml(ctx, &mut plain).await?,
     };
     plain.extend(added);
     Ok(Details { plain, secrets })
@@ -112,8 +117,8 @@ const fn keys(kind: IdentityProviderTypeType) -> (&'static [&'static str], &'sta
         IdentityProviderTypeType::Saml => (
             &[],
             &[
-                "MetadataURL",
-                "MetadataFile",
+                METADATA_URL,
+                METADATA_FILE,
                 "IDPSignout",
                 "IDPInit",
                 "EncryptedResponses",
@@ -176,7 +181,7 @@ fn apple() -> BTreeMap<String, String> {
     ])
 }
 
-fn oidc(plain: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+fn oidc(ctx: &Ctx, plain: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
     let value = |key: &str| plain.get(key).map(String::as_str).unwrap_or_default();
     if !["GET", "POST"].contains(&value("attributes_request_method")) {
         return Err(refused("attributes_request_method must be GET or POST.".to_owned()));
@@ -185,11 +190,11 @@ fn oidc(plain: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Ap
         return Err(refused("authorize_scopes must include openid.".to_owned()));
     }
     let issuer = value("oidc_issuer");
-    if !is_https(issuer) || issuer.ends_with('/') {
+    if !ctx.app.issuers.reach(issuer) || issuer.ends_with('/') {
         return Err(refused("oidc_issuer must be an https URL on port 443 or 80 without a trailing slash.".to_owned()));
     }
     for key in ["authorize_url", "token_url", "attributes_url", "jwks_uri"] {
-        if plain.get(key).is_some_and(|url| !is_https(url)) {
+        if plain.get(key).is_some_and(|url| !ctx.app.issuers.reach(url)) {
             return Err(refused(format!("{key} must be an https URL on port 443 or 80.")));
         }
     }
@@ -205,7 +210,18 @@ pub fn is_https(url: &str) -> bool {
     is_clean && !host.is_empty() && !host.contains('@') && ["443", "80"].contains(&port)
 }
 
-fn saml(plain: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+/// An absolute URL of a server on this machine, over http or https and on any port, without a user and a fragment.
+pub fn is_on_this_machine(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else { return false };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let is_port = |text: &str| text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let is_clean = url.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"#\\<>\"".contains(c));
+    let hosts = ["localhost", "127.0.0.1", "[::1]"];
+    let mut ports = hosts.iter().filter_map(|host| authority.strip_prefix(host));
+    is_clean && ports.any(|port| port.is_empty() || is_port(port))
+}
+
+async fn saml(ctx: &Ctx, plain: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
     for key in ["IDPSignout", "IDPInit", "EncryptedResponses"] {
         if plain.get(key).is_some_and(|value| !["true", "false"].contains(&value.as_str())) {
             return Err(refused(format!("{key} must be true or false.")));
@@ -214,19 +230,17 @@ fn saml(plain: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String>
     if plain.get("RequestSigningAlgorithm").is_some_and(|algorithm| algorithm != SIGNING_ALGORITHM) {
         return Err(refused(format!("RequestSigningAlgorithm must be {SIGNING_ALGORITHM}.")));
     }
-    let file = match (plain.get("MetadataURL"), plain.get("MetadataFile")) {
-        (None, Some(file)) => file,
-        (None, None) | (Some(_), Some(_)) => {
-            return Err(refused("exactly one of MetadataURL and MetadataFile is required.".to_owned()));
-        }
-        (Some(_), None) => {
-            return Err(ApiError::not_supported("ProviderDetails.MetadataURL (give MetadataFile instead)"));
-        }
-    };
-    let metadata = saml_metadata::read(file).map_err(ApiError::invalid_parameter)?;
     if plain.get("EncryptedResponses").is_some_and(|value| value == "true") {
         return Err(ApiError::not_supported("ProviderDetails.EncryptedResponses"));
     }
+    let metadata = match (plain.get(METADATA_URL), plain.get(METADATA_FILE)) {
+        (None, Some(file)) => Metadata::read(file),
+        (Some(url), None) => at_address(ctx, url).await?,
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(refused(format!("exactly one of {METADATA_URL} and {METADATA_FILE} is required.")));
+        }
+    };
+    let metadata = metadata.map_err(ApiError::invalid_parameter)?;
     // What the metadata say counts, whatever an answer that comes back says.
     plain.remove("SLORedirectBindingURI");
     let mut added = added([("SSORedirectBindingURI", &metadata.sign_in)]);
@@ -234,9 +248,46 @@ fn saml(plain: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String>
     Ok(added)
 }
 
+/// The metadata at an address, or what is wrong with what is there.
+async fn at_address(ctx: &Ctx, url: &str) -> Result<Result<Metadata, String>, ApiError> {
+    if !ctx.app.issuers.reach(url) {
+        return Err(refused(format!("{METADATA_URL} must be an https URL on port 443 or 80.")));
+    }
+    let read = ctx.app.issuers.metadata(url, ctx.now).await;
+    // Decision: why, the log says; whoever makes providers learns nothing of what the server can reach.
+    let read = read.map_err(|_| ApiError::invalid_parameter(format!("Error retrieving metadata from {url}")))?;
+    Ok(Result::clone(&read))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_https;
+    use super::{is_https, is_on_this_machine};
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        for good in
+            ["http://localhost", "http://127.0.0.1:9229/us-east-1_abc", "https://[::1]:8443/x", "http://localhost/?x"]
+        {
+            assert!(is_on_this_machine(good), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost",
+            "ftp://localhost",
+            "http://localhost.example",
+            "http://localhost:80@a.example",
+            "http://localhost@a.example",
+            "http://localhost:",
+            "http://localhost:99999",
+            "http://127.0.0.2",
+            "http://10.0.0.1",
+            "http://localhost/#x",
+            "http://localhost\\@a.example",
+            "HTTP://LOCALHOST",
+        ] {
+            assert!(!is_on_this_machine(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn only_encrypted_addresses_on_the_usual_ports_are_taken() {

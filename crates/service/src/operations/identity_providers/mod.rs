@@ -7,10 +7,9 @@ pub mod get_identity_provider_by_identifier;
 pub mod list_identity_providers;
 pub mod update_identity_provider;
 
-mod details;
+pub(crate) mod details;
 mod identifiers;
 mod mapping;
-mod saml_metadata;
 
 use std::collections::BTreeMap;
 
@@ -19,11 +18,11 @@ use domain::{IdentityProvider, Sealed};
 use store::Stored;
 use wire::{ErrorKind, IdentityProviderType, IdentityProviderTypeType};
 
-pub(crate) use self::details::is_https;
+pub use self::details::{is_https, is_on_this_machine};
 use crate::{ApiError, Ctx};
 
 /// What clients call the pool itself among their providers. No provider of a pool has this name.
-pub(super) const COGNITO: &str = "COGNITO";
+pub const COGNITO: &str = "COGNITO";
 
 /// A provider of a pool that is there.
 ///

@@ -22,7 +22,7 @@ pub async fn run(ctx: &Ctx, input: UpdateIdentityProviderRequest) -> Result<Upda
         let mut after = before.value.clone();
         if let Some(given) = &input.provider_details {
             let has_private_key = after.secrets.contains_key(details::PRIVATE_KEY);
-            let details = details::of(after.provider_type, given, has_private_key)?;
+            let details = details::of(ctx, after.provider_type, given, has_private_key).await?;
             after.details = details.plain;
             after.secrets.retain(|key, _| key == details::PRIVATE_KEY);
             let secrets = seal(ctx, &after, details.secrets);

@@ -12,9 +12,6 @@ use crate::ApiError;
 /// # Errors
 /// `InvalidParameterException` naming the setting.
 pub fn check(settings: &Settings) -> Result<(), ApiError> {
-    if settings.lambda_config.as_ref().is_some_and(|functions| functions.inbound_federation.is_some()) {
-        return Err(ApiError::not_supported("LambdaConfig.InboundFederation"));
-    }
     if let Some(add_ons) = &settings.user_pool_add_ons
         && add_ons.advanced_security_mode == AdvancedSecurityModeType::Off
         && add_ons.advanced_security_additional_flows.as_ref().is_some_and(|flows| flows.custom_auth_mode.is_some())

@@ -10,7 +10,10 @@ pub mod revoke_user_session;
 pub mod set_user_pool_client_session_configuration;
 pub mod set_user_pool_session_configuration;
 
-use domain::{Client, Pool, TrackedSession, User, client::DEFAULT_SSO_MINUTES, tracked_session::DEFAULT_MOST_SESSIONS};
+use domain::{
+    Client, Pool, SessionKind, TrackedSession, User, client::DEFAULT_SSO_MINUTES,
+    tracked_session::DEFAULT_MOST_SESSIONS,
+};
 use wire::{
     ClientSSOSessionConfigType, GetUserPoolSessionConfigurationResponse, SessionDescriptionType, SessionLocationType,
     SessionTypeType, UserPoolTokenSessionConfigType, UserSessionTrackingType,
@@ -66,16 +69,20 @@ async fn page(
 
 fn description(session: TrackedSession, is_current: bool) -> SessionDescriptionType {
     let origin = session.origin;
+    let session_type = match session.kind {
+        SessionKind::Token => SessionTypeType::Token,
+        SessionKind::Sso => SessionTypeType::Sso,
+    };
     SessionDescriptionType {
         session_id: Some(session.id),
-        session_type: Some(SessionTypeType::Token),
+        session_type: Some(session_type),
         client_id: Some(session.client_id),
         create_date: Some(session.created_at),
         last_active_date: Some(session.last_active_at),
         device_type: Some(origin.device),
         last_ip_address: Some(origin.address),
         last_location: Some(SessionLocationType { city: origin.city, country: Some(origin.country) }),
-        origin_session_id: None,
+        origin_session_id: session.origin_session_id,
         is_current_session: Some(is_current),
     }
 }

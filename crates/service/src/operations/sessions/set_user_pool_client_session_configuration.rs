@@ -1,5 +1,5 @@
 //! SetUserPoolClientSessionConfiguration (auth-flows.md §19): how long a browser's session may sign users in at a
-//! client. It is kept and shown; it takes effect with the login pages, which do not exist yet.
+//! client (`hosted::browser_session`).
 
 use store::{Changes, Key};
 use wire::{SetUserPoolClientSessionConfigurationRequest, SetUserPoolClientSessionConfigurationResponse};

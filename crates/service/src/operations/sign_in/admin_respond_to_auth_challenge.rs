@@ -28,6 +28,7 @@ pub async fn run(
             authentication_result: None,
             available_challenges: available,
         },
+        Outcome::Completed(_) => return Err(sign_in::ends_elsewhere()),
         Outcome::Tokens(result) => AdminRespondToAuthChallengeResponse {
             challenge_name: None,
             session: None,

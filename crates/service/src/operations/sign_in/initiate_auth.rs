@@ -26,6 +26,7 @@ pub async fn run(ctx: &Ctx, input: InitiateAuthRequest) -> Result<InitiateAuthRe
             authentication_result: None,
             available_challenges: available,
         },
+        Outcome::Completed(_) => return Err(sign_in::ends_elsewhere()),
         Outcome::Tokens(result) => InitiateAuthResponse {
             challenge_name: None,
             session: None,

@@ -23,6 +23,7 @@ pub async fn run(ctx: &Ctx, input: RespondToAuthChallengeRequest) -> Result<Resp
             authentication_result: None,
             available_challenges: available,
         },
+        Outcome::Completed(_) => return Err(sign_in::ends_elsewhere()),
         Outcome::Tokens(result) => RespondToAuthChallengeResponse {
             challenge_name: None,
             session: None,

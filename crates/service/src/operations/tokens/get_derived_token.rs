@@ -15,6 +15,7 @@ use crate::{
     scopes, secret_hash,
     settings::Signatures,
     tokens::{
+        assertions,
         bearer::{self, Bearer, Kind, Role},
         derived::{self, Derived},
         foreign,
@@ -58,6 +59,11 @@ pub async fn run(ctx: &Ctx, input: GetDerivedTokenRequest) -> Result<GetDerivedT
     let act = derived::act(&subject, actor.as_ref())?;
     let expires_at = actor.iter().map(|actor| actor.expires_at).fold(subject.expires_at, i64::min);
     let audience = resource.or_else(|| input.audiences.iter().flatten().next()).map(String::as_str);
+    // Commit: what is good for once, before the pool's function is asked, which cannot be taken back.
+    assertions::spend(ctx, &subject, Role::Subject).await?;
+    if let Some(actor) = &actor {
+        assertions::spend(ctx, actor, Role::Actor).await?;
+    }
     let wanted = Derived { subject: &subject, act: act.as_ref(), expires_at, scopes: &scopes, audience };
     let (issued_token, expires_in) = derived::derive(ctx, &pool, &client, user, kind, wanted).await?;
     let (issued_token_type, token_type, scopes) = match kind {
@@ -85,6 +91,17 @@ fn check_parameters(input: &GetDerivedTokenRequest, kind: Kind) -> Result<(), Ap
     let has_actor_members = input.actor_token_type.is_some() || input.actor_token_provider_name.is_some();
     let message = match &input.actor_token {
         Some(_) if input.actor_token_type.is_none() => "ActorTokenType is required with ActorToken.",
+        Some(_)
+            if input.actor_token_type == Some(TokenTypeIdentifierType::Saml2)
+                && input.actor_token_provider_name.is_none() =>
+        {
+            "ActorTokenProviderName is required with ActorTokenType SAML2."
+        }
+        _ if input.subject_token_type == TokenTypeIdentifierType::Saml2
+            && input.subject_token_provider_name.is_none() =>
+        {
+            "SubjectTokenProviderName is required with SubjectTokenType SAML2."
+        }
         None if has_actor_members => "ActorTokenType and ActorTokenProviderName can only be given with ActorToken.",
         _ if is_given(&input.audiences) && is_given(&input.resources) => {
             "Audiences and Resources cannot be requested together."
@@ -118,21 +135,19 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// Decision: a client exchanges the tokens of those providers by which its users may sign in. SAML assertions are
-    /// not taken.
+    /// Decision: a client exchanges the tokens of those providers by which its users may sign in.
     async fn read(self, ctx: &Ctx, pool: &Pool, client: &Client) -> Result<Bearer, ApiError> {
         let Self { token, kind, provider, role } = self;
-        let kind = match (kind, role) {
-            (TokenTypeIdentifierType::AccessToken, _) => Kind::Access,
-            (TokenTypeIdentifierType::IdToken, _) => Kind::Id,
-            (TokenTypeIdentifierType::Saml2, Role::Subject) => {
-                return Err(ApiError::not_supported("SubjectTokenType SAML2"));
-            }
-            (TokenTypeIdentifierType::Saml2, Role::Actor) => {
-                return Err(ApiError::not_supported("ActorTokenType SAML2"));
-            }
+        let kind = match kind {
+            TokenTypeIdentifierType::AccessToken => Some(Kind::Access),
+            TokenTypeIdentifierType::IdToken => Some(Kind::Id),
+            TokenTypeIdentifierType::Saml2 => None,
         };
-        let Some(name) = provider else { return bearer::read(ctx, pool, token, kind, role).await };
+        let Some(name) = provider else {
+            // Assertions have a provider (`check_parameters`).
+            let kind = kind.ok_or_else(|| role.refused("Invalid {}"))?;
+            return bearer::read(ctx, pool, token, kind, role).await;
+        };
         let provider = identity_providers::find(ctx, &pool.id, name).await?;
         if !client.supported_identity_providers.contains(&provider.name) {
             // Decision: the service's words are not recorded.
@@ -141,7 +156,10 @@ impl Given<'_> {
                 provider.name
             )));
         }
-        foreign::read(ctx, pool, &provider, token, kind, role).await
+        match kind {
+            Some(kind) => foreign::read(ctx, pool, &provider, token, kind, role).await,
+            None => assertions::read(ctx, pool, &provider, token, role).await,
+        }
     }
 }
 

@@ -7,13 +7,13 @@ use wire::{ErrorKind, RevokeTokenRequest, RevokeTokenResponse};
 use crate::{
     ApiError, Ctx, retry, secret_hash,
     tokens::{refresh::RefreshToken, revocation},
-    tracking,
+    tracking::{self, Associated},
 };
 
 /// Revokes a refresh token. A token that cannot be read, or was revoked before, is answered alike.
 ///
-/// `RevokeAssociatedSessions` changes nothing: only sign-ins by way of a browser session have one to take along, and
-/// there are none of those yet.
+/// With `RevokeAssociatedSessions` LINKED the SSO session goes along that the sign-in was born of, if its pool keeps track
+/// of sessions; its other sign-ins stay.
 ///
 /// # Errors
 /// `UnauthorizedException` for a client that does not prove itself, `UnsupportedOperationException` when it has
@@ -33,14 +33,15 @@ pub async fn run(ctx: &Ctx, input: RevokeTokenRequest) -> Result<RevokeTokenResp
         return Err(ApiError::new(ErrorKind::UnsupportedTokenType, "Only refresh tokens can be revoked."));
     }
     let Ok(token) = RefreshToken::open(ctx, &client.id, &input.token) else { return Ok(RevokeTokenResponse {}) };
+    let associated = Associated::of(input.revoke_associated_sessions);
     retry::on_conflict(ctx, || async {
         if ctx.app.store.revocation(&token.pool_id, &token.origin_jti).await?.is_some() {
             return Ok(());
         }
         let mut changes = Changes::new();
-        tracking::forget(ctx, &mut changes, &token.pool_id, &token.sub, &token.origin_jti).await?;
+        tracking::forget(ctx, &mut changes, &token.pool_id, &token.sub, &token.origin_jti, associated).await?;
         changes.insert(revocation(ctx, &token));
-        Ok(ctx.app.commit(changes).await?)
+        tracking::commit(ctx, changes).await
     })
     .await?;
     Ok(RevokeTokenResponse {})

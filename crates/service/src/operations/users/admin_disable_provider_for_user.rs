@@ -61,6 +61,13 @@ async fn unlink(ctx: &Ctx, pool: &Pool, named: Named<'_>) -> Result<(), ApiError
     let sub = sub.ok_or_else(ApiError::no_such_user)?;
     let before = ctx.app.store.user(&pool.id, &sub).await?.ok_or_else(ApiError::no_such_user)?;
     let name = identity::name(named.provider, named.attribute, named.value);
+    if before.identities.iter().any(|identity| identity.primary && identity.name() == name) {
+        // Decision: not known of the service. Without it nobody could sign in as this user again, nor as another one of
+        // the same name.
+        return Err(ApiError::invalid_parameter(
+            "The user is the identity's own profile, not linked to it. Disable or delete the user instead.",
+        ));
+    }
     let mut after = before.value.clone();
     after.identities.retain(|identity| identity.name() != name);
     after.modified_at = ctx.now;

@@ -37,7 +37,7 @@ async fn link(ctx: &Ctx, pool: &Pool, source: Named<'_>, destination: Named<'_>)
     if let Some(owner) = external::owner(ctx, pool, source.provider, source.attribute, source.value).await? {
         return Err(linked_already(ctx, pool, &owner, &before).await?);
     }
-    if before.identities.len() >= identity::MOST_LINKED {
+    if before.identities.iter().filter(|identity| !identity.primary).count() >= identity::MOST_LINKED {
         // Decision: the service's words are not recorded.
         return Err(ApiError::new(
             ErrorKind::LimitExceeded,
@@ -71,7 +71,8 @@ async fn linked_already(ctx: &Ctx, pool: &Pool, owner: &str, wanted: &User) -> R
         return Ok(ApiError::invalid_parameter("SourceUser is already linked to DestinationUser"));
     }
     let owner = ctx.app.store.user(&pool.id, owner).await?;
-    let has_profile = owner.is_some_and(|owner| owner.status == UserStatusType::ExternalProvider);
+    let has_profile =
+        owner.is_some_and(|owner| owner.is_of_another_provider() || owner.status == UserStatusType::ExternalProvider);
     Ok(if has_profile {
         ApiError::invalid_parameter("Merging is not currently supported, provide a SourceUser that has not been merged")
     } else {

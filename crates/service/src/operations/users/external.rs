@@ -76,6 +76,8 @@ impl<'a> Named<'a> {
             attribute_name: self.attribute.to_owned(),
             attribute_value: self.value.to_owned(),
             linked_at: ctx.now,
+            primary: false,
+            issuer: None,
         })
     }
 }

@@ -35,19 +35,19 @@ async fn with_provider(server: Server) -> House {
     house
 }
 
-async fn provider(house: &House, pool: &str, name: &str, details: Value) {
+pub(super) async fn provider(house: &House, pool: &str, name: &str, details: Value) {
     let request = json!({"UserPoolId": pool, "ProviderName": name, "ProviderType": "OIDC", "ProviderDetails": details});
     house.server.call("CreateIdentityProvider", request).await.ok();
 }
 
-async fn enable(house: &House, providers: &[&str]) {
+pub(super) async fn enable(house: &House, providers: &[&str]) {
     let flows = ["ALLOW_TOKEN_EXCHANGE_IMPERSONATION", "ALLOW_TOKEN_EXCHANGE_DELEGATION"];
     let members = json!({"SupportedIdentityProviders": providers, "ExplicitAuthFlows": flows,
         "AllowedOAuthScopes": [ADMIN, "files/read"]});
     house.configure(members).await;
 }
 
-async fn link(house: &House, pool: &str, provider: &str, username: &str, subject: &str) {
+pub(super) async fn link(house: &House, pool: &str, provider: &str, username: &str, subject: &str) {
     let named = |provider: &str, value: &str| json!({"ProviderName": provider, "ProviderAttributeName": "Cognito_Subject", "ProviderAttributeValue": value});
     let request = json!({"UserPoolId": pool, "DestinationUser": named("Cognito", username),
         "SourceUser": named(provider, subject)});

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{SessionOrigin, TrackedSession};
+use domain::{SessionKind, SessionOrigin, TrackedSession};
 use store::Changes;
 use tokio::task::JoinSet;
 use wire::Timestamp;
@@ -144,7 +144,9 @@ async fn long_lists_have_pages() {
                 pool_id: pool.clone(),
                 sub: user.sub.clone(),
                 id: format!("tkn{number:025}"),
+                kind: SessionKind::Token,
                 origin_jti: format!("jti-{number}"),
+                origin_session_id: None,
                 client_id: client.clone(),
                 auth_time: server.app.clock.now().seconds(),
                 created_at: server.app.clock.now(),

@@ -45,7 +45,7 @@ async fn users_revoke_their_other_sessions() {
         assert_eq!(revoke(&server, &two.access, &session_of_bob).await.error(), NO_SESSION);
         assert_eq!(admin_revoke(&server, &pool, "alice", &session_of_bob).await.error(), NO_SESSION);
         assert!(is_good(&server, &bob.access).await);
-        // There are no SSO sessions.
+        // There are no such sessions.
         for session in ["sso", "tkn"].map(|kind| format!("{kind}{}", "a".repeat(25))) {
             assert_eq!(revoke(&server, &two.access, &session).await.error(), NO_SESSION);
         }

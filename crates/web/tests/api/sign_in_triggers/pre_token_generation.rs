@@ -220,7 +220,7 @@ async fn the_third_version_is_asked_about_clients_that_speak_for_themselves() {
               "version": "3",
               "region": "us-east-1",
               "userPoolId": "[pool]",
-              "userName": "[client]",
+              "userName": "ClientCredentials",
               "callerContext": {
                 "awsSdkVersion": "aws-sdk-unknown-unknown",
                 "clientId": "[client]"
@@ -228,11 +228,7 @@ async fn the_third_version_is_asked_about_clients_that_speak_for_themselves() {
               "triggerSource": "TokenGeneration_ClientCredentials",
               "request": {
                 "userAttributes": {},
-                "groupConfiguration": {
-                  "groupsToOverride": [],
-                  "iamRolesToOverride": [],
-                  "preferredRole": null
-                },
+                "groupConfiguration": null,
                 "scopes": [
                   "files/read",
                   "files/write"

@@ -22,7 +22,7 @@ async fn every_function_is_taken_and_shown_until_an_update_leaves_it_out() {
             "PreAuthentication": function, "PostAuthentication": function, "DefineAuthChallenge": function,
             "CreateAuthChallenge": function, "VerifyAuthChallengeResponse": function, "PreTokenGeneration": function,
             "UserMigration": function, "PreTokenGenerationConfig": versioned, "CustomSMSSender": versioned,
-            "CustomEmailSender": versioned, "KMSKeyID": KEY,
+            "CustomEmailSender": versioned, "InboundFederation": versioned, "KMSKeyID": KEY,
         });
         let pool = server.pool(json!({"LambdaConfig": all})).await;
         assert_eq!(shown(&server, &pool).await, all);
@@ -88,8 +88,8 @@ async fn what_makes_no_sense_is_refused() {
             "InvalidParameterException: Cannot use PreTokenGenerationLambda and PreTokenGeneration with different Lambda function ARN's".to_owned(),
         ),
         (
-            json!({"InboundFederation": versioned("V1_0", &arn("f"))}),
-            "InvalidParameterException: LambdaConfig.InboundFederation is not supported by this Poolkeeper version yet. See docs/compatibility.md.".to_owned(),
+            json!({"InboundFederation": versioned("V2_0", &arn("f"))}),
+            invalid("lambdaConfig.inboundFederation.lambdaVersion"),
         ),
         (json!({"PreSignUp": "arn:aws:lambda:us-east-1:me:function:f"}), invalid("lambdaConfig.preSignUp")),
         (json!({"PreSignUp": "short"}), invalid("lambdaConfig.preSignUp")),
