@@ -180,7 +180,7 @@ mod tests {
     fn the_committed_file_is_complete_and_true() {
         let root = repository_root().unwrap();
         let tables = tables(&root, &Model::read(&root).unwrap()).unwrap();
-        assert!(tables.contains("\n| `LambdaConfig.InboundFederation` | refused until federation |"), "{tables}");
+        assert!(tables.contains("\n| `DcrConfiguration` | refused until dynamic client registration |"), "{tables}");
     }
 
     #[test]

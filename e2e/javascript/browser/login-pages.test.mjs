@@ -77,6 +77,8 @@ async function isAccessible(page) {
 /** Types with the keyboard alone: no script of the page helps. */
 async function signIn(page, username, secret) {
   await page.locator("#signInFormUsername").focus();
+  // The page may know the name already.
+  await page.keyboard.press("Control+A");
   await page.keyboard.type(username);
   await page.keyboard.press("Tab");
   await page.keyboard.type(secret);

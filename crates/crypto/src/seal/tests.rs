@@ -35,7 +35,7 @@ fn a_value_opens_for_its_purpose_and_identity_only() {
 #[test]
 fn the_numbers_of_purposes_never_change() {
     let numbers: Vec<u16> = Purpose::ALL.iter().map(|purpose| *purpose as u16).collect();
-    assert_eq!(numbers, (1..=17).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=19).collect::<Vec<_>>());
     assert_eq!(Purpose::SigningKey as u16, 1);
     assert_eq!(Purpose::SignInSession as u16, 6);
     assert_eq!(Purpose::MasterKeyCheck as u16, 10);
@@ -46,6 +46,8 @@ fn the_numbers_of_purposes_never_change() {
     assert_eq!(Purpose::DataKey as u16, 15);
     assert_eq!(Purpose::LimitedAccessKeySecret as u16, 16);
     assert_eq!(Purpose::FeedbackToken as u16, 17);
+    assert_eq!(Purpose::BrowserSession as u16, 18);
+    assert_eq!(Purpose::ProviderState as u16, 19);
 }
 
 /// Databases outlive versions of this program: what was sealed once must open for ever. The value comes from another

@@ -27,7 +27,7 @@ Resources:
       Policies: {PasswordPolicy: {MinimumLength: '10', RequireSymbols: 'false'}}
       LambdaConfig:
         PostConfirmation: !GetAtt Function.Arn
-        InboundFederation: {LambdaVersion: V1_0, LambdaArn: 'arn:aws:lambda:us-east-1:000000000000:function:elsewhere'}
+      KeyConfiguration: {KeyType: CUSTOMER_MANAGED_KEY}
       UserPoolTags:
         Stage: !Ref Stage
         Kept: !If [IsProduction, 'yes', !Ref 'AWS::NoValue']
@@ -111,8 +111,8 @@ fn a_template_becomes_pools_and_says_what_it_left_out() {
                 "Resources.Pool.Properties.LambdaConfig.PostConfirmation: it refers to Function (AWS::Serverless::Function), which is not made here",
             ),
             (
-                "      LambdaConfig:",
-                "Resources.Pool.Properties.LambdaConfig: LambdaConfig.InboundFederation is not supported by this Poolkeeper version yet.",
+                "      KeyConfiguration:",
+                "Resources.Pool.Properties.KeyConfiguration: KeyConfiguration CUSTOMER_MANAGED_KEY is not supported by this Poolkeeper version yet.",
             ),
             (
                 "    Properties: {UserPoolId: !Ref Pool, GenerateSecret",

@@ -60,6 +60,7 @@ async fn a_browser_signs_out_and_in_again() {
     .await;
 }
 
+/// What is none of the client's `LogoutURLs`, and what else is missing.
 #[tokio::test]
 async fn what_signing_out_refuses() {
     both_engines(async |server| {
