@@ -3,75 +3,27 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
-import re
-import urllib.error
 import urllib.parse
-import urllib.request
-from http.cookiejar import CookieJar
 
 import jwt
 import pytest
 from challenges import user_with
 from conftest import PASSWORD, Pool
-
-CALLBACK = "https://app.example/callback"
-
-
-class Stay(urllib.request.HTTPRedirectHandler):
-    """Leaves redirects to the test."""
-
-    def redirect_request(self, *_arguments: object) -> None:
-        return None
-
-
-class Browser:
-    """Keeps cookies, and follows nothing."""
-
-    def __init__(self) -> None:
-        # Names of this machine have no dots, which cookies of theirs are refused for otherwise.
-        self.opener = urllib.request.build_opener(Stay, urllib.request.HTTPCookieProcessor(CookieJar()))
-
-    def send(self, url: str, form: dict | None = None, headers: dict | None = None) -> tuple[int, dict, str]:
-        """Status, headers and text."""
-        data = None if form is None else urllib.parse.urlencode(form).encode()
-        request = urllib.request.Request(url, data=data, headers=headers or {})
-        try:
-            answer = self.opener.open(request)
-        except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            return answer.status, answer.headers, answer.read().decode()
-
-
-def endpoint_of(pool: Pool) -> str:
-    """The server."""
-    return pool.controls.base.removesuffix("/_poolkeeper")
+from login_pages import CALLBACK, Browser, endpoint_of, give_domain, json_of, sent_on, sign_in_at
 
 
 def site_of(make_pool, **client) -> tuple[Pool, str]:
     """A pool with a domain, and where that is."""
-    scopes = {"AllowedOAuthScopes": ["openid", "email"]} if "AllowedOAuthScopes" not in client else {}
-    pool = make_pool(
-        client={
-            "AllowedOAuthFlowsUserPoolClient": True,
-            "AllowedOAuthFlows": ["code"],
-            "CallbackURLs": [CALLBACK],
-            "SupportedIdentityProviders": ["COGNITO"],
-            **scopes,
-            **client,
-        }
-    )
-    prefix = f"site-{pool.client_id}"
-    pool.api.create_user_pool_domain(UserPoolId=pool.id, Domain=prefix)
-    return pool, f"{endpoint_of(pool)}/_domain/{prefix}"
-
-
-def json_of(answer: tuple[int, dict, str]) -> dict:
-    status, _, text = answer
-    assert status == 200, text
-    return json.loads(text)
+    settings = {
+        "AllowedOAuthFlowsUserPoolClient": True,
+        "AllowedOAuthFlows": ["code"],
+        "AllowedOAuthScopes": ["openid", "email"],
+        "CallbackURLs": [CALLBACK],
+        "SupportedIdentityProviders": ["COGNITO"],
+    }
+    pool = make_pool(client={**settings, **client})
+    return pool, give_domain(pool)
 
 
 @pytest.mark.parametrize("with_secret", [False, True], ids=["public client", "client with secret"])
@@ -80,18 +32,10 @@ def test_a_scripted_login_gets_a_code_and_tokens(make_pool, with_secret):
     username = user_with(pool, "scripted", PASSWORD)
     browser = Browser()
     asked = {"client_id": pool.client_id, "response_type": "code", "redirect_uri": CALLBACK, "state": "a b/ä"}
-    status, headers, _ = browser.send(f"{site}/oauth2/authorize?{urllib.parse.urlencode(asked)}")
-    assert (status, headers["location"].startswith(f"{site}/login?")) == (302, True)
-
-    status, _, page = browser.send(headers["location"])
-    assert status == 200
-    form = re.search(r'<form[^>]*name="cognitoSignInForm"[^>]*>', page)[0]
-    action = html.unescape(re.search(r'action="([^"]*)"', form)[1])
-    csrf = re.search(r'name="_csrf" value="([^"]*)"', page)[1]
-    fields = {"_csrf": csrf, "username": username, "password": PASSWORD, "signInSubmitButton": "Sign in"}
-    status, headers, page = browser.send(urllib.parse.urljoin(site, action), fields)
-    assert status == 302, page
-    back = urllib.parse.urlsplit(headers["location"])
+    login = sent_on(browser, f"{site}/oauth2/authorize?{urllib.parse.urlencode(asked)}")
+    assert login.startswith(f"{site}/login?")
+    location = sign_in_at(browser, login, username, PASSWORD)
+    back = urllib.parse.urlsplit(location)
     said = urllib.parse.parse_qs(back.query)
     assert (f"{back.scheme}://{back.netloc}{back.path}", said["state"]) == (CALLBACK, ["a b/ä"])
 
@@ -123,8 +67,7 @@ def test_a_client_gets_a_token_for_itself(make_pool):
     pool.api.create_resource_server(
         UserPoolId=pool.id, Identifier="shop", Name="shop", Scopes=[{"ScopeName": "read", "ScopeDescription": "reads"}]
     )
-    prefix = f"machine-{pool.client_id}"
-    pool.api.create_user_pool_domain(UserPoolId=pool.id, Domain=prefix)
+    site = give_domain(pool)
     made = pool.api.create_user_pool_client(
         UserPoolId=pool.id,
         ClientName="machine",
@@ -138,11 +81,11 @@ def test_a_client_gets_a_token_for_itself(make_pool):
         "client_id": made["ClientId"],
         "client_secret": made["ClientSecret"],
     }
-    tokens = json_of(Browser().send(f"{endpoint_of(pool)}/_domain/{prefix}/oauth2/token", form))
+    tokens = json_of(Browser().send(f"{site}/oauth2/token", form))
     assert set(tokens) == {"access_token", "expires_in", "token_type"}
     claims = jwt.decode(tokens["access_token"], options={"verify_signature": False})
     assert (claims["sub"], claims["scope"], claims["token_use"]) == (made["ClientId"], "shop/read", "access")
     status, _, text = Browser().send(
-        f"{endpoint_of(pool)}/_domain/{prefix}/oauth2/token", {**form, "client_secret": "x" * 51}
+        f"{site}/oauth2/token", {**form, "client_secret": "x" * 51}
     )
     assert (status, json.loads(text)["error"]) == (400, "invalid_client")

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from conftest import (
     fresh_name,
 )
 from handlers import ARN, HANDLERS, NODE, environment, sign_up_by_javascript, wait_until, without_ids
+from login_pages import CALLBACK, Browser, give_domain, json_of, sent_on, sign_in_at
 from support import Controls, Server
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
@@ -32,7 +34,7 @@ PHONE = "+15555550100"
 ENVELOPE = {"version", "region", "userPoolId", "userName", "callerContext", "triggerSource"}
 # Names as JavaScript has them; Python has the same with underscores.
 TRIGGERS = """preSignUp postConfirmation customMessage preAuthentication postAuthentication tokenV1 tokenV2 tokenV3
-    userMigration customEmailSender customSmsSender""".split()
+    userMigration customEmailSender customSmsSender inboundFederation""".split()
 CHALLENGES = ["defineAuthChallenge", "createAuthChallenge", "verifyAuthChallengeResponse"]
 FUNCTIONS = {
     "python": [*TRIGGERS, "refuse", "broken"],
@@ -497,3 +499,78 @@ def test_a_handler_that_hangs_is_given_five_seconds(language):
     with pytest.raises(pool.api.exceptions.UserNotFoundException):
         shown(pool, username)
     assert sign_up(pool, fresh_name("fine"))["UserConfirmed"] is False
+
+
+def test_inbound_federation_and_hosted_tokens_see_users_of_another_provider(language):
+    oauth = {
+        "AllowedOAuthFlowsUserPoolClient": True,
+        "AllowedOAuthFlows": ["code"],
+        "AllowedOAuthScopes": ["openid", "email", "profile"],
+    }
+    here = language.pool(
+        {"InboundFederation": ("V1_0", "inboundFederation"), "PreTokenGeneration": "tokenV1"},
+        client={"CallbackURLs": [CALLBACK], **oauth},
+    )
+    here_site = give_domain(here)
+    # The provider is another pool.
+    there = create_pool(
+        language.api,
+        language.controls,
+        client={
+            "GenerateSecret": True,
+            "CallbackURLs": [f"{here_site}/oauth2/idpresponse"],
+            "SupportedIdentityProviders": ["COGNITO"],
+            **oauth,
+        },
+    )
+    there_site = give_domain(there)
+    username = user_of(there, "elsewhere")
+    here.api.create_identity_provider(
+        UserPoolId=here.id,
+        ProviderName="There",
+        ProviderType="OIDC",
+        ProviderDetails={
+            "client_id": there.client_id,
+            "client_secret": there.secret,
+            "authorize_scopes": "openid email profile",
+            "attributes_request_method": "GET",
+            "oidc_issuer": f"{language.server.endpoint}/{there.id}",
+        },
+        AttributeMapping={"email": "email", "nickname": "nick", "name": "never_there"},
+    )
+    here.api.update_user_pool_client(
+        UserPoolId=here.id,
+        ClientId=here.client_id,
+        SupportedIdentityProviders=["There"],
+        CallbackURLs=[CALLBACK],
+        **oauth,
+    )
+
+    asked = {"client_id": here.client_id, "response_type": "code", "redirect_uri": CALLBACK, "state": "1"}
+    authorize = f"{here_site}/oauth2/authorize?{urllib.parse.urlencode({**asked, 'identity_provider': 'There'})}"
+    browser = Browser()
+    at_provider = sent_on(browser, authorize)
+    assert at_provider.startswith(f"{there_site}/oauth2/authorize?")
+    back = sign_in_at(browser, sent_on(browser, at_provider), username, PASSWORD)
+    assert back.startswith(f"{here_site}/oauth2/idpresponse?")
+    said = urllib.parse.parse_qs(urllib.parse.urlsplit(sent_on(browser, back)).query)
+    exchange = {
+        "grant_type": "authorization_code",
+        "client_id": here.client_id,
+        "code": said["code"][0],
+        "redirect_uri": CALLBACK,
+    }
+    tokens = json_of(browser.send(f"{here_site}/oauth2/token", exchange))
+    told = claims(tokens["id_token"])
+    sub = there.api.admin_get_user(UserPoolId=there.id, Username=username)["UserAttributes"][0]["Value"]
+    assert told["cognito:username"].lower() == f"There_{sub}".lower()
+    # What one function has said of the user, and the other of the tokens.
+    assert (told["nickname"], told["plan"]) == (f"friend {username}", "gold")
+    assert "name" not in told and "email" not in told
+    assert f"{here.id}_There" in told["cognito:groups"]
+    user = shown(here, told["cognito:username"])
+    assert (user["status"], user["email"]) == ("EXTERNAL_PROVIDER", f"{username}@example.com")
+
+    # The way back is good once, and in this browser.
+    status, headers, _ = browser.send(back)
+    assert status == 302 and headers["location"].startswith(f"{here_site}/error?")

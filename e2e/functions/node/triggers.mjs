@@ -55,6 +55,12 @@ export const postAuthentication = async (event) => {
   return event;
 };
 
+export const inboundFederation = async (event) => {
+  const { email, "cognito:username": username } = event.request.attributes.idToken;
+  event.response.userAttributesToMap = { email, nick: `friend ${username}` };
+  return event;
+};
+
 export const tokenV1 = async (event) => {
   event.response = {
     claimsOverrideDetails: {

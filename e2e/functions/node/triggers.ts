@@ -11,6 +11,7 @@ import type {
   CustomMessageTriggerHandler,
   CustomSMSSenderTriggerHandler,
   DefineAuthChallengeTriggerHandler,
+  InboundFederationTriggerHandler,
   PostAuthenticationTriggerHandler,
   PostConfirmationTriggerHandler,
   PreAuthenticationTriggerHandler,
@@ -78,6 +79,12 @@ export const postAuthentication: PostAuthenticationTriggerHandler = async (event
   const { userPoolId: UserPoolId, userName: Username } = event;
   const UserAttributes = [{ Name: "nickname", Value: `new device: ${event.request.newDeviceUsed}` }];
   await cognito.send(new AdminUpdateUserAttributesCommand({ UserPoolId, Username, UserAttributes }));
+  return event;
+};
+
+export const inboundFederation: InboundFederationTriggerHandler = async (event) => {
+  const { email, "cognito:username": username } = event.request.attributes.idToken ?? {};
+  event.response.userAttributesToMap = { email: email ?? "", nick: `friend ${username}` };
   return event;
 };
 

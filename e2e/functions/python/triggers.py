@@ -57,6 +57,13 @@ def post_authentication(event, context):
     return event
 
 
+def inbound_federation(event, context):
+    said = event["request"]["attributes"]["idToken"]
+    nick = f"friend {said['cognito:username']}"
+    event["response"]["userAttributesToMap"] = {"email": said["email"], "nick": nick}
+    return event
+
+
 def token_v1(event, context):
     groups = event["request"]["groupConfiguration"]["groupsToOverride"]
     event["response"]["claimsOverrideDetails"] = {
