@@ -157,6 +157,9 @@ test("who has signed in need not do so for a second application, until signing o
   const again = await begun(first);
   await page.goto(again.url);
   assert.ok(page.url().startsWith(`${pool.site}/login?`));
+  await page.goto(`${pool.site}/oauth2/authorize?client_id=nobody`);
+  assert.match(await page.locator("main").innerText(), /Client does not exist/);
+  await isAccessible(page);
   const refused = await begun(first, { prompt: "login" });
   await page.goto(refused.url);
   assert.ok(page.url().startsWith(`${pool.site}/login?`));

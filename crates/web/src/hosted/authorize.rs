@@ -36,7 +36,8 @@ const KNOWN: [&str; 8] = [
 
 #[derive(Template)]
 #[template(path = "hosted/error.html")]
-struct ErrorPage {
+struct ErrorPage<'a> {
+    path: &'a str,
     error: Option<&'static str>,
 }
 
@@ -62,7 +63,7 @@ pub(super) async fn authorize(State(web): State<Web>, Extension(site): OfSite, p
     }
     if asked.external().is_some() {
         if authorize::count(&ctx).is_err() {
-            return held_back();
+            return held_back(&site);
         }
         return match federation::begin(&ctx, &site, &asked).await {
             Ok(departure) => {
@@ -105,7 +106,7 @@ pub(super) async fn arrive(
 /// The same for a user whose browser has a session.
 async fn resume(ctx: &Ctx, site: &Site, asked: &Asked, session: &BrowserSession) -> Response {
     if authorize::count(ctx).is_err() {
-        return held_back();
+        return held_back(site);
     }
     match grant::give(ctx, &site.pool, &asked.client, &asked.request, &session.authentication).await {
         Ok(location) => form::redirect(&location),
@@ -114,8 +115,8 @@ async fn resume(ctx: &Ctx, site: &Site, asked: &Asked, session: &BrowserSession)
 }
 
 /// Somebody asks too often.
-fn held_back() -> Response {
-    page::render(StatusCode::TOO_MANY_REQUESTS, &ErrorPage { error: None })
+fn held_back(site: &Site) -> Response {
+    page::render(StatusCode::TOO_MANY_REQUESTS, &ErrorPage { path: &site.path, error: None })
 }
 
 /// Tells the application that its user could not be signed in after all.
@@ -158,9 +159,9 @@ pub(super) fn error_page(site: &Site, error: &str, client_id: Option<&str>) -> R
 }
 
 /// `GET /error`.
-pub(super) async fn error(Extension(_site): OfSite, parts: Parts) -> Response {
+pub(super) async fn error(Extension(site): OfSite, parts: Parts) -> Response {
     let parameters = form::query(&parts.uri).unwrap_or_default();
     let given = parameters.get("error");
     let error = KNOWN.into_iter().find(|known| given == Some(*known));
-    page::render(StatusCode::BAD_REQUEST, &ErrorPage { error })
+    page::render(StatusCode::BAD_REQUEST, &ErrorPage { path: &site.path, error })
 }

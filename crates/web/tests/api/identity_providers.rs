@@ -116,7 +116,7 @@ async fn every_type_is_completed_in_its_own_way() {
         let pool = server.pool(json!({})).await;
         let social = json!({"client_id": "id", "client_secret": "hush", "authorize_scopes": "x"});
         let apple = json!({"client_id": "id", "team_id": "t", "key_id": "k", "private_key": "hush", "authorize_scopes": "x"});
-        let saml = json!({"MetadataFile": metadata(&format!("{SIGN_IN}{SIGN_OUT}")), "IDPSignout": "true", "IDPInit": "true", "RequestSigningAlgorithm": "rsa-sha256"});
+        let saml = json!({"MetadataFile": metadata(&format!("{SIGN_IN}{SIGN_OUT}")), "IDPSignout": "false", "IDPInit": "true", "RequestSigningAlgorithm": "rsa-sha256"});
         let cases = [
             (
                 "Google", "Google", social.clone(),
@@ -250,6 +250,10 @@ async fn details_that_no_sign_in_could_use_are_refused() {
             (
                 json!({"MetadataFile": good, "EncryptedResponses": "true"}),
                 "ProviderDetails.EncryptedResponses is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
+            ),
+            (
+                json!({"MetadataFile": good, "IDPSignout": "true"}),
+                "ProviderDetails.IDPSignout is not supported by this Poolkeeper version yet. See docs/compatibility.md.",
             ),
             (json!({"MetadataFile": good, "IDPInit": "yes"}), "Invalid ProviderDetails: IDPInit must be true or false."),
             (

@@ -230,8 +230,12 @@ async fn saml(ctx: &Ctx, plain: &mut BTreeMap<String, String>) -> Result<BTreeMa
     if plain.get("RequestSigningAlgorithm").is_some_and(|algorithm| algorithm != SIGNING_ALGORITHM) {
         return Err(refused(format!("RequestSigningAlgorithm must be {SIGNING_ALGORITHM}.")));
     }
-    if plain.get("EncryptedResponses").is_some_and(|value| value == "true") {
-        return Err(ApiError::not_supported("ProviderDetails.EncryptedResponses"));
+    for (key, refusal) in
+        [("EncryptedResponses", "ProviderDetails.EncryptedResponses"), ("IDPSignout", "ProviderDetails.IDPSignout")]
+    {
+        if plain.get(key).is_some_and(|value| value == "true") {
+            return Err(ApiError::not_supported(refusal));
+        }
     }
     let metadata = match (plain.get(METADATA_URL), plain.get(METADATA_FILE)) {
         (None, Some(file)) => Metadata::read(file),
