@@ -314,14 +314,59 @@ async fn the_function_of_the_pool_is_told_that_it_is_about_a_hosted_sign_in() {
     let config = json!({"LambdaConfig": triggers::lambda_config(&["PreTokenGeneration"])});
     let site = site(&server, config, json!({})).await;
     tokens(&server, &site, &[]).await;
-    let event = told.only();
-    assert_eq!(event["triggerSource"], "TokenGeneration_HostedAuth");
-    assert_eq!(event["callerContext"]["clientId"], json!(site.client));
-    assert_eq!(event["request"].get("clientMetadata"), None);
+    let expected = json!({
+        "version": "1",
+        "region": "us-east-1",
+        "userPoolId": site.pool,
+        "userName": "alice",
+        "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": site.client},
+        "triggerSource": "TokenGeneration_HostedAuth",
+        "request": {
+            "userAttributes": {
+                "sub": site.alice,
+                "email": "alice@example.com",
+                "email_verified": "true",
+                "cognito:user_status": "CONFIRMED",
+            },
+            "groupConfiguration": {"groupsToOverride": [], "iamRolesToOverride": [], "preferredRole": null},
+        },
+        "response": {"claimsOverrideDetails": null},
+    });
+    assert_eq!(told.only(), expected);
     let browser = signed_in(&server, &site).await;
     sent_to(&browser, &asked(&site.client, &[("response_type", "token")])).await;
     assert_eq!(told.sources(), ["TokenGeneration_HostedAuth"]);
     assert_eq!(told.sources(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn functions_of_the_second_version_see_and_change_what_was_granted() {
+    both_engines(async |server| {
+        let told = triggers::Told::default();
+        triggers::responds(&server, &told, "PreTokenGeneration", |_| {
+            json!({"claimsAndScopeOverrideDetails": {"accessTokenGeneration": {
+                "claimsToAddOrOverride": {"tenant": 7, "aud": "forged", "version": 1},
+                "scopesToAdd": ["shop/read"],
+                "scopesToSuppress": ["email"],
+            }}})
+        });
+        let function = json!({"LambdaVersion": "V2_0", "LambdaArn": triggers::arn("PreTokenGeneration")});
+        let pool = json!({"LambdaConfig": {"PreTokenGenerationConfig": function}});
+        let site = site(&server, pool, json!({})).await;
+        let tokens = tokens(&server, &site, &[("scope", "openid email")]).await;
+        assert_eq!(told.only()["request"]["scopes"], json!(["openid", "email"]));
+        let access = segment(tokens["access_token"].as_str().unwrap(), 1);
+        assert_eq!((&access["scope"], &access["tenant"]), (&json!("openid shop/read"), &json!(7)));
+        assert_eq!((access.get("aud"), &access["version"]), (None, &json!(2)));
+        // What a token shows goes by the scopes that it has.
+        let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+        let request = Request::get(format!("/_domain/{PREFIX}/oauth2/userInfo"))
+            .header("host", "127.0.0.1:9229")
+            .header("authorization", bearer);
+        let shown = server.request(request.body(Body::empty()).unwrap()).await.ok();
+        assert_eq!(shown["email"], "alice@example.com");
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -39,11 +39,26 @@ async fn functions_are_asked_and_told_in_order() {
             assert_eq!(event["userName"].as_str().unwrap().to_lowercase(), "okta_00u1", "{event}");
             assert_eq!(event["callerContext"]["clientId"], json!(scene.client), "{event}");
         }
-        assert_eq!(
-            events[1]["request"],
-            json!({"validationData": null, "userAttributes": {"email": "a@x.example",
-            "cognito:email_alias": "", "cognito:phone_number_alias": ""}})
-        );
+        let (user_name, caller) = (&events[1]["userName"], &events[1]["callerContext"]);
+        assert_eq!(caller, &json!({"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": scene.client}));
+        let sign_up = json!({
+            "version": "1",
+            "region": "us-east-1",
+            "userPoolId": scene.pool,
+            "userName": user_name,
+            "callerContext": caller,
+            "triggerSource": "PreSignUp_ExternalProvider",
+            "request": {
+                "validationData": null,
+                "userAttributes": {
+                    "email": "a@x.example",
+                    "cognito:email_alias": "",
+                    "cognito:phone_number_alias": "",
+                },
+            },
+            "response": {"autoConfirmUser": false, "autoVerifyEmail": false, "autoVerifyPhone": false},
+        });
+        assert_eq!(events[1], sign_up);
         let identities = events[2]["request"]["userAttributes"]["identities"].clone();
         assert_eq!(
             events[2]["request"]["userAttributes"],
