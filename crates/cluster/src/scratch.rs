@@ -20,9 +20,10 @@ pub const REUSE: &str = "POOLKEEPER_TEST_POSTGRES_REUSE";
 /// The environment variable in which nextest numbers the tests that run at the same moment.
 const SLOT: &str = "NEXTEST_TEST_GLOBAL_SLOT";
 
-/// Leaves nothing in a database but its tables, and nobody connected to it.
-const EMPTY: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-     WHERE datname = current_database() AND pid <> pg_backend_pid(); \
+/// Leaves nothing in a database but its tables, and nobody of ours connected to it. PostgreSQL's own workers, which clean up
+/// at times, may not be ended and do no harm.
+const EMPTY: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid(); \
      DO $$ DECLARE name text; BEGIN \
      FOR name IN SELECT quote_ident(tablename) FROM pg_tables \
      WHERE schemaname = 'public' AND tablename <> 'migrations' \
@@ -65,7 +66,7 @@ impl Scratch {
         let name = format!("slot_{slot}_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let scratch = Self { server, name, stays: true };
         if scratch.sql(EMPTY).is_err() {
-            run(&scratch.server, &format!("CREATE DATABASE {}", scratch.name))?;
+            make(&scratch.server, &scratch.name)?;
         }
         Ok(Some(scratch))
     }
@@ -77,9 +78,7 @@ impl Scratch {
     pub fn new(server: &str) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("scratch_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        // Another run may have been killed before it could tidy up, and this process have got its number.
-        run(server, &format!("DROP DATABASE IF EXISTS {name}"))?;
-        run(server, &format!("CREATE DATABASE {name}"))?;
+        make(server, &name)?;
         Ok(Self { server: server.to_owned(), name, stays: false })
     }
 
@@ -118,6 +117,13 @@ impl Drop for Scratch {
             }
         }
     }
+}
+
+/// Makes a database anew. Another run may have been killed before it could tidy up, and this process have got its number.
+fn make(server: &str, name: &str) -> Result<()> {
+    run(server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
+    run(server, &format!("CREATE DATABASE {name}"))?;
+    Ok(())
 }
 
 fn run(url: &str, sql: &str) -> Result<String> {
