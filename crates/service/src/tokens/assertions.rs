@@ -4,13 +4,13 @@
 //! Order: provider, form, signature, issuer, audience, times, recipient, user, status. That an assertion is good for once is
 //! seen to by [`spend`], when everything else about the request is right.
 
-use domain::{IdentityProvider, NameKind, Pool, identity};
+use domain::{IdentityProvider, Pool};
 use saml::{Error, Expected, Message};
 use store::{Changes, CommitError, Taken};
 use wire::IdentityProviderTypeType;
 
 use super::{
-    bearer::{Bearer, Role, check_user},
+    bearer::{Bearer, Role, linked},
     issuer,
 };
 use crate::{ApiError, Ctx, hosted, saml_provider};
@@ -69,25 +69,9 @@ pub async fn read(
     if name_id.chars().count() > LONGEST_NAME_ID {
         return Err(refused("the name of the user is too long"));
     }
-    let name = identity::name(&provider.name, identity::SUBJECT, name_id);
-    let sub = ctx.app.store.name_owner(&pool.id, &name, NameKind::Identity).await?;
-    let sub = sub.ok_or_else(ApiError::no_such_user)?;
-    let user = ctx.app.store.user(&pool.id, &sub).await?.ok_or_else(ApiError::no_such_user)?;
     let auth_time = assertion.issued_at.min(ctx.now).seconds();
-    check_user(&user, auth_time, false, role)?;
-    Ok(Bearer {
-        user: Some(user),
-        sub,
-        client_id: None,
-        scopes: None,
-        origin_jti: None,
-        auth_time,
-        expires_at: until.seconds(),
-        acr: None,
-        amr: Vec::new(),
-        act: None,
-        spends: Some(saml_provider::spent(provider, &assertion, until)),
-    })
+    let bearer = linked(ctx, pool, provider, name_id, auth_time, until.seconds(), role).await?;
+    Ok(Bearer { spends: Some(saml_provider::spent(provider, &assertion, until)), ..bearer })
 }
 
 /// Marks what is good for once as used, if it is such a thing.

@@ -5,7 +5,7 @@
 //! Order: form, key, signature, kind and issuer, client, expiry, user, revocation, status.
 
 use crypto::token::unverified_kid;
-use domain::{Pool, Spent, User};
+use domain::{IdentityProvider, NameKind, Pool, Spent, User, identity};
 use serde::Deserialize;
 use serde_json::Value;
 use store::Stored;
@@ -135,8 +135,42 @@ pub async fn read(ctx: &Ctx, pool: &Pool, token: &str, kind: Kind, role: Role) -
     })
 }
 
+/// The bearer of what a provider has signed about its user `subject`, who must be linked to a user of the pool and may use
+/// tokens of a sign-in at `auth_time`; good until `expires_at`. Both are in seconds.
+///
+/// # Errors
+/// `UserNotFoundException` when nobody is linked; those of [`check_user`].
+pub(super) async fn linked(
+    ctx: &Ctx,
+    pool: &Pool,
+    provider: &IdentityProvider,
+    subject: &str,
+    auth_time: i64,
+    expires_at: i64,
+    role: Role,
+) -> Result<Bearer, ApiError> {
+    let name = identity::name(&provider.name, identity::SUBJECT, subject);
+    let sub = ctx.app.store.name_owner(&pool.id, &name, NameKind::Identity).await?;
+    let sub = sub.ok_or_else(ApiError::no_such_user)?;
+    let user = ctx.app.store.user(&pool.id, &sub).await?.ok_or_else(ApiError::no_such_user)?;
+    check_user(&user, auth_time, false, role)?;
+    Ok(Bearer {
+        user: Some(user),
+        sub,
+        client_id: None,
+        scopes: None,
+        origin_jti: None,
+        auth_time,
+        expires_at,
+        acr: None,
+        amr: Vec::new(),
+        act: None,
+        spends: None,
+    })
+}
+
 /// Whether a token of this user counts that is from a sign-in at `auth_time`.
-pub(super) fn check_user(user: &User, auth_time: i64, is_revoked: bool, role: Role) -> Result<(), ApiError> {
+fn check_user(user: &User, auth_time: i64, is_revoked: bool, role: Role) -> Result<(), ApiError> {
     if !user.enabled {
         return Err(ApiError::user_disabled());
     }

@@ -4,11 +4,11 @@
 //! Order: provider, form, key, signature, kind, issuer, audience, times, user, status.
 
 use crypto::token::foreign::{self, ForeignToken};
-use domain::{IdentityProvider, NameKind, Pool, identity};
+use domain::{IdentityProvider, Pool};
 use serde::Deserialize;
 use serde_json::{Number, Value};
 
-use super::bearer::{Bearer, Kind, Role, check_user};
+use super::bearer::{Bearer, Kind, Role, linked};
 use crate::{ApiError, Ctx, issuers::Issuer};
 
 /// How far another issuer's clock may be ahead, in seconds.
@@ -108,25 +108,7 @@ pub async fn read(
     if claims.sub.is_empty() || claims.sub.len() > LONGEST_SUBJECT {
         return Err(invalid());
     }
-    let name = identity::name(&provider.name, identity::SUBJECT, &claims.sub);
-    let sub = ctx.app.store.name_owner(&pool.id, &name, NameKind::Identity).await?;
-    let sub = sub.ok_or_else(ApiError::no_such_user)?;
-    let user = ctx.app.store.user(&pool.id, &sub).await?.ok_or_else(ApiError::no_such_user)?;
-    let auth_time = made_at.min(now);
-    check_user(&user, auth_time, false, role)?;
-    Ok(Bearer {
-        user: Some(user),
-        sub,
-        client_id: None,
-        scopes: None,
-        origin_jti: None,
-        auth_time,
-        expires_at,
-        acr: None,
-        amr: Vec::new(),
-        act: None,
-        spends: None,
-    })
+    linked(ctx, pool, provider, &claims.sub, made_at.min(now), expires_at, role).await
 }
 
 /// Whether a token of that `typ` may be one of this kind. Issuers sign other things with the same keys.
