@@ -21,6 +21,7 @@ use crate::state::Web;
 /// What the login page is not told: it would send the browser on to another provider at once.
 const UNSUPPORTED: [&str; 2] = ["identity_provider", "idp_identifier"];
 
+/// `GET /logout`.
 pub(super) async fn logout(State(web): State<Web>, Extension(site): OfSite, parts: Parts) -> Response {
     let ctx = web.context(&parts);
     let Ok(parameters) = form::query(&parts.uri) else {

@@ -1,5 +1,4 @@
-//! The OAuth members of a client (accounts.md §14.1, §14.2). They are checked and kept; this version has no OAuth
-//! endpoints that would use them.
+//! The OAuth members of a client (accounts.md §14.1, §14.2), by which `hosted::authorize` and `hosted::token` go.
 
 use domain::{Client, IdentityProvider, OAuthSettings, Pool};
 use wire::{ErrorKind, OAuthFlowType};
