@@ -24,5 +24,5 @@ pub mod user_info;
 
 pub use self::{
     parameters::{Parameters, Repeated, query},
-    site::{Site, public_base},
+    site::{Site, base_of, public_base},
 };

@@ -87,14 +87,21 @@ fn scheme_and_port(base_url: &str) -> (&str, &str) {
     (scheme, port.unwrap_or_default())
 }
 
-/// Where the endpoints of a pool's domain are, for discovery documents and messages: its custom domain where it has one;
-/// its prefix below `auth_domain` where the operator has named one, else by path.
+/// Where a domain's endpoints are, for whoever is told: a custom domain is its own host, a prefix is below `auth_domain` where
+/// the operator has named one, else it is a path.
 #[must_use]
-pub fn public_base(settings: &Settings, domain: &Domain) -> String {
+pub fn base_of(settings: &Settings, domain: &Domain) -> String {
     let (scheme, port) = scheme_and_port(&settings.base_url);
     match (&settings.auth_domain, domain.is_custom()) {
         (_, true) => format!("{scheme}://{}{port}", domain.domain),
         (Some(parent), false) => format!("{scheme}://{}.{parent}{port}", domain.domain),
         (None, false) => format!("{}{}", settings.base_url, path_of(&domain.domain)),
     }
+}
+
+/// The same for a pool with these domains: its custom domain counts before its prefix. None where it has neither.
+#[must_use]
+pub fn public_base(settings: &Settings, domains: &[Stored<Domain>]) -> Option<String> {
+    let domain = domains.iter().find(|domain| domain.is_custom()).or_else(|| domains.first())?;
+    Some(base_of(settings, domain))
 }

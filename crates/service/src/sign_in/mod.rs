@@ -58,7 +58,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 
-use domain::session::SignIn;
+use domain::{oauth::Authentication, session::SignIn};
 use store::Stored;
 use wire::{AuthFlowType, AuthenticationResultType, ChallengeNameType};
 
@@ -81,17 +81,8 @@ pub enum Outcome {
     },
     /// The user is signed in.
     Tokens(AuthenticationResultType),
-    /// The user is signed in at the login pages, which hand on no tokens by themselves.
-    Completed(Box<Completed>),
-}
-
-/// Who has signed in at the login pages, and how.
-#[derive(Debug)]
-pub struct Completed {
-    /// The user, as stored now.
-    pub user: Stored<domain::User>,
-    /// What is remembered of the sign-in.
-    pub authentication: domain::oauth::Authentication,
+    /// The user is signed in at the login pages, which hand on no tokens by themselves: who it is, and how.
+    Completed(Box<Authentication>),
 }
 
 /// An operation has met the end of a sign-in at the login pages, which leads elsewhere.

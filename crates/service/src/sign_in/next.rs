@@ -13,8 +13,8 @@ use domain::{
 use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
 use super::{
-    Completed, Outcome, Proven, Request, Seen, custom, device, new_password, post_authentication, second_factor,
-    session, step_up, watch,
+    Outcome, Proven, Request, Seen, custom, device, new_password, post_authentication, second_factor, session, step_up,
+    watch,
 };
 use crate::{
     ApiError, Ctx,
@@ -99,7 +99,7 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Re
             session_id: String::new(),
         };
         analytics::tell(ctx, pool, client, request.endpoint.as_deref(), Event::SignIn, Some(&proven.user));
-        return Ok(Outcome::Completed(Box::new(Completed { user: proven.user, authentication })));
+        return Ok(Outcome::Completed(Box::new(authentication)));
     }
     let mut grant = Grant::new(ctx, &proven.user, &proven.sign_in);
     grant.device_key = holder.key;

@@ -51,7 +51,7 @@ pub async fn read(
 
     let mut recipients = vec![issuer(&ctx.app.settings, &pool.id)];
     let domains = ctx.app.store.domains(&pool.id).await?;
-    let bases = domains.iter().map(|domain| hosted::public_base(&ctx.app.settings, domain));
+    let bases = domains.iter().map(|domain| hosted::base_of(&ctx.app.settings, domain));
     recipients.extend(bases.map(|base| saml_provider::answer_address(&base)));
     let expected = Expected {
         issuer: &metadata.entity_id,

@@ -42,7 +42,6 @@ pub fn issuer(settings: &Settings, pool_id: &str) -> String {
 pub async fn discovery(app: &App, pool_id: &str) -> Result<Option<Value>, ApiError> {
     let Some(pool) = app.pool(pool_id).await? else { return Ok(None) };
     let domains = app.store.domains(&pool.id).await?;
-    let domain = domains.iter().find(|domain| domain.is_custom()).or_else(|| domains.first());
     let mut document: BTreeMap<&str, Value> = [
         ("id_token_signing_alg_values_supported", json!(["RS256"])),
         ("issuer", json!(issuer(&app.settings, &pool.id))),
@@ -54,8 +53,7 @@ pub async fn discovery(app: &App, pool_id: &str) -> Result<Option<Value>, ApiErr
         ("token_endpoint_auth_methods_supported", json!(["client_secret_basic", "client_secret_post"])),
     ]
     .into();
-    if let Some(domain) = domain {
-        let base = public_base(&app.settings, domain);
+    if let Some(base) = public_base(&app.settings, &domains) {
         document.extend(ENDPOINTS.map(|(name, path)| (name, Value::from(format!("{base}{path}")))));
     }
     Ok(Some(json!(document)))

@@ -5,7 +5,7 @@
 
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
-use domain::{AuthorizationRequest, BrowserSession, Client};
+use domain::{AuthorizationRequest, BrowserSession, Client, oauth::Authentication};
 use http::{StatusCode, request::Parts};
 use service::{
     ApiError, Ctx,
@@ -16,7 +16,6 @@ use service::{
         federation::{self, Failure},
         grant, query,
     },
-    sign_in::Completed,
 };
 
 use super::{OfSite, cookies, form};
@@ -86,9 +85,9 @@ pub(super) async fn arrive(
     site: &Site,
     client: &Client,
     request: &AuthorizationRequest,
-    completed: Completed,
+    authentication: Authentication,
 ) -> Response {
-    let begun = match browser_session::begin(ctx, &site.pool, client, completed.authentication).await {
+    let begun = match browser_session::begin(ctx, &site.pool, client, authentication).await {
         Ok(begun) => begun,
         Err(error) => return failed(ctx, request, error),
     };

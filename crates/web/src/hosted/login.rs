@@ -80,9 +80,9 @@ pub(super) async fn conclude(
     again: impl FnOnce(String) -> Page,
 ) -> Response {
     match outcome {
-        Ok(Outcome::Completed(completed)) => {
+        Ok(Outcome::Completed(authentication)) => {
             let request = &visit.asked.request;
-            authorize::arrive(&visit.ctx, &visit.site, visit.client(), request, *completed).await
+            authorize::arrive(&visit.ctx, &visit.site, visit.client(), request, *authentication).await
         }
         Ok(Outcome::Challenge { name, session, parameters, available }) => {
             challenge::ask(visit, username, name, session, parameters, available).await

@@ -65,7 +65,9 @@ async fn back_from_oidc(web: &Web, site: &Site, parts: &Parts, parameters: &Para
 /// Takes the browser on to the application, with a session or with an error.
 async fn landed(ctx: &Ctx, site: &Site, outcome: Result<Arrival, Failure>) -> Response {
     let mut response = match outcome {
-        Ok(Arrival { client, request, completed }) => authorize::arrive(ctx, site, &client, &request, completed).await,
+        Ok(Arrival { client, request, authentication }) => {
+            authorize::arrive(ctx, site, &client, &request, authentication).await
+        }
         // The cookie stays: who has sent the browser here may have nothing to do with the way that it is on.
         Err(failure @ Failure::Page(_)) => return authorize::failed_elsewhere(ctx, site, failure),
         Err(failure) => authorize::failed_elsewhere(ctx, site, failure),

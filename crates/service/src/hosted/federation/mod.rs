@@ -17,7 +17,7 @@ mod user_info;
 
 use std::sync::Arc;
 
-use domain::{AuthorizationRequest, Client, IdentityProvider, Pool};
+use domain::{AuthorizationRequest, Client, IdentityProvider, Pool, oauth::Authentication};
 use store::Stored;
 use wire::{ErrorKind, IdentityProviderTypeType};
 
@@ -26,7 +26,7 @@ use super::{
     Site,
     authorize::{Asked, Back},
 };
-use crate::{ApiError, Ctx, sign_in::Completed};
+use crate::{ApiError, Ctx};
 
 /// How long a browser may stay at a provider, in seconds.
 pub const ATTEMPT_SECONDS: i64 = 300;
@@ -47,8 +47,8 @@ pub struct Arrival {
     pub client: Arc<Stored<Client>>,
     /// What the application had asked for.
     pub request: AuthorizationRequest,
-    /// Who has signed in.
-    pub completed: Completed,
+    /// Who has signed in, and how.
+    pub authentication: Authentication,
 }
 
 /// What the provider says of its user, in the form that [`profile::complete`] takes.

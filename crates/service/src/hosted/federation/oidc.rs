@@ -89,8 +89,8 @@ pub async fn finish(ctx: &Ctx, site: &Site, parameters: &Parameters, cookie: Opt
         Err(Refused::Words(words)) => return Err(Failure::refused(&request, words)),
         Err(Refused::Failed(error)) => return Err(Failure::told(&request, &error)),
     };
-    let completed = profile::complete(ctx, pool, &client, &provider, &request, said).await?;
-    Ok(Arrival { client, request, completed })
+    let authentication = profile::complete(ctx, pool, &client, &provider, &request, said).await?;
+    Ok(Arrival { client, request, authentication })
 }
 
 /// Why nobody knows who has signed in.

@@ -29,7 +29,7 @@ use crate::{
     ApiError, Ctx,
     attributes::{self, Wording},
     retry,
-    sign_in::{Completed, post_authentication, pre_authentication},
+    sign_in::{post_authentication, pre_authentication},
     tokens::foreign::LONGEST_SUBJECT,
     triggers::{
         self, Once, Trigger, inbound_federation,
@@ -70,9 +70,9 @@ pub async fn complete(
     provider: &IdentityProvider,
     request: &AuthorizationRequest,
     said: Said,
-) -> Result<Completed, Failure> {
+) -> Result<Authentication, Failure> {
     let user = sign_in(ctx, pool, client, provider, &said).await.map_err(|error| Failure::told(request, &error))?;
-    let authentication = Authentication {
+    Ok(Authentication {
         sub: user.sub.clone(),
         auth_time: user.auth_time(ctx.now),
         factors: vec![Factor::Provider],
@@ -81,8 +81,7 @@ pub async fn complete(
         device_key: None,
         event_id: None,
         session_id: String::new(),
-    };
-    Ok(Completed { user, authentication })
+    })
 }
 
 async fn sign_in(

@@ -149,8 +149,8 @@ pub async fn finish(ctx: &Ctx, site: &Site, parameters: &Parameters, cookie: Opt
         outcome => outcome.map_err(ApiError::from)?,
     }
     let said = said(assertion);
-    let completed = profile::complete(ctx, pool, &client, &provider, &request, said).await?;
-    Ok(Arrival { client, request, completed })
+    let authentication = profile::complete(ctx, pool, &client, &provider, &request, said).await?;
+    Ok(Arrival { client, request, authentication })
 }
 
 impl From<Refusal> for Failure {

@@ -28,8 +28,7 @@ pub async fn pool_and_client(
 /// When the store cannot be read.
 pub async fn answer(ctx: &Ctx, look: &UiCustomization) -> Result<UICustomizationType, ApiError> {
     let domains = ctx.app.store.domains(&look.pool_id).await?;
-    let domain = domains.iter().find(|domain| domain.is_custom()).or_else(|| domains.first());
-    let base = domain.map(|domain| hosted::public_base(&ctx.app.settings, domain));
+    let base = hosted::public_base(&ctx.app.settings, &domains);
     let image = look.image.as_ref().and(base).map(|base| format!("{base}{}", hosted::look::image_path(look)));
     Ok(UICustomizationType {
         user_pool_id: Some(look.pool_id.clone()),
