@@ -91,17 +91,21 @@ pub async fn run(mode: Mode, configuration: &Configuration, seed: &SeedOptions) 
             _ = warm_up.await;
         });
     }
+    let router = web::router(app.clone(), options.clone());
+    web::rehearse(router.clone(), &listen_options).await;
     if let Some(listener) = admin_listener {
-        let router = web::admin_router(app.clone(), options.clone());
+        let router = web::admin_router(app.clone(), options);
         let admin = web::ListenOptions { tls: None, drain_timeout: Duration::ZERO, ..listen_options.clone() };
         tracing::info!(address = %listener.local_addr()?, "health, readiness and metrics");
         jobs.spawn(web::listen(listener, router, admin, shutdown.clone()));
     }
     // Requests wait at the port until everything is there.
     let seeded = seed.carry_out(&app).await?;
+    // On a thread of those that answer, and before anybody is told: whoever comes then finds it waiting.
+    let serving = tokio::spawn(web::listen(listener, router, listen_options, shutdown));
     banner::print(mode, &address, &base_url, &configuration.store.described()?, &configuration.server.default_region);
     banner::add(&seeded);
-    web::listen(listener, web::router(app, options), listen_options, shutdown).await;
+    serving.await.context("the listener ended by itself")?;
 
     let ended = async { while jobs.join_next().await.is_some() {} };
     if tokio::time::timeout(JOBS_TIMEOUT, ended).await.is_err() {

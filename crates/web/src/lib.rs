@@ -36,6 +36,6 @@ mod write_deadline;
 
 pub use client_address::Peer;
 pub use domain::network::{Network, NetworkError};
-pub use listen::{ListenOptions, listen};
+pub use listen::{ListenOptions, listen, rehearse};
 pub use options::Options;
 pub use routes::{admin_router, router};

@@ -3,10 +3,11 @@
 use std::{
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use poolkeeper_cluster::{Postgres, PostgresOptions, packages};
+
+use crate::wait_for;
 
 /// Names the file in which the victim says where its data is.
 const VICTIM: &str = "POOLKEEPER_TEST_VICTIM";
@@ -39,15 +40,4 @@ fn a_killed_program_leaves_nothing() {
     victim.wait().unwrap();
     wait_for(|| (!Path::new(&data).parent().unwrap().exists()).then_some(()));
     wait_for(|| (!Path::new(&postmaster).exists()).then_some(()));
-}
-
-fn wait_for<T>(ask: impl Fn() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(started.elapsed() < Duration::from_secs(60));
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

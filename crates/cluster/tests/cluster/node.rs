@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 
 use poolkeeper_cluster::{Node, NodeOptions};
 
+use crate::wait_for;
+
 fn options(binary: PathBuf) -> NodeOptions {
     NodeOptions {
         binary,
@@ -47,7 +49,8 @@ fn a_node_lives_dies_and_comes_back() {
     assert!(!node.is_ready());
     node.resume().unwrap();
     node.wait_until_ready(Duration::from_secs(10)).unwrap();
-    assert!(node.log().contains("listening on"), "{}", node.log());
+    // Whoever asks for readiness may know it before the first line of output is written.
+    wait_for(|| node.log().contains("listening on").then_some(()));
     let folder = node.folder().to_owned();
     assert!(node.stop().unwrap().success());
     drop(node);
