@@ -72,6 +72,22 @@ impl Metadata {
             valid_until: moment(root, "validUntil").map_err(malformed)?,
         })
     }
+
+    /// Whether anything that the provider signs at a moment can count: one of its certificates must.
+    ///
+    /// # Errors
+    /// What is wrong, in words for the caller.
+    pub fn check_certificates(&self, now: Timestamp) -> Result<(), String> {
+        if self.certificates.is_empty() {
+            return Err("Invalid metadata: no certificate of the provider can be read.".to_owned());
+        }
+        if !self.certificates.iter().any(|certificate| certificate.is_valid_at(now)) {
+            let words =
+                "Invalid metadata: no certificate of the provider is valid now, each has expired or begins later.";
+            return Err(words.to_owned());
+        }
+        Ok(())
+    }
 }
 
 fn children<'a, 'input>(node: Node<'a, 'input>, name: &'static str) -> impl Iterator<Item = Node<'a, 'input>> {

@@ -1,8 +1,8 @@
 //! XML within limits, and how elements are read.
 //!
 //! The parser knows no entities but the five that need no declaration. Its work grows with the square of an element's
-//! attributes and of the namespaces that are known there, and ours with the depth, so that all of these are bounded: the
-//! first two before anything is parsed.
+//! attributes and of the namespaces that are known there, each time with the length of a namespace's name, and ours with the
+//! depth, so that all of these are bounded: all but the last before anything is parsed.
 
 use std::collections::HashSet;
 
@@ -27,7 +27,9 @@ const DEEPEST: usize = 64;
 /// Most attributes of one element, declarations of namespaces among them.
 const MOST_ATTRIBUTES: usize = 64;
 /// Most prefixes of namespaces in a document.
-const MOST_PREFIXES: usize = 64;
+const MOST_PREFIXES: usize = 32;
+/// Longest declaration of a namespace, in bytes, with the name of its element where that stands right before it.
+const LONGEST_DECLARATION: usize = 256;
 /// Most elements, texts and comments of a document.
 const MOST_NODES: u32 = 20_000;
 
@@ -59,8 +61,10 @@ pub fn decoded(text: &str) -> Result<String, Error> {
 
 /// Parses a document of at most so many bytes.
 pub(crate) fn parse(text: &str, longest: usize) -> Result<Document<'_>, Error> {
-    let is_too_much = text.split('<').any(has_too_many_attributes) || has_too_many_prefixes(text);
-    if text.len() > longest || text.contains("<!DOCTYPE") || is_too_much {
+    if text.len() > longest || text.contains("<!DOCTYPE") {
+        return Err(Error::Xml);
+    }
+    if text.split('<').any(is_too_much) || has_too_many_prefixes(text) {
         return Err(Error::Xml);
     }
     let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
@@ -73,17 +77,19 @@ pub(crate) fn parse(text: &str, longest: usize) -> Result<Document<'_>, Error> {
     if is_new && !document.descendants().any(|node| node.is_pi()) { Ok(document) } else { Err(Error::Xml) }
 }
 
-/// Whether a tag, of which the `<` is missing and which some text follows, has too many attributes.
-fn has_too_many_attributes(tag: &str) -> bool {
+/// Whether a tag, of which the `<` is missing and which some text follows, has too many attributes, or declares a namespace
+/// of too long a name.
+fn is_too_much(tag: &str) -> bool {
     let (mut rest, mut count) = (tag, 0);
     while let Some(at) = rest.find(['"', '\'', '>']) {
-        let (_, found) = rest.split_at(at);
+        let (name, found) = rest.split_at(at);
         let Some(quote) = found.chars().next().filter(|found| *found != '>') else { return false };
-        let Some((_value, after)) = found.strip_prefix(quote).and_then(|value| value.split_once(quote)) else {
+        let Some((value, after)) = found.strip_prefix(quote).and_then(|value| value.split_once(quote)) else {
             return false;
         };
         (rest, count) = (after, count + 1);
-        if count > MOST_ATTRIBUTES {
+        let is_long = name.contains("xmlns") && name.len() + value.len() > LONGEST_DECLARATION;
+        if count > MOST_ATTRIBUTES || is_long {
             return true;
         }
     }
@@ -201,8 +207,9 @@ mod tests {
         };
         for good in [
             nested(63),
-            prefixes(63),
+            prefixes(31),
             format!("<a{}/>", attributes(64)),
+            format!("<a xmlns='{}' b='{}'/>", "x".repeat(200), "xmlns".repeat(100)),
             "\u{feff}<?xml version='1.0'?><a/>".to_owned(),
         ] {
             assert!(parse(&good, 10_000).is_ok(), "{good}");
@@ -210,8 +217,11 @@ mod tests {
         for bad in [
             nested(65),
             prefixes(3_500),
-            format!("<r>{}</r>", (0..65).map(|number| format!("<a xmlns:p{number}\n='u:'/>")).collect::<String>()),
+            format!("<r>{}</r>", (0..33).map(|number| format!("<a xmlns:p{number}\n='u:'/>")).collect::<String>()),
             format!("<a{}/>", attributes(65)),
+            format!("<a xmlns='{}'/>", "x".repeat(250)),
+            format!("<a b='c'\n\txmlns:d = \"{}\"/>", "x".repeat(250)),
+            format!("<a xmlns:{}='b'/>", "x".repeat(250)),
             "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>".to_owned(),
             "<!DOCTYPE a><a/>".to_owned(),
             "<a>&b;</a>".to_owned(),

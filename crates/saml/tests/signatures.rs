@@ -133,6 +133,17 @@ fn weak_and_unusual_signatures_are_refused() {
     }
 }
 
+/// Comments are no part of what is signed.
+#[test]
+fn what_is_canonicalised_before_a_key_is_tried_is_small() {
+    let with_comments = |count: usize| {
+        let comments = "<!-- -->".repeat(count);
+        ALONE.replacen("<ds:SignatureMethod ", &format!("{comments}<ds:SignatureMethod "), 1)
+    };
+    assert!(is_alices(&verified(&with_comments(80)).unwrap().assertion));
+    assert_eq!(verified(&with_comments(100)), Err(Error::AssertionSignature));
+}
+
 #[test]
 fn nothing_but_what_is_signed_is_read() {
     for (text, is_whole) in [(RESPONSE, true), (EMPTY_URI, true), (BOTH, true), (ASSERTION, false)] {

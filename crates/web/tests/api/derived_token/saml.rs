@@ -6,7 +6,7 @@ use super::{
     other_issuers::{enable, link, provider},
     *,
 };
-use crate::saml_provider::{ENTITY, NOW, assertion, encoded, metadata, response, signed};
+use crate::saml_provider::{ENTITY, NOW, OTHER, PROVIDER, Provider, assertion, encoded, metadata, response, signed};
 
 const METADATA: &str = "https://idp.example/metadata";
 const EXPIRED: &str = "NotAuthorizedException: Subject Token has expired";
@@ -193,6 +193,57 @@ async fn the_provider_must_be_one_of_the_client_that_makes_assertions() {
     enable(&house, &["Adfs"]).await;
     assert_eq!(refusal(&house, &signed(&assertion(&elsewhere, &json!({})))).await, INVALID_SUBJECT);
     house.exchange(subject(&good)).await.ok();
+}
+
+#[tokio::test]
+async fn of_two_providers_neither_speaks_for_the_other() {
+    let house = with_file(Server::memory().await).await;
+    let details = json!({"MetadataFile": OTHER.metadata("")});
+    let provider =
+        json!({"UserPoolId": house.pool, "ProviderName": "Other", "ProviderType": "SAML", "ProviderDetails": details});
+    house.server.call("CreateIdentityProvider", provider).await.ok();
+    enable(&house, &["Adfs", "Other"]).await;
+    house.server.confirmed_user(&house.pool, "bob", PASSWORD, json!({})).await;
+    link(&house, &house.pool, "Other", "bob", "Alice@idp").await;
+    let exchange = async |name: &str, by: &Provider, issuer: &str| {
+        let message = by.signed(&assertion(&house.pool, &json!({"issuer": issuer})), "");
+        house.exchange(with(subject(&message), &json!({"SubjectTokenProviderName": name}))).await
+    };
+    for (name, by, issuer) in [
+        ("Adfs", &OTHER, OTHER.entity),
+        ("Adfs", &OTHER, ENTITY),
+        ("Adfs", &PROVIDER, OTHER.entity),
+        ("Other", &PROVIDER, ENTITY),
+        ("Other", &PROVIDER, OTHER.entity),
+        ("Other", &OTHER, ENTITY),
+    ] {
+        assert_eq!(exchange(name, by, issuer).await.error(), INVALID_SUBJECT, "{name} {issuer}");
+    }
+    for (name, by, username) in [("Adfs", &PROVIDER, "alice"), ("Other", &OTHER, "bob")] {
+        let answer = exchange(name, by, by.entity).await.ok();
+        assert_eq!(segment(issued(&answer), 1)["username"], username);
+    }
+}
+
+#[tokio::test]
+async fn the_recipient_may_be_any_domain_of_the_pool_and_of_no_other() {
+    let house = with_file(Server::memory().await).await;
+    let elsewhere = house.server.pool(json!({})).await;
+    let certificate = json!({"CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000"});
+    for (pool, domain) in [(&house.pool, "auth.example.com"), (&elsewhere, "login.example.org")] {
+        let request = json!({"UserPoolId": pool, "Domain": domain, "CustomDomainConfig": certificate});
+        house.server.call("CreateUserPoolDomain", request).await.ok();
+    }
+    house.server.call("CreateUserPoolDomain", json!({"UserPoolId": house.pool, "Domain": "my-app"})).await.ok();
+    let to = |base: &str| {
+        made(&house, json!({"id": format!("_{}", base.len()), "recipient": format!("{base}/saml2/idpresponse")}))
+    };
+    for base in ["http://login.example.org:9229", "http://auth.example.com", "http://127.0.0.1:9229"] {
+        assert_eq!(refusal(&house, &to(base)).await, INVALID_SUBJECT, "{base}");
+    }
+    for base in ["http://auth.example.com:9229", "http://127.0.0.1:9229/_domain/my-app"] {
+        house.exchange(subject(&to(base))).await.ok();
+    }
 }
 
 /// Exchanges a new assertion, so many seconds after the beginning.

@@ -1,6 +1,9 @@
 //! Sign-ins at SAML providers (oauth-federation.md §17, §18).
 
+mod confusion;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
+use service::quotas::Category;
 use testkit::{
     Document, both_engines,
     triggers::{Told, lambda_config, responds},
@@ -9,7 +12,7 @@ use testkit::{
 use super::*;
 use crate::{
     pools::with,
-    saml_provider::{NOW, SIGN_IN, assertion, encoded, metadata, response, signed},
+    saml_provider::{NOW, PROVIDER, SIGN_IN, assertion, encoded, metadata, response, signed},
     tokens::segment,
 };
 
@@ -49,7 +52,11 @@ struct Left {
 
 impl Scene<'_> {
     async fn leave(&self, browser: &Browser<'_>) -> Left {
-        let query = asked(&self.client, &[("identity_provider", "Adfs"), ("state", "mine")]);
+        self.leave_for(browser, "Adfs").await
+    }
+
+    async fn leave_for(&self, browser: &Browser<'_>, provider: &str) -> Left {
+        let query = asked(&self.client, &[("identity_provider", provider), ("state", "mine")]);
         let url = location(&browser.get(&format!("/oauth2/authorize?{query}")).await);
         assert!(url.starts_with(&format!("{SIGN_IN}&SAMLRequest=")), "{url}");
         let request = request_in(&url);
@@ -214,6 +221,20 @@ async fn answers_that_are_not_the_providers_are_told_to_the_application() {
 }
 
 #[tokio::test]
+async fn a_signature_that_says_too_much_is_no_signature() {
+    let server = Server::memory().await;
+    let scene = plain_scene(&server).await;
+    let sign_in = async |length: usize| {
+        let browser = Browser::new(&server);
+        let left = scene.leave(&browser).await;
+        let answer = PROVIDER.signed(&scene.answer(&left, &json!({})), &" ".repeat(length));
+        scene.back(&browser, &left, &response(&answer, ADDRESS, &left.id)).await
+    };
+    assert_eq!(told(&sign_in(16 * 1_024).await), ASSERTION_SIGNATURE);
+    scene.redeem(&sign_in(15 * 1_024).await).await;
+}
+
+#[tokio::test]
 async fn an_answer_belongs_to_the_browser_that_has_left() {
     both_engines(async |server| {
         let scene = plain_scene(&server).await;
@@ -256,7 +277,10 @@ async fn a_provider_that_may_begin_says_what_is_asked_for() {
     };
     let url = bring(relay_state(&[("scope", "openid email")]), json!({}), "").await;
     assert_eq!(parameter(&url, "state").as_deref(), Some("mine"));
-    assert_eq!(scene.redeem(&url).await["email"], "alice@idp.example");
+    let claims = scene.redeem(&url).await;
+    assert_eq!(claims["email"], "alice@idp.example");
+    // As after any sign-in at another provider, there is a nonce (§3).
+    assert_eq!(claims["nonce"].as_str().map(str::len), Some(43));
     // Once, and not for long; in answer to nothing; for what the client may have.
     let refused = async |change: Value, request: &str| told(&bring(relay_state(&[]), change, request).await);
     let words = |reason: &str| format!("server_error: Invalid SAML response received: {reason}. ");
@@ -268,14 +292,28 @@ async fn a_provider_that_may_begin_says_what_is_asked_for() {
     assert_eq!(parameter(&url, "error").as_deref(), Some("invalid_scope"));
     let url = bring(relay_state(&[("redirect_uri", "https://evil.example")]), json!({"id": "_2"}), "").await;
     assert!(url.contains("/error?error=redirect_mismatch"), "{url}");
-    let url = bring(relay_state(&[]), json!({"id": "_2", "made": NOW - 360}), "").await;
-    scene.redeem(&url).await;
+    let url = bring(relay_state(&[("nonce", "own")]), json!({"id": "_2", "made": NOW - 360}), "").await;
+    assert_eq!(scene.redeem(&url).await["nonce"], "own");
     // Only where it was said that it may.
     let details = json!({"UserPoolId": scene.pool, "ProviderName": "Adfs",
         "ProviderDetails": {"MetadataFile": metadata(""), "IDPInit": "false"}});
     server.call("UpdateIdentityProvider", details).await.ok();
     let url = bring(relay_state(&[]), json!({"id": "_3"}), "").await;
     assert!(url.ends_with(PAGE), "{url}");
+}
+
+#[tokio::test]
+async fn providers_that_begin_have_a_rate() {
+    let server =
+        Server::builder().settings(|settings| settings.quotas.rates.set(Category::UserFederation, 1)).start().await;
+    let scene = scene(&server, json!({}), &json!({"IDPInit": "true"})).await;
+    let relay_state = asked(&scene.client, &[("identity_provider", "Adfs")]);
+    let browser = Browser::new(&server);
+    let arrive = async || {
+        let fields = [("SAMLResponse", "x"), ("RelayState", relay_state.as_str())];
+        browser.post("/saml2/idpresponse", &fields).await.status
+    };
+    assert_eq!([arrive().await, arrive().await], [302, 429]);
 }
 
 #[tokio::test]
