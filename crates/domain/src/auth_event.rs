@@ -101,6 +101,15 @@ pub struct EventFeedback {
     pub given_at: Timestamp,
 }
 
+impl AuthEvent {
+    /// Whether the user can be told from others by it: a sign-in that has passed, and whatever somebody has judged.
+    #[must_use]
+    pub fn is_evidence(&self) -> bool {
+        let has_passed = self.event_type == EventType::SignIn && self.response == EventResponseType::Pass;
+        has_passed || self.feedback.is_some()
+    }
+}
+
 impl UserPart for AuthEvent {
     const KIND: UserPartKind = UserPartKind::AuthEvent;
 
@@ -118,5 +127,31 @@ impl UserPart for AuthEvent {
 
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)
+    }
+}
+
+/// An event that [is evidence](AuthEvent::is_evidence), kept once more under the same id: strangers can push events out of
+/// the newest ones with wrong passwords, but they cannot make evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Evidence(pub AuthEvent);
+
+impl UserPart for Evidence {
+    const KIND: UserPartKind = UserPartKind::Evidence;
+
+    fn pool_id(&self) -> &str {
+        self.0.pool_id()
+    }
+
+    fn sub(&self) -> &str {
+        self.0.sub()
+    }
+
+    fn id(&self) -> &str {
+        self.0.id()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.0.expires_at()
     }
 }

@@ -8,6 +8,9 @@
 //! 3. Nothing to compare with, since no sign-in has passed yet: none.
 //! 4. Otherwise points are added up: 3 are a low risk, 4 a medium one, 5 and more a high one.
 //!
+//! Strangers can fill the latest events with wrong passwords. What is known of the user is therefore read apart from them
+//! ([`Evidence`](crate::auth_event::Evidence)), and whatever strangers can add to the history is a bad sign.
+//!
 //! What is new in one respect alone stays below three points: a new telephone on the way to work, or a journey with a
 //! device that has no id.
 
@@ -20,12 +23,12 @@ use crate::{
     time,
 };
 
-/// How many of the user's latest events are to be given to [`assess`].
+/// How many of the user's latest events are to be given to [`assess`], and how many of those that are evidence.
 pub const LOOKED_AT: usize = 60;
 
-/// How long ago a wrong answer counts, in milliseconds.
+/// How long ago a failed sign-in counts, in milliseconds.
 const JUST_BEFORE: i64 = time::HOUR;
-/// Sign-ins with a wrong answer just before that are a bad sign: more than somebody needs who has forgotten a password.
+/// Failed sign-ins just before that are a bad sign: more than somebody needs who has forgotten a password.
 const SEVERAL: usize = 5;
 /// Those that are a worse one.
 const MANY: usize = 20;
@@ -39,15 +42,15 @@ const NEW_DEVICE: u32 = 2;
 const NEW_COUNTRY: u32 = 2;
 /// No device had such a time zone.
 const NEW_TIMEZONE: u32 = 1;
-/// There were [`SEVERAL`] sign-ins with a wrong answer just before.
+/// [`SEVERAL`] sign-ins failed just before.
 const SEVERAL_FAILED: u32 = 1;
-/// There were [`MANY`] of them.
+/// [`MANY`] of them did.
 const MANY_FAILED: u32 = 2;
 /// An event from the network was marked as `Invalid`.
 const MARKED_NETWORK: u32 = 3;
 
-/// The risk of a sign-in from `context` now; none where there is none. `history` are the user's latest events,
-/// [`LOOKED_AT`] at most, in any order.
+/// The risk of a sign-in from `context` now; none where there is none. `history` are the user's latest events
+/// and the latest of those that are evidence, [`LOOKED_AT`] at most of either, each once, in any order.
 #[must_use]
 pub fn assess(now: Timestamp, context: &EventContext, history: &[AuthEvent]) -> Option<RiskLevelType> {
     let past = Past { history };
@@ -103,19 +106,20 @@ impl<'a> Past<'a> {
         self.history.iter().filter(|event| is_marked(event, FeedbackValueType::Invalid))
     }
 
-    /// Whether anything is known by which the user could be told from others. Where the latest events hold no sign-in that
-    /// has passed, somebody may have seen to that with wrong passwords.
+    /// Whether anything is known by which the user could be told from others.
     fn can_be_compared_with(&self) -> bool {
-        self.seen().next().is_some() || self.history.len() >= LOOKED_AT
+        self.seen().next().is_some()
     }
 
-    /// Points for wrong answers just before. Sign-ins that were blocked for their risk are none, or one would lead to the
-    /// next.
+    /// Points for sign-ins that failed, or had a wrong answer, just before. Those that were blocked for their risk are
+    /// none, or one would lead to the next.
     fn failures(&self, now: Timestamp) -> u32 {
         let has_failed = |event: &&AuthEvent| {
+            let is_for_risk = event.risk.level.is_some() || event.risk.is_compromised;
             event.event_type == EventType::SignIn
                 && now.since(event.created_at) < JUST_BEFORE
-                && event.challenges.iter().any(|challenge| challenge.response == ChallengeResponse::Failure)
+                && (event.response == EventResponseType::Fail && !is_for_risk
+                    || event.challenges.iter().any(|challenge| challenge.response == ChallengeResponse::Failure))
         };
         match self.history.iter().filter(has_failed).count() {
             0..SEVERAL => 0,

@@ -26,11 +26,13 @@ pub enum UserPartKind {
     /// An authorization code, by the hash of the code. Whoever brings one does not say whose it is: those of a pool stand
     /// under an empty `sub`.
     AuthorizationCode = 8,
+    /// What threat protection tells the user from others by, by event id.
+    Evidence = 9,
 }
 
 impl UserPartKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Device,
         Self::Passkey,
         Self::SoftwareToken,
@@ -40,6 +42,7 @@ impl UserPartKind {
         Self::Session,
         Self::AuthEvent,
         Self::AuthorizationCode,
+        Self::Evidence,
     ];
 
     /// The kind with this stored number.
@@ -80,10 +83,10 @@ mod tests {
     #[test]
     fn every_kind_is_found_by_its_number() {
         let numbers: Vec<i64> = UserPartKind::ALL.iter().map(|kind| kind.number()).collect();
-        assert_eq!(numbers, (0..9).collect::<Vec<_>>());
+        assert_eq!(numbers, (0..10).collect::<Vec<_>>());
         for kind in UserPartKind::ALL {
             assert_eq!(UserPartKind::from_number(kind.number()), Some(kind));
         }
-        assert_eq!(UserPartKind::from_number(9), None);
+        assert_eq!(UserPartKind::from_number(10), None);
     }
 }

@@ -9,7 +9,7 @@ use axum::{
 use http::{Method, StatusCode, request::Parts};
 use serde::Deserialize;
 use service::{ApiError, Ctx, lookup, operations::sign_up::confirm_sign_up};
-use wire::DefaultEmailOptionType;
+use wire::{DefaultEmailOptionType, ErrorKind};
 
 use crate::{page, panics, state::Web};
 
@@ -54,6 +54,12 @@ pub(crate) async fn page(State(web): State<Web>, parts: Parts) -> Response {
             let text = "Something went wrong on the server. Please open the link again in a moment.";
             page::render(StatusCode::INTERNAL_SERVER_ERROR, &Page { title: "Please try again", text })
         }
+        // Decision: the user is confirmed, so the link has done its work; the service's page is not known. Triggers log why.
+        Err(error) if is_of_a_function(error.kind) => {
+            let text = "Your registration has been confirmed, but a step that follows it has failed. If you cannot sign in, \
+                        please contact an administrator.";
+            page::render(StatusCode::OK, &Page { title: "Registration confirmed", text })
+        }
         // Why exactly is nobody's business: the link may have been guessed. Too many wrong guesses look no different,
         // because they tell that there is such a user.
         Err(_) => refused(),
@@ -67,6 +73,11 @@ async fn confirm(ctx: &Ctx, link: &Link) -> Result<(), ApiError> {
         return Err(ApiError::expired_code());
     }
     confirm_sign_up::confirm(ctx, &client, &pool, &link.user_name, &link.confirmation_code).await
+}
+
+/// Whether PostConfirmation has failed, the only function that a link calls.
+const fn is_of_a_function(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UserLambdaValidation | ErrorKind::UnexpectedLambda | ErrorKind::InvalidLambdaResponse)
 }
 
 fn refused() -> Response {

@@ -81,6 +81,23 @@ fn blocked(text: &str) -> AuthEvent {
     AuthEvent { risk, created_at: NOW.plus(-time::MINUTE), ..event(context(text), EventResponseType::Fail) }
 }
 
+/// A wrong answer to a challenge that events do not list.
+fn unlisted(text: &str) -> AuthEvent {
+    AuthEvent { challenges: Vec::new(), ..failed(text) }
+}
+
+/// From an address that is blocked.
+fn turned_away(text: &str) -> AuthEvent {
+    let risk = EventRisk { decision: RiskDecisionType::Block, ..EventRisk::NONE };
+    AuthEvent { risk, ..unlisted(text) }
+}
+
+/// Blocked for its password.
+fn stolen(text: &str) -> AuthEvent {
+    let risk = EventRisk { decision: RiskDecisionType::Block, level: None, is_compromised: true };
+    AuthEvent { risk, ..unlisted(text) }
+}
+
 fn times(event: AuthEvent, count: usize) -> Vec<AuthEvent> {
     vec![event; count]
 }
@@ -144,8 +161,18 @@ fn the_table_of_rules() {
         ("wrong passwords long before", elsewhere, with(home(), times(seldom(failed("9.9.9.9")), 20)), None),
         ("wrong passwords, then the user", "81.2.3.4 id=x", with(home(), times(failed("7.7.7.7"), 40)), None),
         ("blocked again and again", abroad, with(home(), times(blocked(abroad), 20)), Some(Medium)),
-        ("wrong passwords all over the history", elsewhere, times(failed("7.7.7.7"), LOOKED_AT), Some(Medium)),
-        ("the same, some time later", elsewhere, times(seldom(failed("7.7.7.7")), LOOKED_AT), None),
+        // What has passed is there however often somebody has failed since: nothing is lost among wrong passwords.
+        ("wrong passwords all over the history", abroad, with(home(), times(failed("7.7.7.7"), LOOKED_AT)), Some(High)),
+        ("the same later", abroad, with(home(), times(seldom(failed("7.7.7.7")), LOOKED_AT)), Some(Medium)),
+        ("the same where nothing has ever passed", abroad, times(failed("7.7.7.7"), LOOKED_AT), None),
+        ("several wrong codes or passkeys before", elsewhere, with(home(), times(unlisted("7.7.7.7"), 5)), Some(Low)),
+        (
+            "several times a blocked address before",
+            elsewhere,
+            with(home(), times(turned_away("7.7.7.7"), 5)),
+            Some(Low),
+        ),
+        ("several times a stolen password before", elsewhere, with(home(), times(stolen("7.7.7.7"), 5)), None),
         ("a device that was marked", abroad, with(home(), vec![marked(blocked(abroad), Invalid)]), Some(High)),
         (
             "a device that was marked, at home",

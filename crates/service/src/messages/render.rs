@@ -12,6 +12,8 @@ use crate::{
 
 /// Stands for the code or the temporary password.
 const CODE: &str = "####}";
+/// Ends the label of a link, which `{##` begins.
+const LABEL_END: &str = "##}";
 /// Stands for the username, in invitations and notices ([`super::notice`]) only.
 const USERNAME: &str = "username}";
 
@@ -21,6 +23,8 @@ const LONGEST_MAIL: usize = 20_000;
 const LONGEST_TEXT: usize = 140;
 /// Most characters of a subject in a function's words.
 const LONGEST_SUBJECT: usize = 140;
+/// How many times shorter words become at most where placeholders are filled in: `{username}` may become one letter.
+const SHRINK_BY: usize = 10;
 
 // Decision: the service's own default texts are not confirmed to the letter; all of them are in this table.
 const VERIFICATION: Template<'static> =
@@ -84,17 +88,23 @@ pub fn render(base_url: &str, letter: &Letter, words: &Words) -> Result<Rendered
         // Decision: the service's words for this and the next are not recorded.
         return Err(invalid_response(format!("CustomMessage answered {name} without the placeholder {placeholder}.")));
     }
+    let longest = if letter.medium == Medium::Sms { LONGEST_TEXT } else { LONGEST_MAIL };
+    // What a function answers may be megabytes, and placeholders can make more of it: what can only be too long is not
+    // filled in.
+    check_length(name, body, longest * SHRINK_BY, longest)?;
+    check_length("emailSubject", subject, LONGEST_SUBJECT * SHRINK_BY, LONGEST_SUBJECT)?;
     let rendered = fill_in(letter, template, link.as_deref());
-    let lengths = [
-        (name, body, rendered.body.as_str(), if letter.medium == Medium::Sms { LONGEST_TEXT } else { LONGEST_MAIL }),
-        ("emailSubject", subject, rendered.subject.as_str(), LONGEST_SUBJECT),
-    ];
-    for (name, own, rendered, most) in lengths {
-        if own.is_some() && rendered.chars().count() > most {
-            return Err(invalid_response(format!("CustomMessage answered {name} of more than {most} characters.")));
-        }
-    }
+    check_length(name, body.map(|_| rendered.body.as_str()), longest, longest)?;
+    check_length("emailSubject", subject.map(|_| rendered.subject.as_str()), LONGEST_SUBJECT, LONGEST_SUBJECT)?;
     Ok(rendered)
+}
+
+/// Refuses words of a function that have more than `most` characters, because no more than `allowed` may be sent.
+fn check_length(name: &str, words: Option<&str>, most: usize, allowed: usize) -> Result<(), ApiError> {
+    if words.is_some_and(|words| words.chars().count() > most) {
+        return Err(invalid_response(format!("CustomMessage answered {name} of more than {allowed} characters.")));
+    }
+    Ok(())
 }
 
 fn fill_in(letter: &Letter, template: Template, link: Option<&str>) -> Rendered {
@@ -120,7 +130,7 @@ fn fill_in(letter: &Letter, template: Template, link: Option<&str>) -> Rendered 
 /// is used is looked at.
 fn missing(letter: &Letter, body: &str, by_link: bool) -> Option<&'static str> {
     let is_invitation = letter.purpose == MessagePurpose::AdminCreateUser;
-    let has_link = || body.split_once("{##").is_some_and(|(_, after)| after.contains("##}"));
+    let has_link = || body.split_once("{##").is_some_and(|(_, after)| after.contains(LABEL_END));
     if by_link && !has_link() {
         return Some("{##Click Here##}");
     }
@@ -218,14 +228,18 @@ struct Values {
 
 impl Values {
     fn fill_in(&self, template: &str) -> String {
-        replace_placeholders(template, |out, text| self.placeholder(out, text))
+        // Where no label ends any more none is looked for: each would be searched to the end of the template.
+        let last_end = template.rfind(LABEL_END).map_or(usize::MAX, |at| template.len() - at);
+        replace_placeholders(template, |out, text| self.placeholder(out, text, last_end))
     }
 
     /// Writes what the placeholder at the start of `text`, whose brace was just read, stands for, and answers what
-    /// comes after it. None when there is none.
-    fn placeholder<'t>(&self, out: &mut String, text: &'t str) -> Option<&'t str> {
+    /// comes after it. None when there is none. `last_end` is how many bytes before the end of the template the last
+    /// label ends.
+    fn placeholder<'t>(&self, out: &mut String, text: &'t str, last_end: usize) -> Option<&'t str> {
         if let Some(link) = &self.link
-            && let Some((label, after)) = text.strip_prefix("##").and_then(|text| text.split_once("##}"))
+            && let Some(labelled) = text.strip_prefix("##").filter(|labelled| labelled.len() >= last_end)
+            && let Some((label, after)) = labelled.split_once(LABEL_END)
         {
             // Decision: a label without text, `{####}`, would make a link that nobody sees; it shows its address.
             let label = if label.trim().is_empty() { link } else { label };

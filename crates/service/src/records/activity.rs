@@ -7,8 +7,13 @@ use wire::{EventSourceName, LogLevel, RiskDecisionType, Timestamp};
 use super::{Record, tell_log};
 use crate::{Ctx, operations::logs};
 
+/// The longest name that users have, in characters. Sign-ins take what is far longer, which would fill the memory with
+/// what waits.
+const LONGEST_NAME: usize = 128;
+
 /// Tells of an event as it stands now: after each commit that writes it, of a sign-in's steps as of what is said about
-/// it later. `username` is the stored name, or the one that was typed.
+/// it later. `username` is the stored name, or the one that was typed, of which
+/// no more is told than a name can have.
 ///
 /// Decision: what is not known, or is not there, is an empty text, as the service writes `riskLevel` of an event without
 /// risk; the service's records of challenges and of feedback are not recorded.
@@ -24,7 +29,7 @@ pub fn tell(ctx: &Ctx, pool: &Pool, username: &str, event: &AuthEvent) {
             "eventId": event.id,
             "eventType": event.event_type.as_str(),
             "userSub": event.sub,
-            "userName": username,
+            "userName": username.chars().take(LONGEST_NAME).collect::<String>(),
             "userPoolId": pool.id,
             "clientId": event.client_id.as_deref().unwrap_or_default(),
             "creationDate": date(event.created_at),

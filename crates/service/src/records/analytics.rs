@@ -1,8 +1,8 @@
 //! Events for analytics (triggers-security.md §17): what users do through the clients that have an
 //! `AnalyticsConfiguration`.
 //!
-//! Operations tell them after their commit. Only the API does, and only of local users: neither the login pages nor
-//! users of other identity providers.
+//! Operations tell them after their commit. Only the API does, and only of local users: neither the login pages, which
+//! call the same operations ([`crate::OwnWishes`]), nor users of other identity providers.
 
 use domain::{Client, Medium, Pool, User};
 use serde_json::{Map, Value};
@@ -60,7 +60,7 @@ pub fn endpoint(metadata: Option<AnalyticsMetadataType>) -> Option<String> {
 /// Tells of an event, where the client wants it. `user` is who has proven to be that user, and nobody otherwise: whoever
 /// fails to sign in, or merely asks for a code, must not put somebody else's name to an endpoint.
 pub fn tell(ctx: &Ctx, pool: &Pool, client: &Client, endpoint: Option<&str>, event: Event, user: Option<&User>) {
-    let Some(analytics) = &client.analytics else { return };
+    let Some(analytics) = client.analytics.as_ref().filter(|_| !ctx.own.is_login_page) else { return };
     if user.is_some_and(|user| user.status == UserStatusType::ExternalProvider) {
         return;
     }

@@ -17,10 +17,10 @@ use store::{Changes, Key};
 use wire::{AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, UserStatusType};
 
 use super::{
-    Proven, Request, Seen, session,
+    Proven, Request, Seen, pre_authentication, session,
     user_auth::{self, Subject},
 };
-use crate::{ApiError, Ctx, retry, tokens::access::not_confirmed};
+use crate::{ApiError, Ctx, retry, tokens::access::not_confirmed, triggers::Once};
 
 /// Which of the two sessions it is: neither passes for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +81,26 @@ pub(crate) fn check(ctx: &Ctx, client: &Client, sub: &str, text: &str) -> Result
 /// What the session of a USER_AUTH that begins proves: that of ConfirmSignUp the first factor, that of SignUp nothing.
 ///
 /// # Errors
-/// Those of the session (auth-flows.md §7), `NotAuthorizedException`, and `UserNotConfirmedException` for the session of
-/// a sign-up that nobody has confirmed.
+/// Those of the session (auth-flows.md §7), `NotAuthorizedException`, `UserNotConfirmedException` for the session of a
+/// sign-up that nobody has confirmed, and those of PreAuthentication ([`crate::triggers::call`]).
 pub(super) async fn proof(ctx: &Ctx, request: &Request) -> Result<Option<Proven>, ApiError> {
     match open(ctx, &request.client, request.required_session()?)? {
-        (Stage::Confirmed, session) => retry::on_conflict(ctx, || verify(ctx, request, &session)).await.map(Some),
+        (Stage::Confirmed, session) => {
+            let let_in = Once::default();
+            retry::on_conflict(ctx, || verify(ctx, request, &session, &let_in)).await.map(Some)
+        }
         (Stage::SignedUp, session) => check_confirmed(ctx, request, &session).await.map(|()| None),
     }
+}
+
+/// Whether the request brings a session that [`proof`] takes for the first factor, whomever its parameters name.
+///
+/// # Errors
+/// Those of the session (auth-flows.md §7).
+pub(super) fn is_proof(ctx: &Ctx, request: &Request) -> Result<bool, ApiError> {
+    let Some(text) = &request.session else { return Ok(false) };
+    let (stage, _) = open(ctx, &request.client, text)?;
+    Ok(stage == Stage::Confirmed)
 }
 
 async fn check_confirmed(ctx: &Ctx, request: &Request, session: &SignUpSession) -> Result<(), ApiError> {
@@ -107,7 +120,7 @@ async fn check_confirmed(ctx: &Ctx, request: &Request, session: &SignUpSession) 
 /// are not looked at, but for SECRET_HASH where the client has a secret.
 ///
 /// Decision: the secret is asked for although §4 calls all parameters ignored; a client that has one always sends it.
-async fn verify(ctx: &Ctx, request: &Request, session: &SignUpSession) -> Result<Proven, ApiError> {
+async fn verify(ctx: &Ctx, request: &Request, session: &SignUpSession, let_in: &Once<()>) -> Result<Proven, ApiError> {
     let user = ctx.app.store.user(&request.pool.id, &session.sub).await?.ok_or_else(session::invalid)?;
     request.check_secret_hash(ctx, request.parameter("USERNAME").unwrap_or(&user.username))?;
     if ctx.app.store.spent(&session.id).await?.is_some() {
@@ -130,6 +143,9 @@ async fn verify(ctx: &Ctx, request: &Request, session: &SignUpSession) -> Result
     if user.status != UserStatusType::Confirmed || !may_begin || !is_same_address {
         return Err(session::invalid());
     }
+    let (pool, client, validation_data) = (&request.pool, &request.client, request.validation_data.as_ref());
+    let ask = || pre_authentication::may_sign_in(ctx, pool, client, &user.username, Some(&user), validation_data);
+    let_in.ask(ask).await?;
     let mut changes = Changes::new();
     changes.insert(Spent { id: session.id.clone(), expires_at: session.expires_at });
     changes.assert(Key::User { pool_id: user.pool_id.clone(), sub: user.sub.clone() }, user.version);

@@ -20,7 +20,7 @@ use store::Stored;
 use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
 use self::functions::Metadata;
-use super::{Outcome, Proven, Request, Seen, device, first_factor, guard, next, session, srp};
+use super::{Outcome, Proven, Request, Seen, device, first_factor, guard, next, session, srp, watch};
 use crate::{
     ApiError, Ctx, lookup,
     tokens::access::{not_confirmed, password_reset_required},
@@ -192,7 +192,7 @@ async fn ask(
     metadata: Option<&Metadata>,
 ) -> Result<Option<Outcome>, ApiError> {
     let failed = || {
-        request.watch.wrong(&subject.sub, None);
+        watch::failed(ctx, request, &subject.sub);
         Err(ApiError::wrong_credentials())
     };
     if subject.sign_in.answered.len() > MOST_ANSWERS {

@@ -23,7 +23,7 @@ pub(super) async fn verify_sms(ctx: &Ctx, request: &Request) -> Result<Proven, A
     request.required("USERNAME")?;
     let given = request.required("SMS_MFA_CODE")?;
     let waiting = guard::resume(ctx, request, ChallengeNameType::SmsMfa).await?;
-    verify(ctx, request, &waiting, given, Factor::Sms).await
+    verify(ctx, request, &waiting, given, MfaMethod::Sms).await
 }
 
 /// Checks the answer to EMAIL_OTP, which is the second factor of this session.
@@ -33,7 +33,7 @@ pub(super) async fn verify_sms(ctx: &Ctx, request: &Request) -> Result<Proven, A
 pub(super) async fn verify_email(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
     let given = email_code(request)?;
     let waiting = guard::resume(ctx, request, ChallengeNameType::EmailOtp).await?;
-    verify(ctx, request, &waiting, given, Factor::Email).await
+    verify(ctx, request, &waiting, given, MfaMethod::Email).await
 }
 
 async fn verify(
@@ -41,10 +41,10 @@ async fn verify(
     request: &Request,
     waiting: &SignInSession,
     given: &str,
-    factor: Factor,
+    method: MfaMethod,
 ) -> Result<Proven, ApiError> {
     let _turn = ctx.app.one_at_a_time(&request.pool.id, &waiting.sub).await?;
-    retry::on_conflict(ctx, || attempt(ctx, request, waiting, given, factor)).await
+    retry::on_conflict(ctx, || attempt(ctx, request, waiting, given, method)).await
 }
 
 async fn attempt(
@@ -52,16 +52,20 @@ async fn attempt(
     request: &Request,
     waiting: &SignInSession,
     given: &str,
-    factor: Factor,
+    method: MfaMethod,
 ) -> Result<Proven, ApiError> {
     let standing = guard::standing(ctx, request, waiting).await?;
     standing.check_lock(ctx)?;
+    // Whether one may still be set up is looked at in `after`.
+    if !matches!(waiting.waiting, Waiting::NewEmail { .. }) {
+        second_factor::check_due(ctx, request, &standing.user, waiting, method, &standing.seen()).await?;
+    }
     if !code::matches(ctx, waiting, given) {
         standing.count_wrong(ctx, request).await?;
         return Err(ApiError::new(ErrorKind::CodeMismatch, "Invalid code or auth state for the user."));
     }
     let after = after(ctx, request, waiting, &standing.user).await?;
-    standing.accept(ctx, request, waiting, factor, after, Changes::new()).await
+    standing.accept(ctx, request, waiting, method.factor(), after, Changes::new()).await
 }
 
 /// The user with the address that the code has proven; none when nothing changes.

@@ -151,6 +151,9 @@ async fn first_step(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<
 /// See auth-flows.md §6 to §8.
 pub async fn answer(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Result<Outcome, ApiError> {
     let outcome = next_step(ctx, request, challenge).await;
+    if let Err(refusal) = &outcome {
+        session::kill_after_trigger(ctx, request, challenge, refusal).await?;
+    }
     concluded(ctx, request, outcome).await
 }
 

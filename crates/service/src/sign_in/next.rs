@@ -98,7 +98,6 @@ pub(super) async fn step(ctx: &Ctx, request: &Request, mut proven: Proven) -> Re
             event_id: proven.sign_in.watched.map(|watched| watched.event_id),
             session_id: String::new(),
         };
-        analytics::tell(ctx, pool, client, request.endpoint.as_deref(), Event::SignIn, Some(&proven.user));
         return Ok(Outcome::Completed(Box::new(authentication)));
     }
     let mut grant = Grant::new(ctx, &proven.user, &proven.sign_in);

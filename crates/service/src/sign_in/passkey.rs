@@ -1,6 +1,6 @@
 //! Passkeys as the first factor (auth-flows.md §14): the challenge WEB_AUTHN and its answer.
 //!
-//! Wrong answers are not counted, since nobody guesses signatures.
+//! Wrong answers lock nobody, since nobody guesses signatures.
 
 use domain::{
     Passkey, User,
@@ -13,6 +13,7 @@ use wire::{ChallengeNameType, ErrorKind, UserStatusType};
 use super::{
     Outcome, Proven, Request, guard, session,
     user_auth::{self, Subject},
+    watch,
 };
 use crate::{
     ApiError, Ctx, lookup, retry,
@@ -83,7 +84,7 @@ async fn accept(
     let stand_in = web_authn::stand_in(ctx, pool, sub, &ceremony.relying_party_id);
     let verifier = web_authn::verify(ceremony, found.as_deref().unwrap_or(&stand_in), answer)?;
     let (Some(user), Some(passkey), Some(verifier)) = (user, found, verifier) else {
-        request.watch.wrong(sub, None);
+        watch::failed(ctx, request, sub);
         // The same answer may have been quicker by another way since the session was looked at.
         let is_used = ctx.app.store.spent(&waiting.id).await?.is_some();
         // Decision: the service's words are not known; these are for whatever proves nothing.

@@ -2,16 +2,18 @@
 //! UserMigration trigger, and the PreAuthentication trigger may turn the sign-in away.
 //!
 //! Order: what every sign-in must bring, the secret hash, the user, migration, PreAuthentication. Where a pool has
-//! neither function nothing of this is looked at, here.
+//! neither function nothing of this is looked at, here. The session of a confirmed sign-up says itself whom it signs in:
+//! with it, [`after_sign_up`] asks.
 //!
 //! Decision: PreAuthentication is asked once for each beginning, before the password is looked at (with SRP: before
-//! SRP_A is answered), whatever the state of the user; not in CUSTOM_AUTH, whose functions see the user first anyway.
+//! SRP_A is answered), whatever the state of the user; with that session once everything else is right; not in
+//! CUSTOM_AUTH, whose functions see the user first anyway.
 
 use domain::{Client, Pool, User};
 use serde_json::{Map, Value, json};
 use wire::AuthFlowType;
 
-use super::{Request, migration};
+use super::{Request, after_sign_up, migration};
 use crate::{
     ApiError, Ctx, lookup,
     triggers::{self, Event, Metadata, Trigger},
@@ -35,6 +37,9 @@ pub(super) async fn ask(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Res
     if triggers::function(pool, Trigger::PreAuthentication).is_none()
         && triggers::function(pool, Trigger::UserMigration).is_none()
     {
+        return Ok(());
+    }
+    if flow == AuthFlowType::UserAuth && after_sign_up::is_proof(ctx, request)? {
         return Ok(());
     }
     for name in needs {

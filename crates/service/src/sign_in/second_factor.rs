@@ -131,6 +131,28 @@ pub(super) async fn ask(ctx: &Ctx, request: &Request, proven: &Proven, method: M
     Ok(Outcome::Challenge { name: challenge, session: Some(session), parameters, available: None })
 }
 
+/// Refuses an answer by a method that would not be asked for any more: one that was switched off, say, while its
+/// challenge was out. Which method the user prefers decides what is asked for first, and not what counts.
+///
+/// # Errors
+/// `NotAuthorizedException`.
+pub(super) async fn check_due(
+    ctx: &Ctx,
+    request: &Request,
+    user: &User,
+    waiting: &SignInSession,
+    method: MfaMethod,
+    seen: &Seen,
+) -> Result<(), ApiError> {
+    let mut user = user.clone();
+    user.mfa.preferred = None;
+    match due(ctx, request, &user, &waiting.sign_in, seen).await? {
+        Due::Ask(only) if only == method => Ok(()),
+        Due::Choose(methods) if methods.contains(&method) => Ok(()),
+        _ => Err(session::invalid()),
+    }
+}
+
 /// Refuses to set up a factor where that is not due any more: one that was set up meanwhile, by another sign-in, is not
 /// to be got round by whoever knows only the password. A software token that is verified does not stand in the way of
 /// itself.

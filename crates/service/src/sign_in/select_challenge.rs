@@ -1,5 +1,8 @@
 //! Choices of USER_AUTH that are made one by one (auth-flows.md §6): the answers to SELECT_CHALLENGE, PASSWORD and
 //! PASSWORD_SRP.
+//!
+//! Decision: a CREDENTIAL beside WEB_AUTHN proves nothing, since what a passkey signs is handed out with the challenge
+//! WEB_AUTHN alone. It is ignored as parameters are that nothing asks for, and the challenge is what is answered.
 
 use wire::ChallengeNameType;
 

@@ -36,8 +36,9 @@ pub(super) async fn answer(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiE
 async fn choose(ctx: &Ctx, request: &Request, waiting: &SignInSession, method: MfaMethod) -> Result<Proven, ApiError> {
     let standing = guard::standing(ctx, request, waiting).await?;
     standing.check_lock(ctx)?;
-    // Clients repeat by themselves what came too often: the session must still be good then.
     let seen = standing.seen();
+    second_factor::check_due(ctx, request, &standing.user, waiting, method, &seen).await?;
+    // Clients repeat by themselves what came too often: the session must still be good then.
     if let Some(address) = domain::second_factor::medium_of(method).and_then(|medium| standing.user.address(medium)) {
         code::check_room(ctx, request, &waiting.sub, address, &seen).await?;
     }

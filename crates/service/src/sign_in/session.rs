@@ -5,13 +5,18 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto::seal::Purpose;
 use domain::{
     Spent,
-    session::{SignIn, SignInSession, Waiting},
+    session::{Entrance, SignIn, SignInSession, Waiting},
+    time,
 };
 use store::{Changes, CommitError, Taken};
 use wire::{ChallengeNameType, ErrorKind, Timestamp};
 
 use super::{Proven, Request};
 use crate::{ApiError, Ctx};
+
+/// How long a sign-in at the login pages may take from its first step on (oauth-federation.md §3.1, §11), in milliseconds,
+/// however long the client's sessions last.
+const LONGEST_AT_PAGES: i64 = 5 * time::MINUTE;
 
 /// A session that waits for the answer to `challenge`.
 ///
@@ -38,6 +43,8 @@ pub(super) fn new(
     challenge: ChallengeNameType,
     waiting: Waiting,
 ) -> SignInSession {
+    let begun_at = sign_in.begun_at.or((request.entrance == Entrance::Hosted).then_some(ctx.now));
+    let sign_in = SignIn { begun_at, ..sign_in };
     SignInSession {
         id: ctx.uuid(),
         pool_id: request.pool.id.clone(),
@@ -45,7 +52,7 @@ pub(super) fn new(
         sub: sub.to_owned(),
         entrance: request.entrance,
         challenge,
-        expires_at: end(ctx, request),
+        expires_at: end_of_step(ctx, request, &sign_in),
         password_version: None,
         sign_in,
         waiting,
@@ -167,6 +174,29 @@ pub(super) async fn kill(ctx: &Ctx, session: &SignInSession) -> Result<(), ApiEr
     Ok(ctx.app.commit(changes).await?)
 }
 
+/// Marks the session of a refused answer to `challenge` as one that has led to nothing, if one of the pool's functions is
+/// what has failed after it was used up.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(super) async fn kill_after_trigger(
+    ctx: &Ctx,
+    request: &Request,
+    challenge: ChallengeNameType,
+    refusal: &ApiError,
+) -> Result<(), ApiError> {
+    let is_of_function = matches!(
+        refusal.kind,
+        ErrorKind::UserLambdaValidation | ErrorKind::UnexpectedLambda | ErrorKind::InvalidLambdaResponse
+    );
+    let text = request.session.as_deref().filter(|_| is_of_function);
+    let opened = text.and_then(|text| open(ctx, text, &request.client.id, challenge).ok());
+    let Some(session) = opened else { return Ok(()) };
+    let (used, dead) = (session.id.clone(), end_of_life(&session));
+    let (used, dead) = tokio::try_join!(ctx.app.store.spent(&used), ctx.app.store.spent(&dead))?;
+    if used.is_some() && dead.is_none() { kill(ctx, &session).await } else { Ok(()) }
+}
+
 /// What is marked as spent when a session has led to nothing.
 fn end_of_life(session: &SignInSession) -> String {
     format!("{}/dead", session.id)
@@ -178,6 +208,12 @@ fn end_of_life(session: &SignInSession) -> String {
 /// a longer time that the client was given meanwhile would outlive the mark that the step has been used.
 pub(super) fn end(ctx: &Ctx, request: &Request) -> Timestamp {
     ctx.now.plus(request.client.auth_session_milliseconds())
+}
+
+/// The same for a step of a sign-in under way, which ends with the whole sign-in at the latest.
+pub(super) fn end_of_step(ctx: &Ctx, request: &Request, sign_in: &SignIn) -> Timestamp {
+    let end = end(ctx, request);
+    sign_in.begun_at.map_or(end, |begun_at| end.min(begun_at.plus(LONGEST_AT_PAGES)))
 }
 
 /// Refuses a step that is over.

@@ -95,14 +95,14 @@ impl SetUp {
         changes.insert(session::mark(&self.session));
     }
 
-    /// The session that comes after this one: a new one with the time of a new step.
+    /// The session that comes after this one: a new one with the time of a new step, within that of its sign-in.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn next(&self, ctx: &Ctx, waiting: Waiting) -> Result<String, ApiError> {
         let next = SignInSession {
             id: ctx.uuid(),
-            expires_at: session::end(ctx, &self.request),
+            expires_at: session::end_of_step(ctx, &self.request, &self.session.sign_in),
             waiting,
             ..self.session.clone()
         };

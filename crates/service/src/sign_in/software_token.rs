@@ -2,7 +2,7 @@
 //! step was used last is in the token's row, whose version every right code has to get past.
 
 use crypto::{seal::Purpose, totp};
-use domain::{Factor, SoftwareToken, session::SignInSession, software_token::secret_identity};
+use domain::{Factor, MfaMethod, SoftwareToken, session::SignInSession, software_token::secret_identity};
 use store::Changes;
 use wire::{ChallengeNameType, ErrorKind};
 
@@ -24,17 +24,19 @@ pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiEr
 async fn attempt(ctx: &Ctx, request: &Request, waiting: &SignInSession, given: &str) -> Result<Proven, ApiError> {
     let standing = guard::standing(ctx, request, waiting).await?;
     standing.check_lock(ctx)?;
-    let token = second_factor::token(ctx, request, &waiting.sub).await?.ok_or_else(|| {
+    let seen = standing.seen();
+    let token = seen.token(ctx, request, &waiting.sub).await?.ok_or_else(|| {
         // Decision: the service's words for a token that is gone since the challenge are not known.
         ApiError::new(ErrorKind::SoftwareTokenMFANotFound, "User has no software token any more. Please sign in again.")
     })?;
+    second_factor::check_due(ctx, request, &standing.user, waiting, MfaMethod::SoftwareToken, &seen).await?;
     let identity = secret_identity(&token.pool_id, &token.sub);
     let secret = ctx.app.ring.open(Purpose::SoftwareToken, &identity, &token.secret)?;
     match totp::check(&secret, given, ctx.now, token.last_step) {
         totp::CodeCheck::Right { step } => {
             let mut changes = Changes::new();
             let used = SoftwareToken { last_step: Some(step), ..token.value.clone() };
-            changes.put_user_part(Some(&token), used);
+            changes.put_user_part(Some(token), used);
             standing.accept(ctx, request, waiting, Factor::SoftwareToken, None, changes).await
         }
         // No guess: whoever sends it has seen it, and it opens nothing.

@@ -6,9 +6,10 @@
 //! it is done: the sign-in is refused, or a second factor demanded ([`judge`]). What has come of the step is written once,
 //! at its end ([`conclude`]), with the notice to the user.
 //!
-//! Decision: an event begins with the first answer that is looked at. Whoever only asks for a challenge, is locked out
-//! or sends what is no answer leaves none: nobody fills a user's history without guessing. The risk of what fails is not
-//! judged.
+//! Decision: an event begins with the first answer that is looked at, or refused for its address. Whoever only asks for a
+//! challenge, is locked out or sends what is no answer leaves none: nobody fills a user's history faster than by guessing.
+//! What no lock of the user counts is remembered as long as the address may be wrong, and counts for it ([`failed`]). The
+//! risk of what fails is not judged.
 //!
 //! Decision: events list passwords and second factors, which is what the model can name; a sign-in by a code, a passkey
 //! or a challenge of the pool's own lists nothing for it.
@@ -33,10 +34,11 @@ use wire::{
     RiskLevelType, UserContextDataType, UserStatusType,
 };
 
-use super::{Outcome, Proven, Request};
+use super::{Outcome, Proven, Request, guard};
 use crate::{
     ApiError, Ctx, lookup,
     metrics::RiskKind,
+    quotas::Guess,
     records::{activity, analytics},
     retry,
     threat::{self, Mode, compromised, context, history, notice},
@@ -98,7 +100,7 @@ impl Watch {
         });
     }
 
-    /// Notes that somebody has answered wrongly for the user, or the stand-in, `sub`.
+    /// Notes that somebody has answered wrongly for the user, or the stand-in, `sub`, and that this was counted.
     /// `name` is none for challenges that events do not list.
     pub(super) fn wrong(&self, sub: &str, name: Option<ChallengeName>) {
         self.answered(sub, name, ChallengeResponse::Failure);
@@ -155,7 +157,10 @@ pub(super) async fn check_address(ctx: &Ctx, request: &Request) -> Result<(), Ap
     let context = context(ctx, request)?;
     let Err(refusal) = threat::check_address(&request.pool, &request.client, mode, context) else { return Ok(()) };
     ctx.app.metrics.count_risk(EventFilterType::SignIn, RiskKind::OverrideBlock, None);
-    if let Some(username) = request.parameter("USERNAME") {
+    if let Some(username) = request.parameter("USERNAME")
+        && request.check_secret_hash(ctx, username).is_ok()
+        && takes_guess(ctx, request)
+    {
         let user = lookup::user(ctx, &request.pool, username).await?;
         let sub = lookup::subject(ctx, &request.pool, username, user.as_deref());
         let mut event = begin(ctx, request, &sub)?;
@@ -163,6 +168,18 @@ pub(super) async fn check_address(ctx: &Ctx, request: &Request) -> Result<(), Ap
         request.watch.note(|notes| notes.begun = Some(event));
     }
     Err(refusal)
+}
+
+/// Notes that somebody has failed for the user, or the stand-in, `sub`, in a way that no lock of the user counts.
+pub(super) fn failed(ctx: &Ctx, request: &Request, sub: &str) {
+    if mode(request) != Mode::Off && takes_guess(ctx, request) {
+        request.watch.wrong(sub, None);
+    }
+}
+
+/// Whether the address may be wrong once more, which it has been then.
+fn takes_guess(ctx: &Ctx, request: &Request) -> bool {
+    guard::guess(ctx, request).inspect(Guess::was_wrong).is_ok()
 }
 
 fn begin(ctx: &Ctx, request: &Request, sub: &str) -> Result<AuthEvent, ApiError> {
@@ -194,8 +211,7 @@ async fn judge_anew(ctx: &Ctx, request: &Request, proven: &mut Proven, mode: Mod
     let level = if rules.is_skipped(event.context.address) {
         None
     } else {
-        let history = history::latest(ctx, &user.pool_id, &user.sub, risk::LOOKED_AT).await?;
-        let history: Vec<AuthEvent> = history.into_iter().map(|event| event.value).collect();
+        let history = history::compared_with(ctx, &user.pool_id, &user.sub).await?;
         risk::assess(ctx.now, &event.context, &history)
     };
     let is_compromised = match password(request) {
@@ -339,7 +355,7 @@ pub(super) async fn conclude(
         if let (Some(user), Some(action)) = (&user, notes.told) {
             notice::write(ctx, &mut changes, (pool, &request.client), user, &event, action)?;
         }
-        changes.put_user_part(before.as_ref(), event.clone());
+        history::put(ctx, &mut changes, before.as_ref(), event.clone()).await?;
         ctx.app.commit(changes).await?;
         Ok((user, Some(event)))
     })

@@ -1,11 +1,13 @@
 //! What is remembered of users' activity (triggers-security.md §15.4).
 //!
 //! An event is a part of its user, kept for two years and gone with the user. It is written with what it is about, in the
-//! same commit where there is one.
+//! same commit where there is one. What the user can be told from others by is kept once more, where failures of
+//! strangers do not push it aside ([`Evidence`]).
 
 use domain::{
     AuthEvent, Client, Pool,
-    auth_event::{EventContext, EventFeedback, EventRisk, KEPT},
+    auth_event::{EventContext, EventFeedback, EventRisk, Evidence, KEPT},
+    risk::LOOKED_AT,
 };
 use store::{Changes, Stored};
 use wire::{EventResponseType, EventType, FeedbackValueType};
@@ -38,14 +40,45 @@ pub fn begin(
     }
 }
 
-/// The user's latest events, newest first, never from a replica.
+/// What a sign-in of the user is compared with: the latest events and the latest of those that are evidence, each once,
+/// by their ids. Never from a replica.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn latest(ctx: &Ctx, pool_id: &str, sub: &str, limit: usize) -> Result<Vec<Stored<AuthEvent>>, ApiError> {
-    let mut events = ctx.app.store.current_latest_user_parts::<AuthEvent>(pool_id, sub, limit).await?;
+pub async fn compared_with(ctx: &Ctx, pool_id: &str, sub: &str) -> Result<Vec<AuthEvent>, ApiError> {
+    let store = &ctx.app.store;
+    let (latest, evidence) = tokio::try_join!(
+        store.current_latest_user_parts::<AuthEvent>(pool_id, sub, LOOKED_AT),
+        store.current_latest_user_parts::<Evidence>(pool_id, sub, LOOKED_AT),
+    )?;
+    let latest = latest.into_iter().map(|event| event.value);
+    let mut events: Vec<_> = latest.chain(evidence.into_iter().map(|kept| kept.value.0)).collect();
     events.retain(|event| is_remembered(ctx, event));
+    events.sort_by(|one, other| one.id.cmp(&other.id));
+    events.dedup_by(|one, other| one.id == other.id);
     Ok(events)
+}
+
+/// Writes an event over the one that was read, or inserts it where there was none; as evidence, too, if it is.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn put(
+    ctx: &Ctx,
+    changes: &mut Changes,
+    before: Option<&Stored<AuthEvent>>,
+    event: AuthEvent,
+) -> Result<(), ApiError> {
+    if event.is_evidence() {
+        let (pool_id, sub, id) = (&event.pool_id, &event.sub, &event.id);
+        let kept = match before {
+            Some(before) if before.is_evidence() => ctx.app.store.user_part::<Evidence>(pool_id, sub, id).await?,
+            _ => None,
+        };
+        changes.put_user_part(kept.as_ref(), Evidence(event.clone()));
+    }
+    changes.put_user_part(before, event);
+    Ok(())
 }
 
 /// An event of the user, unless there is none, or it is forgotten.
@@ -79,7 +112,7 @@ pub async fn judge(
         let feedback = EventFeedback { value, provider: provider.to_owned(), given_at: ctx.now };
         let after = AuthEvent { feedback: Some(feedback), ..before.value.clone() };
         let mut changes = Changes::new();
-        changes.put_user_part(Some(&before), after.clone());
+        put(ctx, &mut changes, Some(&before), after.clone()).await?;
         ctx.app.commit(changes).await?;
         Ok(after)
     })

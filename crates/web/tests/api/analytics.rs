@@ -9,7 +9,10 @@ use service::{
 };
 use testkit::{Collector, Server};
 
-use crate::sign_up::attributes;
+use crate::{
+    hosted::{Browser, PREFIX, asked, client_members, hidden, location},
+    sign_up::{attributes, other},
+};
 
 const ARN: &str = "arn:aws:mobiletargeting:us-east-1:123456789012:apps/0123456789abcdef";
 const PASSWORD: &str = "First-Passw0rd";
@@ -239,6 +242,50 @@ async fn a_link_that_is_followed_tells_nothing() {
         server.stop_jobs().await;
         let [event] = told(&collector).try_into().unwrap();
         assert_eq!(event["event_type"], "_userauth.sign_up");
+    }
+}
+
+#[tokio::test]
+async fn a_life_at_the_login_pages_tells_nothing() {
+    for (mut server, collector) in servers().await {
+        let pool = json!({"AutoVerifiedAttributes": ["email"], "Schema": [{"Name": "email", "Required": true}]});
+        let pool = server.pool(pool).await;
+        server.call("CreateUserPoolDomain", json!({"UserPoolId": pool, "Domain": PREFIX})).await.ok();
+        let analytics = json!({"AnalyticsConfiguration": {"ApplicationArn": ARN, "UserDataShared": true}});
+        let client = server.client_id(&pool, client_members(analytics)).await;
+        let (browser, query) = (Browser::new(&server), asked(&client, &[]));
+        let send = async |page: &str, fields: &[(&str, &str)]| {
+            let path = format!("/{page}?{query}");
+            browser.get(&path).await;
+            browser.submit(&path, fields).await
+        };
+        let name = ("username", "ana");
+        // Some of what comes in between is refused, in words of its own: the page comes again, and nobody goes on.
+        let sign_in = async |password: &str| send("login", &[name, ("password", password)]).await;
+        let fields = [name, ("password", PASSWORD), ("requiredAttributes[email]", EMAIL)];
+        assert!(location(&send("signup", &fields).await).contains("/confirm?"));
+        sign_in(PASSWORD).await;
+        let code = server.last_code(&pool, "ana").await;
+        assert_eq!(send("confirm", &[name, ("verification_code", &other(&code))]).await.status, 200);
+        assert!(location(&send("confirm", &[name, ("verification_code", &code)]).await).contains("/login?"));
+        assert_eq!(sign_in("Wr0ng-password").await.status, 200);
+        assert!(location(&sign_in(PASSWORD).await).contains("?code="));
+        assert!(location(&send("forgotPassword", &[name]).await).contains("/confirmforgotPassword?"));
+        let code = server.last_code(&pool, "ana").await;
+        let fields = [name, ("verification_code", code.as_str()), ("password", SECOND)];
+        assert!(location(&send("confirmforgotPassword", &fields).await).contains("/login?"));
+        let temporary = json!({"UserPoolId": pool, "Username": "ana", "Password": PASSWORD, "Permanent": false});
+        server.call("AdminSetUserPassword", temporary).await.ok();
+        let page = sign_in(PASSWORD).await;
+        let carried = ["challenge", "session", "username", "shown"].map(|name| (name, hidden(&page, name)));
+        let mut fields: Vec<_> = carried.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        fields.push(("password", SECOND));
+        assert!(location(&send("challenge", &fields).await).contains("?code="));
+        // The same client's users at the API.
+        self::sign_in(&server, &client, "ana", SECOND).await.ok();
+        server.stop_jobs().await;
+        let told: Vec<_> = told(&collector).into_iter().map(|event| event["event_type"].clone()).collect();
+        assert_eq!(told, ["_userauth.sign_in"]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Passkeys (auth-flows.md §14): registering, listing and deleting them, and signing in with one.
 
+mod chosen;
 mod registration;
 mod sign_in;
 

@@ -4,6 +4,7 @@
 mod configuration;
 mod context;
 mod events;
+mod floods;
 mod notices;
 mod risk;
 mod sign_in;

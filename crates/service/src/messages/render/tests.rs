@@ -312,6 +312,48 @@ fn words_of_a_function_have_limits() {
     assert_eq!(words(&pool, &alice, MessagePurpose::SignUp, Medium::Sms, "12345678").body.len(), 142);
 }
 
+/// What may be megabytes: the answer of a function, which is not filled in where it can only be too long.
+#[test]
+fn words_of_a_function_that_can_only_be_too_long_are_not_filled_in() {
+    let (mut pool, alice) = (pool(), user("a", &[]));
+    let invitation = letter(&pool, &alice, MessagePurpose::AdminCreateUser, Medium::Email, "123456");
+    let subject_of = |subject: String| {
+        let words = Words { email_subject: Some(subject), ..Words::default() };
+        render(BASE_URL, &invitation, &words).map(|rendered| rendered.subject).map_err(|error| error.to_string())
+    };
+    // Placeholders can make less of it.
+    assert_eq!(subject_of("{username}".repeat(140)), Ok("a".repeat(140)));
+    let refused = "InvalidLambdaResponseException: CustomMessage answered emailSubject of more than 140 characters.";
+    for count in [141, 500_000] {
+        assert_eq!(subject_of("{username}".repeat(count)), Err(refused.to_owned()));
+    }
+    pool.verification_template = serde_json::from_value(json!({"DefaultEmailOption": "CONFIRM_WITH_LINK"})).unwrap();
+    let by_link = letter(&pool, &alice, MessagePurpose::SignUp, Medium::Email, "1");
+    let words = Words { email_message: Some("{##a##}".repeat(500_000)), ..Words::default() };
+    let error = render(BASE_URL, &by_link, &words).unwrap_err().to_string();
+    assert!(error.ends_with("answered emailMessage of more than 20000 characters."), "{error}");
+}
+
+/// Millions of characters of what begins a label that nothing ends: with time that grows with the square, each of them
+/// would take many minutes.
+#[test]
+fn long_templates_take_no_longer_than_they_are_long() {
+    for (before, after) in [("", ""), ("{##a##}", ""), ("##}", "##"), ("", "##}")] {
+        let template = format!("{before}{}{after}", "{##".repeat(2_000_000));
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut pool = pool();
+            pool.verification_template = serde_json::from_value(json!({
+                "DefaultEmailOption": "CONFIRM_WITH_LINK", "EmailMessageByLink": template,
+            }))
+            .unwrap();
+            done.send(words(&pool, &alice(), MessagePurpose::SignUp, Medium::Email, "1").body.len())
+        });
+        let length = is_done.recv_timeout(std::time::Duration::from_secs(60));
+        assert!(length.is_ok_and(|length| length >= 5_999_000), "{before:?} and {after:?}");
+    }
+}
+
 /// Text with everything in it that means something to somebody.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![

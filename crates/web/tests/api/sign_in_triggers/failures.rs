@@ -3,6 +3,7 @@
 use std::{future::pending, sync::Arc};
 
 use super::*;
+use crate::sign_in::{INVALID_SESSION, respond};
 
 /// Each trigger, and the sign-in that calls it.
 const TRIGGERS: [(&str, &str); 4] = [
@@ -81,6 +82,31 @@ async fn a_refresh_that_fails_spends_nothing() {
         assert_eq!(refused, format!("UnexpectedLambdaException: {reason}"));
         notes(&server, &scene.told, "PreTokenGeneration");
         server.call("GetTokensFromRefreshToken", request).await.ok();
+    })
+    .await;
+}
+
+/// A function that fails after a right answer leaves a session that is none any more (auth-flows.md §7).
+#[tokio::test]
+async fn a_session_is_dead_once_a_function_has_failed_after_its_answer() {
+    both_engines(async |server| {
+        let Scene { pool, client, told } = scene(&server, &["PostAuthentication"], json!({})).await;
+        let sms = json!({"SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms"}});
+        let config = json!({"UserPoolId": pool, "SmsMfaConfiguration": sms, "MfaConfiguration": "ON"});
+        server.call("SetUserPoolMfaConfig", config).await.ok();
+        server.confirmed_user(&pool, "dora", PASSWORD, json!({"phone_number": "+15550100"})).await;
+        let challenge = sign_in(&server, &client, "dora", PASSWORD).await.ok();
+        let answer = async |code: &str| {
+            let responses = json!({"USERNAME": "dora", "SMS_MFA_CODE": code});
+            respond(&server, &client, "SMS_MFA", challenge["Session"].as_str(), responses).await.error()
+        };
+        let code = server.last_code(&pool, "dora").await;
+        broken(&server, "PostAuthentication");
+        assert_eq!(answer(&code).await, "UserLambdaValidationException: PostAuthentication failed with error no.");
+        notes(&server, &told, "PostAuthentication");
+        for _ in 0..2 {
+            assert_eq!(answer(&code).await, INVALID_SESSION);
+        }
     })
     .await;
 }

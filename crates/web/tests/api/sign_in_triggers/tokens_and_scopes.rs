@@ -99,6 +99,7 @@ async fn what_makes_no_sense_is_refused() {
     let first = |details: Value| ("V1_0", json!({"claimsOverrideDetails": details}));
     let second = |details: Value| ("V2_0", json!({"claimsAndScopeOverrideDetails": details}));
     let many: Vec<String> = (0..5_001).map(|number| number.to_string()).collect();
+    let long = "x".repeat(97_000);
     for (version, response) in [
         first(json!({"claimsToAddOrOverride": {"seats": 3}})),
         first(json!({"claimsToAddOrOverride": {"rights": ["a"]}})),
@@ -111,10 +112,16 @@ async fn what_makes_no_sense_is_refused() {
         second(json!({"accessTokenGeneration": {"scopesToAdd": ["two words"]}})),
         second(json!({"accessTokenGeneration": {"scopesToAdd": [1]}})),
         second(json!({"accessTokenGeneration": {"claimsToSuppress": many}})),
+        // Tokens so long that this server would not look at them.
+        first(json!({"claimsToAddOrOverride": {"plan": long}})),
+        first(json!({"groupOverrideDetails": {"groupsToOverride": [long]}})),
+        second(json!({"idTokenGeneration": {"claimsToAddOrOverride": {"plan": long}}})),
+        second(json!({"accessTokenGeneration": {"claimsToAddOrOverride": {"plan": long}}})),
+        second(json!({"accessTokenGeneration": {"scopesToAdd": [long]}})),
     ] {
         answer(&server, &scene, version, response.clone()).await;
         let refused = sign_in(&server, &scene.client, "alice", PASSWORD).await.error();
-        assert_eq!(refused, "InvalidLambdaResponseException: Unrecognizable lambda output", "{response}");
+        assert_eq!(refused, "InvalidLambdaResponseException: Unrecognizable lambda output", "{response:.80}");
     }
     // Nothing at all is nothing to be done.
     for (version, response) in [
@@ -126,4 +133,15 @@ async fn what_makes_no_sense_is_refused() {
         answer(&server, &scene, version, response).await;
         sign_in(&server, &scene.client, "alice", PASSWORD).await.ok();
     }
+}
+
+#[tokio::test]
+async fn what_functions_add_may_be_long() {
+    let server = Server::memory().await;
+    let claims = json!({"claimsToAddOrOverride": {"plan": "x".repeat(90_000)}});
+    let response = json!({"claimsAndScopeOverrideDetails":
+        {"idTokenGeneration": claims, "accessTokenGeneration": claims}});
+    let scene = answering(&server, "V2_0", response).await;
+    let tokens = sign_in(&server, &scene.client, "alice", PASSWORD).await.ok();
+    server.call("GetUser", json!({"AccessToken": token(&tokens, "AccessToken")})).await.ok();
 }

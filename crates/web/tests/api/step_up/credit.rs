@@ -93,6 +93,35 @@ async fn several_ways_on_can_be_chosen_from() {
     .await;
 }
 
+/// What the user prefers does not take away from what was offered; what is switched off meanwhile is offered no more.
+#[tokio::test]
+async fn what_is_answered_must_still_be_a_way() {
+    both_engines(async |server| {
+        let house = House::new(server).await;
+        let secret = with_token(&house.server, &house.client).await;
+        let before = house.by_password().await;
+        let switch = async |settings: Value| prefer(&house.server, &house.pool, settings).await;
+        let sent = async |challenge: &str| {
+            let parameters = json!({"ACCESS_TOKEN": access(&before), "TARGET_ACR_VALUES": THREE,
+                "PREFERRED_CHALLENGE": challenge});
+            let sent = house.start(parameters).await.ok();
+            assert_eq!(sent["ChallengeName"], challenge);
+            sent
+        };
+        switch(json!({"EmailMfaSettings": on(), "SMSMfaSettings": preferred()})).await;
+        let by_app = sent("SOFTWARE_TOKEN_MFA").await;
+        let answer = house.reply_token(&by_app, &secret).await.ok();
+        assert_eq!(said(&answer), level(FOUR, &["pwd", "otp", "mfa"]));
+        let by_text = sent("SMS_MFA").await;
+        switch(json!({"SMSMfaSettings": {"Enabled": false}})).await;
+        assert_eq!(house.reply_code(&by_text).await.error(), INVALID_SESSION);
+        let by_mail = sent("EMAIL_OTP").await;
+        let answer = house.reply_code(&by_mail).await.ok();
+        assert_eq!(said(&answer), level(THREE, &["pwd", "email_otp", "mfa"]));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_password_may_be_what_is_missing() {
     both_engines(async |server| {

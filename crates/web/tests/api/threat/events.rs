@@ -349,7 +349,7 @@ async fn after_two_years_events_are_forgotten() {
         });
         let answer = server.call("AdminUpdateAuthEventFeedback", feedback).await.error();
         assert_eq!(answer, "ResourceNotFoundException: Event does not exist.");
-        let latest = history::latest(&ctx(&server), &pool, &alice, 60).await.unwrap();
+        let latest = history::compared_with(&ctx(&server), &pool, &alice).await.unwrap();
         assert_eq!(latest, []);
         assert_eq!(parts(&server, &pool, &alice).await.len(), 1, "the sweeper has not come by yet");
         while !server.app.store.sweep(server.app.clock.now(), 10).await.unwrap().complete {}

@@ -3,7 +3,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::*;
-use crate::attributes::access_token;
+use crate::{
+    attributes::access_token,
+    sign_in::mfa::{PHONE, WRONG_CODE, answer, configure, is_signed_in, other, prefer, preferred, session_of},
+};
 
 const SENDERS: [&str; 2] = ["CustomEmailSender", "CustomSMSSender"];
 
@@ -101,6 +104,30 @@ async fn the_function_is_told_where_the_message_goes() {
     assert_eq!(event["request"]["userAttributes"]["email"], "new@example.com");
     assert_eq!(shown(&server, &pool, "alice").await["email"], "alice@example.com");
     server.stop_jobs().await;
+}
+
+/// What the function decrypts is what signs in.
+#[tokio::test]
+async fn the_code_of_a_second_factor_is_the_one_that_the_function_is_told() {
+    both_engines(async |mut server| {
+        server.send_messages();
+        let (pool, client, told) = scene(&server, &["CustomSMSSender"], json!({})).await;
+        configure(&server, &pool, json!({"MfaConfiguration": "OPTIONAL", "SmsMfaConfiguration": {}})).await;
+        server.confirmed_user(&pool, "alice", PASSWORD, json!({"phone_number": PHONE})).await;
+        prefer(&server, &pool, json!({"SMSMfaSettings": preferred()})).await;
+        let session = session_of(&server.sign_in(&client, "alice", PASSWORD).await.ok(), "SMS_MFA");
+        let [event] = told_of(&told, 1).await.try_into().unwrap();
+        assert_eq!(event["triggerSource"], "CustomSMSSender_Authentication");
+        assert_eq!(event["request"]["userAttributes"]["phone_number"], PHONE);
+        let event = read(event);
+        let code = event["request"]["code"]["code"].as_str().unwrap();
+        let reply =
+            async |code: &str| answer(&server, &client, "SMS_MFA", &session, json!({"SMS_MFA_CODE": code})).await;
+        assert_eq!(reply(&other(code)).await.error(), WRONG_CODE);
+        is_signed_in(&reply(code).await.ok());
+        server.stop_jobs().await;
+    })
+    .await;
 }
 
 /// A pool's own function needs no sender.

@@ -75,6 +75,27 @@ async fn a_conflict_does_not_call_custom_message_again() {
     }
 }
 
+/// The user changes while PreAuthentication is asked about the sign-in that follows a sign-up.
+#[tokio::test]
+async fn a_conflict_does_not_call_pre_authentication_again() {
+    let server = shared().await;
+    let members = json!({"Policies": {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}});
+    let (pool, _, told) = scene(&server, &["PreAuthentication"], members).await;
+    let client = server.client_id(&pool, json!({"ExplicitAuthFlows": ["ALLOW_USER_AUTH"]})).await;
+    server.call("SignUp", sign_up(&client, "bob", &[("email", "bob@example.com")])).await.ok();
+    let code = server.last_code(&pool, "bob").await;
+    let request = json!({"ClientId": client, "Username": "bob", "ConfirmationCode": code});
+    let session = server.call("ConfirmSignUp", request).await.ok()["Session"].clone();
+    let rename = json!({"UserPoolId": pool, "Username": "bob", "UserAttributes": list(&[("name", "Bob")])});
+    interferes(&server, &told, "PreAuthentication", "AdminUpdateUserAttributes", rename);
+    let before = conflicts(&server);
+    let request = json!({"AuthFlow": "USER_AUTH", "ClientId": client, "Session": session, "AuthParameters": {}});
+    let answer = server.call("InitiateAuth", request).await.ok();
+    assert!(answer["AuthenticationResult"]["AccessToken"].is_string(), "{answer}");
+    assert_eq!(conflicts(&server), before + 1);
+    assert_eq!(told.sources(), ["PreAuthentication_Authentication"]);
+}
+
 /// While PreSignUp is asked, whoever has the alias that moves is changed; and once more while CustomMessage is.
 #[tokio::test]
 async fn a_conflict_does_not_call_pre_sign_up_again() {

@@ -113,6 +113,8 @@ async fn nobody_else_is_told_of() {
 async fn a_failure_comes_too_late() {
     let server = Server::memory().await;
     let (pool, client, _) = scene(&server, &["PostConfirmation", "PreSignUp"], json!({})).await;
+    let members = json!({"VerificationMessageTemplate": {"DefaultEmailOption": "CONFIRM_WITH_LINK"}});
+    let (with_links, its_client, _) = scene(&server, &["PostConfirmation"], members).await;
     let mut wrong = vec![json!("text"), json!([1])];
     wrong.push(json!(true));
     for (number, (fault, error)) in faults(&wrong).into_iter().enumerate() {
@@ -143,6 +145,19 @@ async fn a_failure_comes_too_late() {
         let confirm = json!({"UserPoolId": pool, "Username": name});
         assert_eq!(server.call("AdminConfirmSignUp", confirm).await.error(), error);
         assert_eq!(status(&name).await, "CONFIRMED");
+
+        let name = format!("d{number}");
+        let code = signed_up(&server, &with_links, &its_client, &name).await;
+        let link = format!("/confirmUser/?client_id={its_client}&user_name={name}&confirmation_code={code}");
+        let page = server.get(&link).await;
+        let text = page.body.as_str().unwrap();
+        assert!(
+            text.contains("Your registration has been confirmed, but a step that follows it has failed."),
+            "{text}"
+        );
+        assert_eq!(page.status, 200);
+        assert_eq!(shown(&server, &with_links, &name).await["status"], "CONFIRMED");
+        assert_eq!(server.get(&link).await.status, 400);
 
         let name = format!("c{number}");
         responds(&server, &Told::default(), "PreSignUp", |_| json!({"autoConfirmUser": true}));

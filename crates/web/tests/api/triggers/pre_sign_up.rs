@@ -159,6 +159,25 @@ async fn what_it_waives_need_not_be_proven() {
     .await;
 }
 
+/// Whoever is confirmed by it is told of as after a code: with the client, and what the request says to functions.
+#[tokio::test]
+async fn who_needs_no_code_is_told_of_with_the_metadata_of_the_sign_up() {
+    let server = Server::memory().await;
+    let (_, client, told) = scene(&server, &["PreSignUp", "PostConfirmation"], json!({})).await;
+    waives(&server, &told, json!({"autoConfirmUser": true}));
+    let mut request = sign_up(&client, "alice", &[("email", "alice@example.com")]);
+    request["ClientMetadata"] = json!({"a": "b"});
+    let signed_up = server.call("SignUp", request).await.ok();
+    let [_, event] = told.take().try_into().unwrap();
+    assert_eq!(event["triggerSource"], "PostConfirmation_ConfirmSignUp");
+    assert_eq!(event["callerContext"]["clientId"], client);
+    let attributes = json!({
+        "cognito:user_status": "CONFIRMED", "email": "alice@example.com", "email_verified": "false",
+        "sub": signed_up["UserSub"],
+    });
+    assert_eq!(event["request"], json!({"userAttributes": attributes, "clientMetadata": {"a": "b"}}));
+}
+
 #[tokio::test]
 async fn an_address_that_is_not_there_cannot_be_verified() {
     let server = Server::memory().await;

@@ -1,6 +1,6 @@
 //! CUSTOM_AUTH that begins with SRP_A: the password, then the functions' own challenge.
 
-use testkit::srp;
+use testkit::{srp, triggers::faults};
 
 use super::*;
 
@@ -151,6 +151,26 @@ async fn a_password_that_is_replaced_ends_what_was_begun_with_it() {
     told.take();
     assert_eq!(reply(&server, &client, &waiting, "alice", "2").await.error(), INVALID_SESSION);
     assert_eq!(sources(&told), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_session_is_dead_once_a_function_has_failed_after_the_password() {
+    both_engines(async |server| {
+        let (pool, client, _) = custom_scene(&server, json!({})).await;
+        for (number, (fault, error)) in faults(&[]).into_iter().enumerate() {
+            functions(&server);
+            let challenge = verifier(&server, &client, "alice").await;
+            server.function(&arn(DEFINE), fault);
+            let refused = prove(&server, &client, &pool, &challenge, PASSWORD).await.error();
+            assert_eq!(refused, error.replace("{}", "DefineAuthChallenge"), "{number}");
+            functions(&server);
+            for _ in 0..2 {
+                let refused = prove(&server, &client, &pool, &challenge, PASSWORD).await.error();
+                assert_eq!(refused, INVALID_SESSION, "{number}");
+            }
+        }
+    })
+    .await;
 }
 
 /// The functions may ask something of their own before the password.

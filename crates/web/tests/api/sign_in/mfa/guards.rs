@@ -206,6 +206,16 @@ async fn what_changes_while_the_code_is_out_counts() {
                 "PasswordResetRequiredException: Password reset required for the user",
             ),
             ("AdminDisableUser", request(), "NotAuthorizedException: User is disabled."),
+            (
+                "AdminSetUserMFAPreference",
+                crate::pools::with(request(), &json!({"SMSMfaSettings": {"Enabled": false}})),
+                INVALID_SESSION,
+            ),
+            (
+                "SetUserPoolMfaConfig",
+                crate::pools::with(json!({"UserPoolId": pool}), &json!({"MfaConfiguration": "OFF"})),
+                INVALID_SESSION,
+            ),
             ("AdminDeleteUser", request(), INVALID_SESSION),
         ] {
             let session = session(&server, &client, "SMS_MFA").await;
@@ -219,6 +229,58 @@ async fn what_changes_while_the_code_is_out_counts() {
             if operation == "AdminDisableUser" {
                 administer(&server, "AdminEnableUser", &pool, "alice").await;
             }
+            if operation == "AdminSetUserMFAPreference" {
+                prefer(&server, &pool, json!({"SMSMfaSettings": preferred()})).await;
+            }
+            if operation == "SetUserPoolMfaConfig" {
+                configure(&server, &pool, all("OPTIONAL")).await;
+            }
+        }
+    })
+    .await;
+}
+
+/// Whichever factor it is, before it is chosen from several and afterwards.
+#[tokio::test]
+async fn a_factor_that_is_switched_off_meanwhile_counts_no_more() {
+    both_engines(async |server| {
+        let (pool, client) = optional(&server).await;
+        let secret = with_token(&server, &client).await;
+        let settings = ["SMSMfaSettings", "EmailMfaSettings", "SoftwareTokenMfaSettings"];
+        for (number, (name, key)) in [
+            ("SMS_MFA", "SMS_MFA_CODE"),
+            ("EMAIL_OTP", "EMAIL_OTP_CODE"),
+            ("SOFTWARE_TOKEN_MFA", "SOFTWARE_TOKEN_MFA_CODE"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            server.advance(30);
+            let change = |number: usize, setting: Value| prefer(&server, &pool, json!({settings[number % 3]: setting}));
+            for number in 0..3 {
+                change(number, on()).await;
+            }
+            let choices = [
+                session(&server, &client, "SELECT_MFA_TYPE").await,
+                session(&server, &client, "SELECT_MFA_TYPE").await,
+            ];
+            let choose =
+                async |choice: &str| answer(&server, &client, "SELECT_MFA_TYPE", choice, json!({"ANSWER": name})).await;
+            let chosen = session_of(&choose(&choices[0]).await.ok(), name);
+            let code = match name {
+                "SOFTWARE_TOKEN_MFA" => totp::code(&server, &secret, 0),
+                _ => server.last_code(&pool, "alice").await,
+            };
+            let reply = async || answer(&server, &client, name, &chosen, json!({key: code})).await;
+            change(number, json!({"Enabled": false})).await;
+            assert_eq!(reply().await.error(), INVALID_SESSION, "{name}");
+            assert_eq!(choose(&choices[1]).await.error(), INVALID_SESSION, "{name}");
+            // That was no guess and used nothing up; and another that is preferred by now takes nothing away.
+            change(number, on()).await;
+            change(number + 1, preferred()).await;
+            is_signed_in(&reply().await.ok());
+            session_of(&choose(&choices[1]).await.ok(), name);
+            change(number + 1, json!({"Enabled": false})).await;
         }
     })
     .await;

@@ -1,5 +1,8 @@
 //! Users without a password, and the way from a sign-up straight to a sign-in.
 
+use service::triggers::Failure;
+use testkit::triggers::{Told, arn, lambda_config, notes};
+
 use super::*;
 
 /// A pool that verifies mail and takes codes by mail, and a client.
@@ -251,6 +254,61 @@ async fn the_session_of_the_sign_up_waits_for_the_link_and_proves_nothing() {
         assert_eq!(poll(&by_password).await.error(), EXPIRED_SESSION);
         administer(&server, "AdminDeleteUser", &pool, "bob").await;
         assert_eq!(poll(&by_password).await.error(), EXPIRED_SESSION);
+    })
+    .await;
+}
+
+/// PreAuthentication is asked about whom the session signs in, and nobody about whom the parameters name.
+#[tokio::test]
+async fn the_function_of_sign_ins_is_asked_about_the_user_of_the_session() {
+    both_engines(async |server| {
+        let told = Told::default();
+        notes(&server, &told, "UserMigration");
+        let functions = lambda_config(&["PreAuthentication", "UserMigration"]);
+        let members = json!({"AutoVerifiedAttributes": ["email"], "LambdaConfig": functions});
+        let pool = pool_with(&server, &["PASSWORD", "EMAIL_OTP"], members).await;
+        server.confirmed_user(&pool, "alice", PASSWORD, json!({"email": "alice@example.com"})).await;
+        for (existence, not_found) in [("LEGACY", Value::Null), ("ENABLED", json!(false))] {
+            let client = client_of(&server, &pool, json!({"PreventUserExistenceErrors": existence})).await;
+            let name = |number: usize| format!("{existence}{number}");
+            for (number, parameters) in [
+                json!({}),
+                json!({"USERNAME": ""}),
+                json!({"USERNAME": name(2)}),
+                json!({"USERNAME": "alice", "PREFERRED_CHALLENGE": "PASSWORD", "PASSWORD": PASSWORD}),
+                json!({"USERNAME": "nobody", "PREFERRED_CHALLENGE": "PASSWORD", "PASSWORD": PASSWORD}),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                let name = name(number);
+                sign_up(&server, &client, &name).await.ok();
+                let confirmed = confirm(&server, &pool, &client, &name, None).await.ok();
+                let (unwanted, heard) = (name.clone(), told.clone());
+                server.function(&arn("PreAuthentication"), move |event| {
+                    heard.push(event.clone());
+                    if event["userName"] == unwanted {
+                        return Err(Failure::Threw("no".to_owned()));
+                    }
+                    Ok(event.to_string())
+                });
+                let refused = go_on(&server, &client, session(&confirmed), parameters.clone()).await;
+                let no = "UserLambdaValidationException: PreAuthentication failed with error no.";
+                assert_eq!(refused.error(), no, "{parameters}");
+                assert_eq!(told.only()["userName"], name, "{parameters}");
+                // Nothing is used up by that.
+                notes(&server, &told, "PreAuthentication");
+                let answer = go_on(&server, &client, session(&confirmed), parameters.clone()).await.ok();
+                assert!(is_signed_in(&answer), "{parameters}");
+                let event = told.only();
+                assert_eq!((&event["userName"], &event["request"]["userNotFound"]), (&json!(name), &not_found));
+                assert_eq!(event["request"]["userAttributes"]["email"], format!("{name}@example.com"));
+                // Nobody is asked where the session is of no use.
+                assert_eq!(go_on(&server, &client, session(&confirmed), parameters).await.error(), USED_SESSION);
+            }
+            assert_eq!(go_on(&server, &client, &"A".repeat(300), json!({})).await.error(), INVALID_SESSION);
+            assert_eq!(told.take(), Vec::<Value>::new());
+        }
     })
     .await;
 }

@@ -149,6 +149,20 @@ async fn names_that_nobody_has_are_logged_too() {
     );
 }
 
+/// A sign-in takes names of any length; what waits for a log stays small.
+#[tokio::test]
+async fn of_a_name_no_more_is_logged_than_a_name_can_have() {
+    let (mut server, collector, pool) =
+        logging(GROUP, json!({"CloudWatchLogsConfiguration": {"LogGroupArn": GROUP}})).await;
+    let client = server.client_id(&pool, json!({"PreventUserExistenceErrors": "ENABLED"})).await;
+    for length in [128, 100_000] {
+        assert_eq!(server.sign_in(&client, &"é".repeat(length), PASSWORD).await.status, 400);
+    }
+    let names: Vec<_> =
+        collected(&mut server, &collector).await.iter().map(|record| record["message"]["userName"].clone()).collect();
+    assert_eq!(names, [json!("é".repeat(128)), json!("é".repeat(128))]);
+}
+
 /// A code, a password and a token stand in no log.
 #[tokio::test]
 async fn nothing_secret_is_logged() {
