@@ -23,8 +23,12 @@ pub mod es256;
 pub mod foreign;
 pub mod refresh;
 
-/// Longest token that is looked at, in bytes.
-pub const LONGEST_TOKEN: usize = 16 * 1_024;
+/// Longest token that is looked at, in bytes. An access token with a hundred groups of 128 letters that have four bytes
+/// each, and fifty scopes of 256 characters, has 90,000.
+pub const LONGEST_TOKEN: usize = 128 * 1_024;
+/// Most bytes of claims whose token is not longer than that: base64 makes four of three, and header and signature of the
+/// largest key have less than 2 KiB.
+pub const MOST_CLAIMS: usize = (LONGEST_TOKEN - 2 * 1_024) / 4 * 3;
 
 /// Why a token, or a key, is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,13 +1,13 @@
 //! Tokens of other issuers (RFC 7515, 7517, 7518): the public keys that they publish, and what these have signed.
 //!
-//! Taken are signatures with public keys alone: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384. What a key is good
-//! for depends on the key; a token only chooses among that, so that no public key is ever taken for a shared secret. A token
-//! has to name its key.
+//! Taken are signatures with public keys alone: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512. What a key
+//! is good for depends on the key; a token only chooses among that, so that no public key is ever taken for a shared secret.
+//! A token has to name its key.
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
-    RsaPublicKeyComponents, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+    RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{TokenError, take_apart};
 
 /// The algorithms that are taken.
-const ALGORITHMS: [&str; 8] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"];
+const ALGORITHMS: [&str; 9] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
 /// Bytes of the shortest RSA modulus.
 const SHORTEST_MODULUS: usize = 256;
 
@@ -43,6 +43,8 @@ enum Material {
     P256(Vec<u8>),
     /// The same.
     P384(Vec<u8>),
+    /// The same.
+    P521(Vec<u8>),
 }
 
 /// A token whose signature is right.
@@ -139,6 +141,7 @@ fn key(jwk: Value) -> Option<Key> {
         }
         ("EC", Some("P-256")) => Material::P256(point(&decoded(jwk.x)?, &decoded(jwk.y)?, 32)?),
         ("EC", Some("P-384")) => Material::P384(point(&decoded(jwk.x)?, &decoded(jwk.y)?, 48)?),
+        ("EC", Some("P-521")) => Material::P521(point(&decoded(jwk.x)?, &decoded(jwk.y)?, 66)?),
         _ => return None,
     };
     Some(Key { kid: jwk.kid, alg: jwk.alg, material })
@@ -173,6 +176,9 @@ impl Key {
             (Material::P384(point), "ES384") => {
                 UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).verify(signed, signature)
             }
+            (Material::P521(point), "ES512") => {
+                UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point).verify(signed, signature)
+            }
             _ => return false,
         };
         verified.is_ok()
@@ -187,8 +193,8 @@ mod tests {
         rand::SystemRandom,
         rsa::KeyPair as RsaKeyPair,
         signature::{
-            ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-            KeyPair, RSA_PKCS1_SHA256,
+            ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
+            EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair, RSA_PKCS1_SHA256,
         },
     };
     use base64::engine::general_purpose::STANDARD;
@@ -227,6 +233,16 @@ mod tests {
         encode(&header, &json!({"sub": "s"}), key).unwrap()
     }
 
+    /// A token of the key `P-521`, whose algorithm that library does not know.
+    fn es512_token(der: &[u8], claims: &Value) -> String {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P521_SHA512_FIXED_SIGNING, der).unwrap();
+        let header = json!({"typ": "JWT", "alg": "ES512", "kid": "P-521"});
+        let [header, claims] = [&header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = format!("{header}.{claims}");
+        let signature = pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
     fn rsa_key() -> EncodingKey {
         let pem = STANDARD.encode(&*DER);
         EncodingKey::from_rsa_pem(format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n").as_bytes())
@@ -237,7 +253,8 @@ mod tests {
     fn what_another_library_signs_is_taken() {
         let (p256_der, p256) = ec(&ECDSA_P256_SHA256_FIXED_SIGNING, "P-256", 32);
         let (p384_der, p384) = ec(&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384", 48);
-        let keys = keys(&[rsa_jwk(json!({"use": "sig", "key_ops": ["verify"]})), p256, p384]);
+        let (p521_der, p521) = ec(&ECDSA_P521_SHA512_FIXED_SIGNING, "P-521", 66);
+        let keys = keys(&[rsa_jwk(json!({"use": "sig", "key_ops": ["verify"]})), p256, p384, p521]);
         let rsa = rsa_key();
         let mut tokens: Vec<String> = [
             Algorithm::RS256,
@@ -251,6 +268,7 @@ mod tests {
         .to_vec();
         tokens.push(token(Algorithm::ES256, "P-256", &EncodingKey::from_ec_der(&p256_der)));
         tokens.push(token(Algorithm::ES384, "P-384", &EncodingKey::from_ec_der(&p384_der)));
+        tokens.push(es512_token(&p521_der, &json!({"sub": "s"})));
         for token in &tokens {
             let verified = keys.verify(token).unwrap();
             assert_eq!((verified.typ.as_deref(), verified.claims.as_slice()), (Some("JWT"), &br#"{"sub":"s"}"#[..]));
@@ -260,7 +278,8 @@ mod tests {
             assert_eq!(keys.verify(&forged), Err(TokenError::Signature));
         }
         // By the name of another key, of the same kind or another one.
-        for (algorithm, kid) in [(Algorithm::RS256, "P-256"), (Algorithm::PS256, "P-384")] {
+        for (algorithm, kid) in [(Algorithm::RS256, "P-256"), (Algorithm::PS256, "P-384"), (Algorithm::RS512, "P-521")]
+        {
             assert_eq!(keys.verify(&token(algorithm, kid, &rsa)), Err(TokenError::Signature));
         }
         assert_eq!(keys.verify(&token(Algorithm::RS256, "two", &rsa)), Err(TokenError::Key));
@@ -284,7 +303,8 @@ mod tests {
             (json!({"alg": "none", "kid": "one"}), TokenError::Algorithm),
             (json!({"alg": "None", "kid": "one"}), TokenError::Algorithm),
             (json!({"alg": "", "kid": "one"}), TokenError::Algorithm),
-            (json!({"alg": "ES512", "kid": "one"}), TokenError::Algorithm),
+            (json!({"alg": "ES256K", "kid": "one"}), TokenError::Algorithm),
+            (json!({"alg": "ES512", "kid": "one"}), TokenError::Signature),
             (json!({"alg": "RS256", "kid": "one", "crit": ["exp"]}), TokenError::Algorithm),
             (json!({"alg": "RS256"}), TokenError::Malformed),
             (json!({"alg": "RS256", "kid": null}), TokenError::Malformed),

@@ -29,7 +29,7 @@ pub fn seal(ring: &KeyRing, entropy: &dyn Entropy, identity: &str, payload: &[u8
     format!("{header}..{nonce}.{ciphertext}.{tag}")
 }
 
-/// Opens what [`seal`] made with the same identity. Tokens above 16 KiB are not looked at.
+/// Opens what [`seal`] made with the same identity. Tokens above [`LONGEST_TOKEN`] are not looked at.
 ///
 /// # Errors
 /// See [`SealError`].

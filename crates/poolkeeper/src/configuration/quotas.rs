@@ -19,6 +19,7 @@ pub struct QuotasSection {
     user_resource_read: Option<u32>,
     user_resource_update: Option<u32>,
     user_list: Option<u32>,
+    user_federation: Option<u32>,
     user_pool_read: Option<u32>,
     user_pool_update: Option<u32>,
     user_pool_resource_read: Option<u32>,
@@ -31,6 +32,9 @@ pub struct QuotasSection {
     reads_per_user: Option<u32>,
     writes_per_user: Option<u32>,
     writes_per_address: Option<u32>,
+    requests_per_domain_and_address: Option<u32>,
+    requests_per_domain_and_client: Option<u32>,
+    requests_per_domain: Option<u32>,
     pools: Option<usize>,
     clients_per_pool: Option<usize>,
     identity_providers_per_pool: Option<usize>,
@@ -65,6 +69,9 @@ impl QuotasSection {
         rates.user_reads = self.reads_per_user.unwrap_or(rates.user_reads);
         rates.user_writes = self.writes_per_user.unwrap_or(rates.user_writes);
         rates.per_address = self.writes_per_address.unwrap_or(rates.per_address);
+        rates.per_domain_and_address = self.requests_per_domain_and_address.unwrap_or(rates.per_domain_and_address);
+        rates.per_domain_and_client = self.requests_per_domain_and_client.unwrap_or(rates.per_domain_and_client);
+        rates.per_domain = self.requests_per_domain.unwrap_or(rates.per_domain);
         let counts = Counts {
             pools: self.pools.unwrap_or(counts.pools),
             clients_per_pool: self.clients_per_pool.unwrap_or(counts.clients_per_pool),
@@ -85,6 +92,7 @@ impl QuotasSection {
             Category::UserResourceRead => self.user_resource_read,
             Category::UserResourceUpdate => self.user_resource_update,
             Category::UserList => self.user_list,
+            Category::UserFederation => self.user_federation,
             Category::UserPoolRead => self.user_pool_read,
             Category::UserPoolUpdate => self.user_pool_update,
             Category::UserPoolResourceRead => self.user_pool_resource_read,
@@ -131,6 +139,6 @@ mod tests {
             assert!(!seen.contains(&changed), "{}", setting.key);
             seen.push(changed);
         }
-        assert_eq!(seen.len(), 25);
+        assert_eq!(seen.len(), 29);
     }
 }

@@ -4,7 +4,7 @@ use wire::Operation;
 
 use super::Rates;
 
-/// Operations that share a rate. One of the service's is missing, federated sign-in: no operation is in it.
+/// What shares a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
     /// Sign-in.
@@ -25,6 +25,8 @@ pub enum Category {
     UserResourceUpdate,
     /// Users are listed.
     UserList,
+    /// Sign-ins at other identity providers. No operation is in it.
+    UserFederation,
     /// Pools are shown.
     UserPoolRead,
     /// Pools are changed.
@@ -45,7 +47,7 @@ pub enum Category {
 
 impl Category {
     /// All of them, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::UserAuthentication,
         Self::UserCreation,
         Self::UserAccountRecovery,
@@ -55,6 +57,7 @@ impl Category {
         Self::UserResourceRead,
         Self::UserResourceUpdate,
         Self::UserList,
+        Self::UserFederation,
         Self::UserPoolRead,
         Self::UserPoolUpdate,
         Self::UserPoolResourceRead,
@@ -73,7 +76,7 @@ impl Category {
             Self::UserAuthentication | Self::UserRead | Self::UserToken => 120,
             Self::UserCreation | Self::UserResourceRead => 50,
             Self::UserAccountRecovery | Self::UserList => 30,
-            Self::UserUpdate | Self::UserResourceUpdate => 25,
+            Self::UserUpdate | Self::UserResourceUpdate | Self::UserFederation => 25,
             Self::UserPoolResourceRead => 20,
             Self::UserPoolRead
             | Self::UserPoolUpdate
@@ -307,10 +310,11 @@ mod tests {
     }
 
     #[test]
-    fn every_category_has_operations_and_its_own_number() {
+    fn every_category_but_one_has_operations_and_each_has_its_own_number() {
         for (number, category) in Category::ALL.into_iter().enumerate() {
             assert_eq!(category as usize, number);
-            assert!(Operation::ALL.iter().any(|operation| Category::of(*operation) == category), "{category:?}");
+            let has_operations = Operation::ALL.iter().any(|operation| Category::of(*operation) == category);
+            assert_eq!(has_operations, category != Category::UserFederation, "{category:?}");
         }
     }
 }

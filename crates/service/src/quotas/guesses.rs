@@ -1,5 +1,5 @@
-//! Wrong guesses from one client address: passwords, codes and second factors. Users have counts of their own
-//! (auth-flows.md §10); whoever tries one password with each of many users is held back by none of those.
+//! Wrong guesses from one client address: passwords, codes, second factors and secrets of clients. Users have counts of
+//! their own (auth-flows.md §10); whoever tries one password with each of many users is held back by none of those.
 //!
 //! An address may be wrong a number of times, and gets those back over an hour; while none is left, nothing that it
 //! guesses is looked at. Each guess takes one before it is looked at, and brings it back unless it was wrong, so that

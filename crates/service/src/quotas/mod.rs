@@ -7,6 +7,7 @@
 mod bucket;
 mod category;
 mod counts;
+mod domains;
 mod guesses;
 mod rates;
 
@@ -23,6 +24,8 @@ use wire::{ErrorKind, Operation};
 
 pub use category::Category;
 pub use counts::{Counts, room};
+pub use domains::at_domain;
+pub(crate) use domains::of_client_at_domain;
 pub(crate) use guesses::{Guess, guess};
 pub use rates::Rates;
 
@@ -110,15 +113,20 @@ pub(crate) fn check(ctx: &Ctx, operation: Operation, body: &Value) -> Result<(),
     let category = Category::of(operation);
     let text = |name: &str| body.get(name).and_then(Value::as_str);
 
-    if rates.per_address != 0 && writes_for_anybody(operation) {
-        throttle.take(("address", network(ctx.client_address)), rates.per_address, SAVED_BY_ADDRESSES, ctx)?;
+    if writes_for_anybody(operation) {
+        check_address(ctx)?;
     }
     if let Some((rate, is_read)) = category.rate_of_user(rates).filter(|(rate, _)| *rate != 0) {
         // Decision: a token stands for its user; whose it is is not known yet, and whoever could claim anybody's name
         // in one of their own making would hold back others.
         let place = text("UserPoolId").or_else(|| text("ClientId"));
-        let name = text("Username").or_else(|| body.pointer("/AuthParameters/USERNAME").and_then(Value::as_str));
-        if let Some(user) = name.or_else(|| text("AccessToken")) {
+        let inner = |path: &str| body.pointer(path).and_then(Value::as_str);
+        let name = text("Username")
+            .or_else(|| inner("/AuthParameters/USERNAME"))
+            .or_else(|| inner("/ChallengeResponses/USERNAME"))
+            // Whether the pool tells upper case from lower is not known yet; two users who share a rate do no harm.
+            .map(str::to_lowercase);
+        if let Some(user) = name.as_deref().or_else(|| text("AccessToken")) {
             throttle.take(("user", place, user, is_read), rate, 1, ctx)?;
         }
     }
@@ -129,17 +137,43 @@ pub(crate) fn check(ctx: &Ctx, operation: Operation, body: &Value) -> Result<(),
         throttle.take(("pool", pool, operation.name()), rates.per_pool, 1, ctx)?;
     }
 
-    let rate = rates.of(category);
     let answers = matches!(operation, Operation::RespondToAuthChallenge | Operation::AdminRespondToAuthChallenge);
-    if answers && throttle.answers.take(rate.saturating_mul(ANSWERS_PER_SIGN_IN), 1, ctx.now) {
+    if answers && throttle.answers.take(rates.of(category).saturating_mul(ANSWERS_PER_SIGN_IN), 1, ctx.now) {
         return Ok(());
     }
+    check_category(ctx, category)
+}
+
+/// Whether a sign-in at another identity provider may begin. It is none of the pool's own sign-ins, and no operation.
+///
+/// # Errors
+/// `TooManyRequestsException`.
+pub(crate) fn check_federation(ctx: &Ctx) -> Result<(), ApiError> {
+    check_address(ctx)?;
+    check_category(ctx, Category::UserFederation)
+}
+
+fn check_address(ctx: &Ctx) -> Result<(), ApiError> {
+    let rate = ctx.app.settings.quotas.rates.per_address;
+    if rate == 0 {
+        return Ok(());
+    }
+    ctx.app.throttle.take(("address", network(ctx.client_address)), rate, SAVED_BY_ADDRESSES, ctx)
+}
+
+fn check_category(ctx: &Ctx, category: Category) -> Result<(), ApiError> {
+    let rate = ctx.app.settings.quotas.rates.of(category);
     #[expect(clippy::indexing_slicing, reason = "there is a bucket for each category")]
-    allow(throttle.categories[category as usize].take(rate, 1, ctx.now))
+    allow(ctx.app.throttle.categories[category as usize].take(rate, 1, ctx.now))
 }
 
 fn allow(is_allowed: bool) -> Result<(), ApiError> {
-    if is_allowed { Ok(()) } else { Err(ApiError::new(ErrorKind::TooManyRequests, "Rate exceeded")) }
+    if is_allowed { Ok(()) } else { Err(exceeded()) }
+}
+
+/// Somebody asks, or guesses, too often.
+pub(crate) fn exceeded() -> ApiError {
+    ApiError::new(ErrorKind::TooManyRequests, "Rate exceeded")
 }
 
 /// Operations that need no credentials and leave rows behind, for names that nobody has as well.

@@ -18,13 +18,28 @@ pub struct Rates {
     /// Of one client address, in operations that write rows for anybody. What an address saves up in a minute it may
     /// use at once.
     pub per_address: u32,
+    /// Of one client address to one domain of a pool.
+    pub per_domain_and_address: u32,
+    /// Of one client to the domains of its pool.
+    pub per_domain_and_client: u32,
+    /// To one domain.
+    pub per_domain: u32,
 }
 
 impl Rates {
     /// No limits.
     #[must_use]
     pub const fn off() -> Self {
-        Self { categories: [0; Category::ALL.len()], per_pool: 0, user_reads: 0, user_writes: 0, per_address: 0 }
+        Self {
+            categories: [0; Category::ALL.len()],
+            per_pool: 0,
+            user_reads: 0,
+            user_writes: 0,
+            per_address: 0,
+            per_domain_and_address: 0,
+            per_domain_and_client: 0,
+            per_domain: 0,
+        }
     }
 
     /// The service's own (accounts.md §20.1).
@@ -33,10 +48,10 @@ impl Rates {
         Self::times(1)
     }
 
-    /// Ten times the service's, and twenty a second for each address. An account has to share the service with others,
-    /// an installation is alone on its machine; still, a script gone wild should not take all of it. Twenty sign-ins a
-    /// second are 1.7 million a day from one address, and a flood of unknown names from there leaves 72,000 rows an
-    /// hour behind, which the sweeper clears away.
+    /// Ten times the service's; for each address twenty a second, and at a domain as many as the service takes. An
+    /// account has to share the service with others, an installation is alone on its machine; still, a script gone wild
+    /// should not take all of it. Twenty sign-ins a second are 1.7 million a day from one address, and a flood of
+    /// unknown names from there leaves 72,000 rows an hour behind, which the sweeper clears away.
     #[must_use]
     pub const fn generous() -> Self {
         Self::times(GENEROUS)
@@ -49,6 +64,9 @@ impl Rates {
             user_reads: 10 * factor,
             user_writes: 10 * factor,
             per_address: 20,
+            per_domain_and_address: 300,
+            per_domain_and_client: 300 * factor,
+            per_domain: 500 * factor,
             ..Self::off()
         };
         let mut number = 0;

@@ -15,6 +15,9 @@ use wire::{ErrorKind, UserStatusType};
 use super::issuer;
 use crate::{ApiError, Ctx};
 
+/// Longest token that is remembered, in bytes: ten thousand long ones would fill the memory.
+const LONGEST_REMEMBERED: usize = 16 * 1_024;
+
 /// The scope that API sign-ins get, and that operations with an access token ask for.
 pub const SCOPE: &str = "aws.cognito.signin.user.admin";
 
@@ -193,7 +196,9 @@ async fn verified(ctx: &Ctx, token: &str) -> Result<Verified, ApiError> {
         return Err(invalid());
     }
     let verified = Verified { kid: kid.into(), claims: Arc::new(claims) };
-    ctx.app.tokens.verified.insert(fingerprint, verified.clone());
+    if token.len() <= LONGEST_REMEMBERED {
+        ctx.app.tokens.verified.insert(fingerprint, verified.clone());
+    }
     Ok(verified)
 }
 

@@ -4,7 +4,7 @@
 //! Order: provider, form, signature, issuer, audience, times, recipient, user, status. That an assertion is good for once is
 //! seen to by [`spend`], when everything else about the request is right.
 
-use domain::{IdentityProvider, Pool};
+use domain::{IdentityProvider, Pool, identity};
 use saml::{Error, Expected, Message};
 use store::{Changes, CommitError, Taken};
 use wire::IdentityProviderTypeType;
@@ -14,9 +14,6 @@ use super::{
     issuer,
 };
 use crate::{ApiError, Ctx, hosted, saml_provider};
-
-/// Longest id of a user at a provider, in characters: longer ones cannot be linked.
-const LONGEST_NAME_ID: usize = 256;
 
 /// Reads an assertion of an identity provider of the pool, signed by itself, in base64 or base64url.
 ///
@@ -66,8 +63,8 @@ pub async fn read(
     })?;
 
     let name_id = &assertion.name_id.value;
-    if name_id.chars().count() > LONGEST_NAME_ID {
-        return Err(refused("the name of the user is too long"));
+    if !identity::is_subject(name_id) {
+        return Err(refused("the name of the user cannot be linked"));
     }
     let auth_time = assertion.issued_at.min(ctx.now).seconds();
     let bearer = linked(ctx, pool, provider, name_id, auth_time, until.seconds(), role).await?;

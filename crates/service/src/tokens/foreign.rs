@@ -4,16 +4,20 @@
 //! Order: provider, form, key, signature, kind, issuer, audience, times, user, status.
 
 use crypto::token::foreign::{self, ForeignToken};
-use domain::{IdentityProvider, Pool};
+use domain::{IdentityProvider, Pool, identity};
 use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use super::bearer::{Bearer, Kind, Role, linked};
-use crate::{ApiError, Ctx, issuers::Issuer};
+use crate::{
+    ApiError, Ctx,
+    hosted::federation::{mapped, oidc::has_id_tokens},
+    issuers::{Issuer, is_same},
+};
 
 /// How far another issuer's clock may be ahead, in seconds.
 pub(crate) const AHEAD: i64 = 60;
-/// Longest id of a user at a provider, in bytes (OpenID Connect Core §2).
+/// Longest `sub`, in bytes (OpenID Connect Core §2).
 pub(crate) const LONGEST_SUBJECT: usize = 255;
 
 /// What is looked at of the claims.
@@ -49,25 +53,18 @@ impl Audience {
             Self::Several(audiences) => audiences.iter().any(|audience| audience == client_id),
         }
     }
-
-    /// Whether it names only one.
-    pub(crate) const fn is_one(&self) -> bool {
-        match self {
-            Self::One(_) => true,
-            Self::Several(audiences) => audiences.len() == 1,
-        }
-    }
 }
 
 /// Reads a token of an identity provider, which must be meant for the pool: its audience is the id that the pool has at
 /// the provider. An access token is taken when it is such a token as well; one that only its issuer can read is not.
 ///
 /// Decision: the user is the one to whom this user of the provider is linked by the provider's own id, or the one who was
-/// made when it signed in first. Usernames are not
-/// looked at, since everybody may choose one that looks like a provider's, nor other attributes, which may change hands.
-/// The token counts as a sign-in at the moment when it was made: one from before a sign-out everywhere is refused. It sets
-/// no limit to scopes, which are those of another service there. How the user signed in there is not handed on, and a token
-/// with which somebody acts for the user already is refused, because nobody here knows who that is.
+/// made when it signed in first. The id is in the same claim as at a sign-in, and a token without it is refused. Usernames
+/// are not looked at, since everybody may choose one that looks like a provider's, nor other attributes, which may change
+/// hands. The token counts as a sign-in at the moment when it was made: one from before a sign-out everywhere is refused.
+/// It sets no limit to scopes, which are those of another service there. How the user signed in there is not handed on,
+/// and a token with which somebody acts for the user already is refused, because nobody here knows who that is. To whom
+/// the provider has given it (`azp`) is not looked at: the service that brings it may have it from another client there.
 ///
 /// # Errors
 /// `NotAuthorizedException`, also when the issuer's keys cannot be read; `UserNotFoundException` when nobody is linked;
@@ -82,7 +79,8 @@ pub async fn read(
 ) -> Result<Bearer, ApiError> {
     let invalid = || role.refused("Invalid {}");
     let detail = |key: &str| provider.details.get(key);
-    let (Some(issuer), Some(client_id)) = (detail("oidc_issuer"), detail("client_id")) else {
+    let signs_tokens = has_id_tokens(provider.provider_type);
+    let (true, Some(issuer), Some(client_id)) = (signs_tokens, detail("oidc_issuer"), detail("client_id")) else {
         let kind = provider.provider_type.as_str();
         return Err(ApiError::not_supported(&format!("A token of a provider of type {kind}")));
     };
@@ -90,11 +88,12 @@ pub async fn read(
     let kid = foreign::unverified_kid(token).map_err(|_| invalid())?;
     let keys = ctx.app.issuers.keys(&issuer, &kid, ctx.now).await.map_err(|_| invalid())?;
     let ForeignToken { typ, claims } = keys.verify(token).map_err(|_| invalid())?;
+    let all: Map<String, Value> = serde_json::from_slice(&claims).map_err(|_| invalid())?;
     let claims: Claims = serde_json::from_slice(&claims).map_err(|_| invalid())?;
     if !is_of(kind, typ.as_deref()) || claims.act.is_some() || claims.events.is_some() {
         return Err(invalid());
     }
-    if claims.iss != issuer.issuer || !claims.aud.has(client_id) {
+    if !is_same(&issuer.issuer, &claims.iss) || !claims.aud.has(client_id) {
         return Err(invalid());
     }
     let now = ctx.now.seconds();
@@ -108,7 +107,9 @@ pub async fn read(
     if claims.sub.is_empty() || claims.sub.len() > LONGEST_SUBJECT {
         return Err(invalid());
     }
-    linked(ctx, pool, provider, &claims.sub, made_at.min(now), expires_at, role).await
+    let subject =
+        mapped::subject(provider, &all).filter(|subject| identity::is_subject(subject)).ok_or_else(invalid)?;
+    linked(ctx, pool, provider, &subject, made_at.min(now), expires_at, role).await
 }
 
 /// Whether a token of that `typ` may be one of this kind. Issuers sign other things with the same keys.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use crypto::token::MOST_CLAIMS;
 use domain::{
     Authorized, Client, Factor, Level, Pool, User,
     attributes::is_readable,
@@ -23,7 +24,7 @@ use super::{
     pre_token_generation::{self, Occasion},
     refresh::RefreshToken,
 };
-use crate::{ApiError, Ctx, tracking, users};
+use crate::{ApiError, Ctx, tracking, triggers, users};
 
 /// The sign-in that tokens belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,17 +248,25 @@ pub async fn issue(
 }
 
 /// Claims as JSON, after the changes that a function wants, if there are any.
+///
+/// # Errors
+/// `InvalidLambdaResponseException` when these make the token longer than what this server looks at.
 pub(super) fn encoded(
     claims: &impl Serialize,
     overrides: Option<&Overrides>,
     change: impl FnOnce(&Overrides, &mut Map<String, Value>),
 ) -> Result<Vec<u8>, ApiError> {
     let Some(overrides) = overrides else { return Ok(serde_json::to_vec(claims)?) };
-    let mut claims = serde_json::to_value(claims)?;
-    if let Value::Object(claims) = &mut claims {
-        change(overrides, claims);
+    let mut changed = serde_json::to_value(claims)?;
+    if let Value::Object(changed) = &mut changed {
+        change(overrides, changed);
     }
-    Ok(serde_json::to_vec(&claims)?)
+    let changed = serde_json::to_vec(&changed)?;
+    // What is too long without the function, an ID token with much about its user, is none of the function's doing.
+    if changed.len() > MOST_CLAIMS && changed.len() > serde_json::to_vec(claims)?.len() {
+        return Err(triggers::unrecognizable());
+    }
+    Ok(changed)
 }
 
 fn refresh_token(pool: &Pool, client: &Client, user: &User, grant: &Grant, ctx: &Ctx) -> Option<RefreshToken> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use store::Changes;
 use testkit::{Answer, Server, both_engines, srp::Device, triggers::lambda_config};
 
 use crate::{

@@ -471,6 +471,34 @@ async fn a_pool_has_ten_thousand_groups_at_most() {
     .await;
 }
 
+/// Puts a user into a hundred groups with the longest names.
+pub async fn join_long_groups(server: &Server, pool: &str, username: &str) {
+    for number in 0..100 {
+        // A letter of four bytes.
+        let name = format!("{number:03}{}", "\u{10400}".repeat(125));
+        make(server, pool, &name, json!({})).await;
+        join(server, pool, username, &name).await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_many_groups_are_taken() {
+    let server = Server::memory().await;
+    let pool = server.pool(json!({})).await;
+    let client = server.client_id(&pool, json!({})).await;
+    server.confirmed_user(&pool, "alice", PASSWORD, json!({})).await;
+    join_long_groups(&server, &pool, "alice").await;
+    let tokens = server.sign_in(&client, "alice", PASSWORD).await.ok();
+    let token = tokens["AuthenticationResult"]["AccessToken"].as_str().unwrap();
+    assert!(token.len() > 68_000, "{}", token.len());
+    for _ in 0..2 {
+        assert_eq!(server.call("GetUser", json!({"AccessToken": token})).await.ok()["Username"], "alice");
+    }
+    let forged = format!("{}A", &token[..token.len() - 1]);
+    let refused = server.call("GetUser", json!({"AccessToken": forged})).await.error();
+    assert_eq!(refused, "NotAuthorizedException: Could not verify signature for Access Token");
+}
+
 #[tokio::test]
 async fn a_user_is_in_a_hundred_groups_at_most() {
     both_engines(async |server| {

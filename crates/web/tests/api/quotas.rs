@@ -132,6 +132,24 @@ async fn a_user_has_rates_of_reading_and_of_writing() {
         json!({"ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters})
     };
     assert_eq!(taken(&server, "InitiateAuth", guess).await, 10);
+    // Upper case makes nobody else, and answers to challenges name their user as well.
+    let answered = |username: &'static str| {
+        let (pool, client) = (pool.clone(), client.clone());
+        let responses = json!({"USERNAME": username, "SMS_MFA_CODE": "123456"});
+        move |_| json!({"UserPoolId": pool, "ClientId": client, "ChallengeName": "SMS_MFA", "ChallengeResponses": responses})
+    };
+    let own = |username: &'static str| {
+        let body = answered(username);
+        move |number| {
+            let mut body = body(number);
+            body.as_object_mut().unwrap().remove("UserPoolId");
+            body
+        }
+    };
+    assert_eq!(taken(&server, "RespondToAuthChallenge", own("Bob")).await, 0);
+    assert_eq!(taken(&server, "RespondToAuthChallenge", own("eve")).await, 10);
+    assert_eq!(taken(&server, "AdminRespondToAuthChallenge", answered("Eve")).await, 10);
+    assert_eq!(taken(&server, "AdminEnableUser", named("EVE")).await, 0);
     server.advance(1);
     assert_eq!(taken(&server, "AdminGetUser", named("ana")).await, 10);
 }

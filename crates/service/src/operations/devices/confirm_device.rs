@@ -1,7 +1,7 @@
 //! ConfirmDevice (auth-flows.md §12): the client that has just signed in hands over the SRP verifier of a secret that
 //! it has made for itself, and is known by its device key from then on.
 //!
-//! Order: token, pool, device key, verifier, whether it is confirmed already.
+//! Order: token, pool, device key, verifier, whether it is confirmed already, how many there are.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto::srp::{SrpError, Verifier};
@@ -14,6 +14,12 @@ use crate::{ApiError, Ctx, devices, retry};
 
 /// Longest text about a client that is kept, in characters.
 const LONGEST_SOFTWARE: usize = 256;
+/// Most devices of a user.
+///
+/// Decision: the service is not known to have a limit, and the model of the operation knows no error for it. A new device
+/// takes the place of the one that nobody has signed in with for longest, which is forgotten. Devices that are confirmed at
+/// the same moment may be more than that by as many.
+const MOST_DEVICES: usize = 1_000;
 
 /// Confirms the device that the token was given to.
 ///
@@ -49,7 +55,13 @@ pub async fn run(ctx: &Ctx, input: ConfirmDeviceRequest) -> Result<ConfirmDevice
             return Err(exists());
         }
         let user = ctx.app.store.user(&pool.id, sub).await?.ok_or_else(ApiError::no_such_user)?;
+        let devices = ctx.app.store.current_user_parts::<Device>(&pool.id, sub, MOST_DEVICES).await?;
         let mut changes = Changes::new();
+        if devices.len() == MOST_DEVICES
+            && let Some(oldest) = devices.iter().min_by_key(|device| device.value.authenticated_at)
+        {
+            changes.delete_user_part(oldest);
+        }
         changes.insert_user_part(device.clone());
         // A user who is being deleted leaves no device behind.
         changes.assert(Key::User { pool_id: pool.id.clone(), sub: sub.clone() }, user.version);

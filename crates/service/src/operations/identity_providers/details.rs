@@ -1,7 +1,8 @@
 //! `ProviderDetails` by the type of the provider (oauth-federation.md §15.1): what must be there, what may, and what the
 //! server adds.
 //!
-//! The metadata of a SAML provider come in the request, or are read from the address that it names, over https alone.
+//! The metadata of a SAML provider come in the request, or are read from the address that it names, over https alone. One of
+//! their certificates must be valid.
 //!
 //! Decision: nothing else is fetched when a provider is set up; what an OpenID Connect issuer publishes is read at sign-in.
 
@@ -79,30 +80,37 @@ fn refused(message: String) -> ApiError {
 
 /// The keys that a request must have, and those that it may have: what the server adds itself may come back.
 const fn keys(kind: IdentityProviderTypeType) -> (&'static [&'static str], &'static [&'static str]) {
-    const ADDED: &[&str] = &[
-        "attributes_url",
-        "attributes_url_add_attributes",
-        "authorize_url",
-        "oidc_issuer",
-        "token_request_method",
-        "token_url",
-    ];
-    const ADDED_WITH_VERSION: &[&str] = &[
-        "api_version",
-        "attributes_url",
-        "attributes_url_add_attributes",
-        "authorize_url",
-        "token_request_method",
-        "token_url",
-    ];
     match kind {
-        IdentityProviderTypeType::Google | IdentityProviderTypeType::LoginWithAmazon => {
-            (&["client_id", CLIENT_SECRET, "authorize_scopes"], ADDED)
-        }
-        IdentityProviderTypeType::Facebook => (&["client_id", CLIENT_SECRET, "authorize_scopes"], ADDED_WITH_VERSION),
-        IdentityProviderTypeType::SignInWithApple => {
-            (&["client_id", "team_id", "key_id", PRIVATE_KEY, "authorize_scopes"], ADDED)
-        }
+        IdentityProviderTypeType::Google => (
+            &["client_id", CLIENT_SECRET, "authorize_scopes"],
+            &[
+                "attributes_url",
+                "attributes_url_add_attributes",
+                "authorize_url",
+                "oidc_issuer",
+                "token_request_method",
+                "token_url",
+            ],
+        ),
+        IdentityProviderTypeType::Facebook => (
+            &["client_id", CLIENT_SECRET, "authorize_scopes"],
+            &[
+                "api_version",
+                "attributes_url",
+                "attributes_url_add_attributes",
+                "authorize_url",
+                "token_request_method",
+                "token_url",
+            ],
+        ),
+        IdentityProviderTypeType::LoginWithAmazon => (
+            &["client_id", CLIENT_SECRET, "authorize_scopes"],
+            &["attributes_url", "attributes_url_add_attributes", "authorize_url", "token_request_method", "token_url"],
+        ),
+        IdentityProviderTypeType::SignInWithApple => (
+            &["client_id", "team_id", "key_id", PRIVATE_KEY, "authorize_scopes"],
+            &["attributes_url_add_attributes", "authorize_url", "oidc_issuer", "token_request_method", "token_url"],
+        ),
         IdentityProviderTypeType::Oidc => (
             &["client_id", "attributes_request_method", "oidc_issuer", "authorize_scopes"],
             &[
@@ -245,6 +253,8 @@ async fn saml(ctx: &Ctx, plain: &mut BTreeMap<String, String>) -> Result<BTreeMa
         }
     };
     let metadata = metadata.map_err(ApiError::invalid_parameter)?;
+    // Decision: the service's words are not recorded.
+    metadata.check_certificates(ctx.now).map_err(ApiError::invalid_parameter)?;
     // What the metadata say counts, whatever an answer that comes back says.
     plain.remove("SLORedirectBindingURI");
     let mut added = added([("SSORedirectBindingURI", &metadata.sign_in)]);

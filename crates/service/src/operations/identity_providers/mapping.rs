@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Pool, attributes};
+use domain::{Pool, attributes, identity_provider::USERNAME};
 use wire::IdentityProviderTypeType;
 
 use crate::ApiError;
-
-/// In place of an attribute: what the user is called by.
-const USERNAME: &str = "username";
 
 /// What the provider calls the user's id, which the user is called by; nothing for SAML, where it has no name.
 const fn subject(kind: IdentityProviderTypeType) -> Option<&'static str> {

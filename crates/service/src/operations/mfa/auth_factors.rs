@@ -1,6 +1,6 @@
 //! What a user can sign in with: `ConfiguredUserAuthFactors` (auth-flows.md §19).
 
-use domain::{Medium, MfaMethod, Pool, User, UserPartKind};
+use domain::{Medium, MfaMethod, Passkey, Pool, SoftwareToken, User};
 use wire::AuthFactorType;
 
 use crate::{ApiError, Ctx};
@@ -13,11 +13,11 @@ use crate::{ApiError, Ctx};
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn configured(ctx: &Ctx, pool: &Pool, user: &User) -> Result<Vec<AuthFactorType>, ApiError> {
-    let (password, parts) = tokio::try_join!(
+    let (password, passkeys, token) = tokio::try_join!(
         ctx.app.store.password(&pool.id, &user.sub),
-        ctx.app.store.user_part_documents(&pool.id, &user.sub, usize::MAX),
+        ctx.app.store.current_user_parts::<Passkey>(&pool.id, &user.sub, 1),
+        ctx.app.store.user_part::<SoftwareToken>(&pool.id, &user.sub, ""),
     )?;
-    let has_part = |kind: UserPartKind| parts.iter().any(|part| part.kind == kind.number());
     let takes_code = |factor: AuthFactorType, medium: Medium, method: MfaMethod| {
         user.address(medium).is_some() && (pool.sign_in.first_factors.contains(&factor) || user.mfa.has(method))
     };
@@ -25,8 +25,8 @@ pub(super) async fn configured(ctx: &Ctx, pool: &Pool, user: &User) -> Result<Ve
         (AuthFactorType::Password, password.is_some()),
         (AuthFactorType::EmailOtp, takes_code(AuthFactorType::EmailOtp, Medium::Email, MfaMethod::Email)),
         (AuthFactorType::SmsOtp, takes_code(AuthFactorType::SmsOtp, Medium::Sms, MfaMethod::Sms)),
-        (AuthFactorType::WebAuthn, has_part(UserPartKind::Passkey)),
-        (AuthFactorType::SoftwareToken, has_part(UserPartKind::SoftwareToken)),
+        (AuthFactorType::WebAuthn, !passkeys.is_empty()),
+        (AuthFactorType::SoftwareToken, token.is_some()),
     ];
     Ok(factors.into_iter().filter(|(_, is_there)| *is_there).map(|(factor, _)| factor).collect())
 }

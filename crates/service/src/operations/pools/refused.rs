@@ -35,6 +35,7 @@ pub fn check(settings: &Settings) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Whoever gives the configuration and does not say otherwise switches it on (oauth-federation.md §9).
 fn is_used(dcr: &DcrConfigurationType) -> bool {
     let DcrConfigurationType {
         enable_status,
@@ -43,7 +44,7 @@ fn is_used(dcr: &DcrConfigurationType) -> bool {
         open_dcr_grant_types,
         allowed_scopes,
     } = dcr;
-    *enable_status == Some(StatusType::Enabled)
+    *enable_status != Some(StatusType::Disabled)
         || *open_dcr_enabled == Some(true)
         || authenticated_grant_types.iter().chain(open_dcr_grant_types).any(|types| !types.is_empty())
         || allowed_scopes.iter().any(|scopes| !scopes.is_empty())

@@ -14,8 +14,9 @@ use crate::{ApiError, Ctx, operations::clients::settings::distinct, scopes, secr
 /// the other operations answer it.
 ///
 /// # Errors
-/// `NotAuthorizedException` for a client that is not there or does not prove itself, `InvalidParameterException` when
-/// it does not allow ALLOW_CLIENT_TOKEN_AUTH and for scopes that it does not have.
+/// `NotAuthorizedException` for a client that is not there or does not prove itself, `TooManyRequestsException` after too
+/// many wrong secrets, `InvalidParameterException` when it does not allow ALLOW_CLIENT_TOKEN_AUTH and for scopes that it
+/// does not have.
 pub async fn run(ctx: &Ctx, input: GetClientTokenRequest) -> Result<GetClientTokenResponse, ApiError> {
     // Load.
     let unauthorized = || ApiError::not_authorized("Invalid client or secret");

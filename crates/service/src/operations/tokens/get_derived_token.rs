@@ -30,7 +30,7 @@ use crate::{
 ///
 /// # Errors
 /// `ResourceNotFoundException` for an unknown client or resource server; `NotAuthorizedException` for a client that does
-/// not prove itself and for tokens that are not good; `InvalidParameterException` for what does not go together or is
+/// not prove itself and for tokens that are not good; `TooManyRequestsException` after too many wrong secrets; `InvalidParameterException` for what does not go together or is
 /// not allowed; `UserNotFoundException` when a user is gone.
 pub async fn run(ctx: &Ctx, input: GetDerivedTokenRequest) -> Result<GetDerivedTokenResponse, ApiError> {
     // Load.

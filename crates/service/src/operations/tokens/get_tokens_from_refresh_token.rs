@@ -15,8 +15,8 @@ use crate::{
 /// Functions are told what they are told of a sign-in, `ClientMetadata` included.
 ///
 /// # Errors
-/// `ResourceNotFoundException` for an unknown client, `RefreshTokenReuseException` for a token that was replaced, and
-/// those of auth-flows.md §8.
+/// `ResourceNotFoundException` for an unknown client, `TooManyRequestsException` after too many wrong secrets,
+/// `RefreshTokenReuseException` for a token that was replaced, and those of auth-flows.md §8.
 pub async fn run(
     ctx: &Ctx,
     input: GetTokensFromRefreshTokenRequest,

@@ -16,8 +16,9 @@ use crate::{
 /// of sessions; its other sign-ins stay.
 ///
 /// # Errors
-/// `UnauthorizedException` for a client that does not prove itself, `UnsupportedOperationException` when it has
-/// revocation switched off, `UnsupportedTokenTypeException` for an access or ID token.
+/// `UnauthorizedException` for a client that does not prove itself, `TooManyRequestsException` after too many wrong
+/// secrets, `UnsupportedOperationException` when it has revocation switched off, `UnsupportedTokenTypeException` for an
+/// access or ID token.
 pub async fn run(ctx: &Ctx, input: RevokeTokenRequest) -> Result<RevokeTokenResponse, ApiError> {
     // Decision: neither words nor conditions of the three refusals are known; the operation does not list
     // ResourceNotFoundException, so an unknown client is not authorized either.

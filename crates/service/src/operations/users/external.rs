@@ -1,13 +1,14 @@
 //! Users of other providers as AdminLinkProviderForUser and AdminDisableProviderForUser name them
 //! (oauth-federation.md §18).
 
-use domain::{Identity, IdentityProvider, NameKind, Pool, identity};
+use domain::{
+    Identity, IdentityProvider, NameKind, Pool,
+    identity::{self, LONGEST_VALUE},
+    identity_provider::USERNAME,
+};
 use wire::{IdentityProviderTypeType, ProviderUserIdentifierType};
 
 use crate::{ApiError, Ctx};
-
-/// Longest value that tells users of a provider apart, in characters; no provider's own ids are that long.
-const LONGEST_VALUE: usize = 256;
 
 /// A user of a provider, as requests name one; all three are there.
 #[derive(Clone, Copy)]
@@ -60,8 +61,10 @@ impl<'a> Named<'a> {
     /// # Errors
     /// `InvalidParameterException` when this provider tells nobody apart by that attribute.
     pub(super) fn identity(&self, ctx: &Ctx, provider: &IdentityProvider) -> Result<Identity, ApiError> {
+        // What the user is called by is the provider's own id, under another name.
         let by_attribute =
             matches!(provider.provider_type, IdentityProviderTypeType::Oidc | IdentityProviderTypeType::Saml)
+                && self.attribute != USERNAME
                 && provider.attribute_mapping.contains_key(self.attribute);
         if self.attribute != identity::SUBJECT && !by_attribute {
             // Decision: the service's words are not recorded.

@@ -101,6 +101,38 @@ async fn what_the_pool_says_about_devices() {
     .await;
 }
 
+/// Beyond a thousand devices a new one takes the place of the one that was not used for longest.
+#[tokio::test]
+async fn a_user_has_a_thousand_devices_at_most() {
+    both_engines(async |server| {
+        let (pool, client) = scene(&server, challenging()).await;
+        let (first, access) = confirmed(&server, &client, "alice").await;
+        let sub = segment(&access, 1)["sub"].as_str().unwrap().to_owned();
+        let of_alice = async || server.app.store.user_parts::<domain::Device>(&pool, &sub, None, 2_000).await.unwrap();
+        let [stored] = of_alice().await.try_into().unwrap();
+        let mut changes = Changes::new();
+        for number in 1..1_000_i64 {
+            let (mut device, day) = (stored.value.clone(), 86_400_000);
+            device.key = format!("us-east-1_{number:04}");
+            // Used long ago, the one in the middle longest ago.
+            device.authenticated_at = device.authenticated_at.plus(-day * (1_000 - (number - 500).abs()));
+            changes.insert_user_part(device);
+        }
+        server.app.commit(changes).await.unwrap();
+        let (last, _) = confirmed(&server, &client, "alice").await;
+        let keys: Vec<_> = of_alice().await.into_iter().map(|device| device.value.key).collect();
+        assert_eq!(keys.len(), 1_000);
+        for key in [&first.key, &last.key, "us-east-1_0001", "us-east-1_0499", "us-east-1_0501", "us-east-1_0999"] {
+            assert!(keys.iter().any(|kept| kept == key), "{key}");
+        }
+        assert!(!keys.iter().any(|kept| kept == "us-east-1_0500"));
+        // The others of the pool have theirs.
+        confirmed(&server, &client, "bob").await;
+        assert_eq!(of_alice().await.len(), 1_000);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_refresh_token_belongs_to_its_device() {
     both_engines(async |server| {

@@ -10,6 +10,7 @@ use crate::sign_in::{INCORRECT, LOCKED, mfa};
 const HERE: &str = "192.0.2.1";
 const ELSEWHERE: &str = "192.0.2.2";
 const LIMIT: &str = "LimitExceededException: Attempt limit exceeded, please try after some time.";
+const EXCEEDED: &str = "TooManyRequestsException: Rate exceeded";
 
 async fn limited(most: u32) -> Server {
     Server::builder().settings(|settings| settings.limits.wrong_guesses_per_address_and_hour = most).start().await
@@ -117,7 +118,7 @@ impl Once {
         sign_in(HERE).await.ok();
         // Each guess is refused as its operation words it.
         let refused = from(&self.server, ELSEWHERE, operation, body).await.error();
-        assert!([LOCKED, LIMIT].contains(&refused.as_str()), "{what}: {refused}");
+        assert!([LOCKED, LIMIT, EXCEEDED].contains(&refused.as_str()), "{what}: {refused}");
         self.server.advance(3_600);
     }
 }
@@ -165,6 +166,18 @@ async fn whatever_is_guessed_counts() {
     call("SignUp", sign_up).await;
     let confirm = json!({"ClientId": client, "Username": "new", "ConfirmationCode": "000000"});
     once.is_used_up_by("a code of a sign-up", "ConfirmSignUp", confirm).await;
+
+    let machine = server.client_id(&pool, json!({"GenerateSecret": true})).await;
+    let secret = "x".repeat(51);
+    for (operation, members) in [
+        ("RevokeToken", json!({"ClientSecret": secret, "Token": "x"})),
+        ("GetClientToken", json!({"Secret": secret})),
+        ("GetTokensFromRefreshToken", json!({"ClientSecret": secret, "RefreshToken": "x"})),
+        ("GetDerivedToken", json!({"ClientSecret": secret, "SubjectToken": "x", "SubjectTokenType": "ACCESS_TOKEN"})),
+    ] {
+        let body = with(json!({"ClientId": machine}), &members);
+        once.is_used_up_by("a client's secret", operation, body).await;
+    }
 
     let secret = mfa::with_token(server, client).await;
     for (settings, name, responses) in [
