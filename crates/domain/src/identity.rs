@@ -5,6 +5,8 @@ use wire::{IdentityProviderTypeType, Timestamp};
 
 /// Most identities of one user.
 pub const MOST_LINKED: usize = 5;
+/// Longest value that tells users of a provider apart, in characters; no provider's own ids are that long.
+pub const LONGEST_VALUE: usize = 256;
 /// What stands for the provider's own id of a user, among the names of a provider's attributes.
 pub const SUBJECT: &str = "Cognito_Subject";
 /// The provider whose identities are the pool's own users.
@@ -42,6 +44,15 @@ impl Identity {
     pub fn name(&self) -> String {
         name(&self.provider_name, &self.attribute_name, &self.attribute_value)
     }
+}
+
+/// Whether a provider's own id of a user may be one that is linked, or known from a sign-in.
+///
+/// Decision: not one that is empty, longer than [`LONGEST_VALUE`] or has control characters, some of which not every
+/// database keeps.
+#[must_use]
+pub fn is_subject(text: &str) -> bool {
+    !text.is_empty() && text.chars().nth(LONGEST_VALUE).is_none() && !text.chars().any(char::is_control)
 }
 
 /// The name that stands for an identity, unique in its pool. Neither providers nor attributes have line breaks in

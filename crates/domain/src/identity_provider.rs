@@ -12,6 +12,9 @@ use crate::{
     schema::{self, IDENTITIES},
 };
 
+/// In place of an attribute, in a provider's mapping: what the user is called by.
+pub const USERNAME: &str = "username";
+
 /// An identity provider of a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentityProvider {

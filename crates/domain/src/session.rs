@@ -43,6 +43,9 @@ pub struct SignIn {
     /// What threat protection has seen of it, where it looks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched: Option<Watched>,
+    /// When it was begun, at the login pages, where it has to end in time as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Timestamp>,
 }
 
 /// What threat protection has seen of a sign-in under way.
@@ -86,6 +89,7 @@ impl SignIn {
             client_public: None,
             step_up: None,
             watched: None,
+            begun_at: None,
         }
     }
 

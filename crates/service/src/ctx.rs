@@ -37,12 +37,15 @@ pub struct Ctx {
     pub own: OwnWishes,
 }
 
-/// What only the server itself can want of an operation, when it seeds pools before it takes requests.
+/// What only the server itself can want of an operation: when it seeds pools before it takes requests, and when its login
+/// pages call one.
 #[derive(Clone, Debug, Default)]
 pub struct OwnWishes {
     /// Whether the server itself asks: quotas do not hold, and an update that would change nothing leaves alone what
     /// is there.
     pub is_seeding: bool,
+    /// Whether a login page asks: what happens there is no event for analytics.
+    pub is_login_page: bool,
     /// Id of the pool that is made, with its region before the first `_`; drawn where there is none.
     pub pool_id: Option<String>,
     /// Id of the client that is made; drawn where there is none.

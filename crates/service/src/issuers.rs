@@ -103,7 +103,7 @@ impl FetchDocuments for NoDocuments {
 /// An issuer, as an identity provider of a pool names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// `iss` of its tokens, without a final slash.
+    /// `iss` of its tokens, without a final slash (see [`is_same`]).
     pub issuer: String,
     /// Where its keys are, if that is known.
     pub jwks_uri: Option<String>,
@@ -316,7 +316,16 @@ async fn read_metadata(documents: Arc<dyn FetchDocuments>, url: String) -> Resul
 async fn discover(documents: &dyn FetchDocuments, issuer: &str) -> Result<Discovery, String> {
     let document = fetch(documents, &format!("{issuer}/.well-known/openid-configuration")).await?;
     let found: Discovery = serde_json::from_slice(&document).map_err(|_| "not a discovery document")?;
-    if found.issuer == issuer { Ok(found) } else { Err("the discovery document is another issuer's".to_owned()) }
+    let is_theirs = is_same(issuer, &found.issuer);
+    if is_theirs { Ok(found) } else { Err("the discovery document is another issuer's".to_owned()) }
+}
+
+/// Whether `said`, in a token or a discovery document, names the issuer that a provider is configured with.
+///
+/// Decision: one slash at the end makes no other issuer. Providers are set up without it (§15.1), and some issuers end in
+/// one all the same.
+pub(crate) fn is_same(configured: &str, said: &str) -> bool {
+    said.strip_suffix('/').unwrap_or(said) == configured
 }
 
 /// A URL of a discovery document, if it is one that is gone to.

@@ -45,9 +45,15 @@ impl Bodies {
     }
 
     /// The whole body. One that arrived in one piece is not copied.
-    pub(crate) async fn read(&self, mut body: Body) -> Result<Held, Unread> {
+    pub(crate) async fn read(&self, body: Body) -> Result<Held, Unread> {
+        self.read_up_to(self.most, body).await
+    }
+
+    /// The same with at most `longest` bytes, where that is less than a body may have anywhere.
+    pub(crate) async fn read_up_to(&self, longest: usize, mut body: Body) -> Result<Held, Unread> {
+        let most = longest.min(self.most);
         // The announced length, if there is one: nothing is read of what is too long anyway.
-        if body.size_hint().lower() > self.most as u64 {
+        if body.size_hint().lower() > most as u64 {
             return Err(Unread::TooLarge);
         }
         let mut first = Bytes::new();
@@ -57,7 +63,7 @@ impl Bodies {
             // Trailers say nothing that matters here.
             let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
             let length = first.len().max(whole.len()) + data.len();
-            if length > self.most {
+            if length > most {
                 return Err(Unread::TooLarge);
             }
             let paid = place.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
@@ -125,6 +131,14 @@ mod tests {
         }
         assert_eq!(bodies.read(pieces(&[50, 51])).await.err(), Some(Unread::TooLarge));
         assert_eq!(bodies.read(Body::from("x".repeat(101))).await.err(), Some(Unread::TooLarge));
+        for (longest, length, is_read) in [(50, 50, true), (50, 51, false), (200, 100, true), (200, 101, false)] {
+            assert_eq!(
+                bodies.read_up_to(longest, pieces(&[25, length - 25])).await.is_ok(),
+                is_read,
+                "{longest} {length}"
+            );
+            assert_eq!(bodies.read_up_to(longest, Body::from("x".repeat(length))).await.is_ok(), is_read);
+        }
     }
 
     /// A body that says how long it is, and never comes.

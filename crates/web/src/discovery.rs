@@ -15,16 +15,21 @@ use service::ApiError;
 
 use crate::{cors, state::Web};
 
+/// How long anybody may keep the keys of a pool: a day.
+const KEYS_ARE_KEPT: &str = "public, max-age=86400";
+/// What the issuer offers changes with the pool's domains, and is asked for anew.
+const OFFER_IS_KEPT: &str = "no-cache";
+
 /// The keys of a pool.
 pub(crate) async fn jwks(State(web): State<Web>, Path(pool_id): Path<String>, parts: Parts) -> Response {
     let outcome = service::tokens::jwks(&web.app, &pool_id).await;
-    document(&web, &parts, &pool_id, outcome)
+    document(&web, &parts, &pool_id, outcome, KEYS_ARE_KEPT)
 }
 
 /// What the pool's issuer offers.
 pub(crate) async fn configuration(State(web): State<Web>, Path(pool_id): Path<String>, parts: Parts) -> Response {
     let outcome = service::tokens::discovery(&web.app, &pool_id).await;
-    document(&web, &parts, &pool_id, outcome)
+    document(&web, &parts, &pool_id, outcome, OFFER_IS_KEPT)
 }
 
 /// Any other document: the service's answer on the issuer's host.
@@ -33,11 +38,17 @@ pub(crate) async fn unknown() -> Response {
     refusal(StatusCode::BAD_REQUEST, "BadRequest", text)
 }
 
-fn document(web: &Web, parts: &Parts, pool_id: &str, outcome: Result<Option<Value>, ApiError>) -> Response {
+fn document(
+    web: &Web,
+    parts: &Parts,
+    pool_id: &str,
+    outcome: Result<Option<Value>, ApiError>,
+    kept: &'static str,
+) -> Response {
     match outcome {
         Ok(Some(document)) => {
             let mut response = json_response(StatusCode::OK, &document);
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(kept));
             response
         }
         // Decision: 400 like the service's other refusals; neither status nor form is known.

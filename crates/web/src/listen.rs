@@ -24,7 +24,7 @@ use hyper_util::{
 };
 use rustls::ServerConfig;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
@@ -39,6 +39,9 @@ use crate::{Peer, activity::Activity, answer, awaited_body::AwaitedBody, uploads
 /// Requests that one HTTP/2 connection may have under way at the same time: what a connection can hold in memory grows
 /// with them.
 const STREAMS: u32 = 16;
+/// Most bytes of the headers of an HTTP/2 request: room for the longest token that is looked at, and for 32 KiB of others.
+/// HTTP/1.1 takes 400 KiB, which is the library's own limit.
+const MOST_HEADERS: u32 = 160 * 1_024;
 
 /// How the listener treats connections.
 #[derive(Clone)]
@@ -100,14 +103,7 @@ pub async fn listen(listener: TcpListener, router: Router, options: ListenOption
             },
         };
         while connections.try_join_next().is_some() {}
-        let connection = Connection {
-            router: router.clone(),
-            peer,
-            header_timeout: options.header_timeout,
-            request_timeout: options.request_timeout,
-            write_timeout: options.write_timeout,
-            shutdown: shutdown.clone(),
-        };
+        let connection = Connection::new(router.clone(), peer, &options, shutdown.clone());
         let acceptor = acceptor.clone();
         connections.spawn(async move {
             connection.run(stream, acceptor).await;
@@ -121,6 +117,20 @@ pub async fn listen(listener: TcpListener, router: Router, options: ListenOption
     }
 }
 
+/// Answers a request of its own, over a connection that is in memory only: whoever comes first then finds the way of a
+/// request gone once, and its part of the program in memory. It is none that is counted.
+pub async fn rehearse(router: Router, options: &ListenOptions) {
+    let (mut client, server) = tokio::io::duplex(1_024);
+    let connection = Connection::new(router, ([127, 0, 0, 1], 0).into(), options, CancellationToken::new());
+    let ask = async {
+        client.write_all(b"GET /_poolkeeper/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
+        client.read_to_end(&mut Vec::new()).await
+    };
+    if let ((), Err(error)) = tokio::join!(connection.serve(server, false), ask) {
+        tracing::debug!(cause = %error, "no request could be rehearsed");
+    }
+}
+
 struct Connection {
     router: Router,
     peer: SocketAddr,
@@ -131,6 +141,11 @@ struct Connection {
 }
 
 impl Connection {
+    const fn new(router: Router, peer: SocketAddr, options: &ListenOptions, shutdown: CancellationToken) -> Self {
+        let &ListenOptions { header_timeout, request_timeout, write_timeout, .. } = options;
+        Self { router, peer, header_timeout, request_timeout, write_timeout, shutdown }
+    }
+
     async fn run(self, stream: TcpStream, acceptor: Option<TlsAcceptor>) {
         // Answers are small and complete: waiting for more to send only costs time.
         if let Err(error) = stream.set_nodelay(true) {
@@ -160,7 +175,7 @@ impl Connection {
             .timer(TokioTimer::new())
             .keep_alive_interval(self.header_timeout)
             .max_concurrent_streams(STREAMS)
-            .max_header_list_size(32_768);
+            .max_header_list_size(MOST_HEADERS);
         let Self { router, peer, header_timeout, request_timeout, write_timeout, shutdown } = self;
         let activity = Arc::new(Activity::default());
         let seen = activity.clone();
@@ -225,7 +240,13 @@ fn client_too_slow(version: Version) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::Relaxed},
+        },
+        time::Duration,
+    };
 
     use axum::{
         Router,
@@ -240,7 +261,7 @@ mod tests {
     };
     use tokio_util::sync::CancellationToken;
 
-    use super::{ListenOptions, listen};
+    use super::{ListenOptions, listen, rehearse};
 
     struct Running {
         address: std::net::SocketAddr,
@@ -274,6 +295,16 @@ mod tests {
             String::from_utf8_lossy(text.get(..length).unwrap()).into_owned()
         });
         (writer, reading)
+    }
+
+    #[tokio::test]
+    async fn a_rehearsal_asks_once_and_ends() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let health = get(|| async move { counted.fetch_add(1, Relaxed).to_string() });
+        let router = Router::new().route("/_poolkeeper/health", health);
+        timeout(Duration::from_secs(5), rehearse(router, &ListenOptions::default())).await.unwrap();
+        assert_eq!(asked.load(Relaxed), 1);
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Which names of this server the test controls answer to.
+//! Which names of this server the test controls answer to, and which are names of this machine.
 //!
 //! A page of another origin can have its own name resolved to 127.0.0.1 after it was loaded (DNS rebinding); for the
 //! browser, that is the same origin still, and the page could read every message. The name it asked for gives it away.
@@ -32,10 +32,26 @@ pub(crate) async fn only(State(web): State<Web>, request: Request, next: Next) -
 }
 
 fn is_own(host: &str, base_url: &str) -> bool {
-    let base = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-    let base = base.split(['/', '?', '#']).next().unwrap_or_default();
     let name = without_port(host);
-    is_loopback(name) || (!name.is_empty() && name.eq_ignore_ascii_case(without_port(base)))
+    is_loopback(name) || (!name.is_empty() && name.eq_ignore_ascii_case(name_in(base_url)))
+}
+
+/// Whether a URL leads to this machine.
+pub(crate) fn is_local(url: &str) -> bool {
+    is_loopback(name_in(url))
+}
+
+/// Whether a host (with its port) may stand for the one in the base URL: both are names of this machine.
+pub(crate) fn is_alias(host: &str, base_url: &str) -> bool {
+    let name = without_port(host);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    is_local(base_url) && is_loopback(name) && (name.starts_with('[') || name.bytes().all(is_plain))
+}
+
+/// The name or address in a URL.
+fn name_in(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    without_port(rest.split(['/', '?', '#']).next().unwrap_or_default())
 }
 
 /// The name or address alone; an IPv6 address keeps its brackets.
@@ -61,7 +77,7 @@ fn is_loopback(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_own;
+    use super::{is_alias, is_own};
 
     #[test]
     fn names_of_this_machine_are_known() {
@@ -101,5 +117,17 @@ mod tests {
         }
         assert!(is_own("[fd00::1]:9229", "http://[fd00::1]:9229"));
         assert!(!is_own("", ""));
+    }
+
+    #[test]
+    fn a_name_of_this_machine_stands_for_another_one() {
+        let local = "http://127.0.0.1:9229";
+        for alias in ["localhost:9229", "127.0.0.1:8080", "[::1]:9229", "a.auth.localhost"] {
+            assert!(is_alias(alias, local) && is_alias(alias, "http://localhost:9229"), "{alias}");
+            assert!(!is_alias(alias, "https://auth.example.com"), "a proxy may have written it: {alias}");
+        }
+        for other in ["", "auth.example.com", "evil.example/.localhost", "a:b.localhost", "a@b.localhost", "[::2]"] {
+            assert!(!is_alias(other, local), "{other}");
+        }
     }
 }

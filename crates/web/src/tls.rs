@@ -84,6 +84,7 @@ mod tests {
     use std::{path::PathBuf, sync::Arc, time::Duration};
 
     use axum::{Router, routing::get};
+    use http::HeaderMap;
     use rustls::{
         ClientConfig, RootCertStore, SupportedProtocolVersion,
         crypto::aws_lc_rs,
@@ -175,6 +176,59 @@ mod tests {
         assert!(all.windows(6).any(|setting| setting == few), "MAX_CONCURRENT_STREAMS = 16: {all:?}");
         let goodbye = all.windows(9).any(|frame| frame.get(3) == Some(&7) && frame.get(4..) == Some(&[0; 5]));
         assert!(goodbye, "GOAWAY: {all:?}");
+        shutdown.cancel();
+    }
+
+    /// A frame of the first stream of HTTP/2.
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, 1], payload].concat()
+    }
+
+    #[tokio::test]
+    async fn the_longest_tokens_have_room_in_headers() {
+        let tls = configuration(&file("test-only-certificate.pem"), &file("test-only-key.pem")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let options = ListenOptions { tls: Some(tls), ..ListenOptions::default() };
+        let length = |headers: HeaderMap| async move { headers["authorization"].len().to_string() };
+        tokio::spawn(listen(listener, Router::new().route("/", get(length)), options, shutdown.clone()));
+        let token = "x".repeat(crypto::token::LONGEST_TOKEN);
+
+        let mut stream = connect(address, b"http/1.1", &TLS13).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n131079"), "{answer}");
+
+        let mut stream = connect(address, b"h2", &TLS13).await.unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        // GET, https, /, then `:authority` and `authorization` by their numbers in HPACK's table. Lengths are 1 and
+        // 127 + 130,952, seven bits at a time.
+        let mut headers = vec![0x82, 0x87, 0x84, 0x01, 1, b'x', 0x0f, 23 - 15, 0x7f, 0x88, 0xff, 0x07];
+        headers.extend(format!("Bearer {token}").into_bytes());
+        let mut pieces = headers.chunks(16_384).peekable();
+        let mut kind = 1;
+        while let Some(piece) = pieces.next() {
+            let ends = if pieces.peek().is_none() { 4 } else { 0 };
+            let flags = if kind == 1 { ends | 1 } else { ends };
+            stream.write_all(&frame(kind, flags, piece)).await.unwrap();
+            kind = 9;
+        }
+        // The answer's headers begin with the status 200, which has a number, too.
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.unwrap();
+            let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+            stream.read_exact(&mut payload).await.unwrap();
+            assert_ne!(head[3], 7, "GOAWAY: {}", String::from_utf8_lossy(&payload));
+            if head[3] == 1 {
+                assert_eq!(payload.first(), Some(&0x88), "{payload:?}");
+                break;
+            }
+        }
         shutdown.cancel();
     }
 

@@ -82,10 +82,13 @@ async function authenticator(devtools, options = {}) {
   };
 }
 
-/** A tab of its own that shows nothing yet, as of another person, for pages of the server. */
-export async function browse() {
+/**
+ * A tab of its own that shows nothing yet, as of another person, for pages of the server; `obeys` is whether their policy
+ * counts.
+ */
+export async function browse({ obeys = false } = {}) {
   // Pages are looked at by a script that their own policy would keep out.
-  const context = await browser.newContext({ bypassCSP: true });
+  const context = await browser.newContext({ bypassCSP: !obeys });
   const page = await context.newPage();
   page.on("pageerror", (error) => assert.fail(error));
   return { page, close: () => context.close() };

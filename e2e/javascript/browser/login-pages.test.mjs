@@ -16,21 +16,33 @@ import * as oidc from "openid-client";
 import { confirmedUser, createPool, endpoint, freshName, newPassword, nextCode, password, send } from "../support.mjs";
 import { browse } from "./chromium.mjs";
 
-// The application: its callback shows what came back.
-const application = createServer((_request, answer) => answer.writeHead(200, { "content-type": "text/html" }).end("<title>back</title>"));
-await new Promise((resolve) => application.listen(0, "127.0.0.1", resolve));
-after(() => {
-  application.closeAllConnections();
-  application.close();
+/** A server of the application's; answers its port. */
+async function serve(handle) {
+  const server = createServer(handle);
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return server.address().port;
+}
+
+// The application: its callback shows what came back, and another one sends users on to another origin.
+const show = (answer) => answer.writeHead(200, { "content-type": "text/html" }).end("<title>back</title>");
+const elsewhere = `http://127.0.0.1:${await serve((_request, answer) => show(answer))}`;
+const port = await serve((request, answer) => {
+  if (!request.url.startsWith("/onward")) return show(answer);
+  answer.writeHead(302, { location: `${elsewhere}/welcome` }).end();
 });
-const home = `http://localhost:${application.address().port}`;
+const home = `http://localhost:${port}`;
 const callback = `${home}/callback`;
+const onward = `${home}/onward`;
 
 const oauth = {
   AllowedOAuthFlowsUserPoolClient: true,
   AllowedOAuthFlows: ["code"],
   AllowedOAuthScopes: ["openid", "email", "aws.cognito.signin.user.admin"],
-  CallbackURLs: [callback],
+  CallbackURLs: [callback, onward],
   LogoutURLs: [`${home}/bye`],
   SupportedIdentityProviders: ["COGNITO"],
 };
@@ -118,6 +130,17 @@ test("a person signs in with the keyboard, and the application gets tokens that 
   assert.equal(refreshed.claims().sub, claims.sub);
   await oidc.tokenRevocation(config, tokens.refresh_token);
   await assert.rejects(oidc.refreshTokenGrant(config, tokens.refresh_token), { error: "invalid_grant" });
+  await close();
+});
+
+test("an application may send who has signed in on to another origin", async () => {
+  const pool = await poolWithDomain();
+  const username = await confirmedUser(pool, "onward");
+  const { url } = await begun(await discover(pool), { redirect_uri: onward });
+  const { page, close } = await browse({ obeys: true });
+  await page.goto(url);
+  await signIn(page, username, password);
+  await page.waitForURL(`${elsewhere}/welcome`);
   await close();
 });
 

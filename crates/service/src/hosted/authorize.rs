@@ -30,6 +30,8 @@ use crate::{
 /// Decision: the service's limits are not recorded. Values travel in the addresses of pages, which browsers and proxies
 /// take up to about eight thousand characters.
 const LONGEST: usize = 4_096;
+/// Longest parameters together, in bytes: pages repeat them in each of their forms and links.
+const LONGEST_TOGETHER: usize = 16_384;
 /// Characters of a challenge: SHA-256 in base64url.
 const CHALLENGE_LENGTH: usize = 43;
 
@@ -136,8 +138,8 @@ impl Back {
     }
 }
 
-/// Counts an authorization request that goes on without the login page, which counts its own, among the sign-ins of its
-/// address.
+/// Counts an authorization request that goes on with a browser's session among the sign-ins of its address. The login page
+/// and sign-ins at other providers count their own.
 ///
 /// # Errors
 /// `TooManyRequestsException`.
@@ -154,12 +156,14 @@ pub fn count(ctx: &Ctx) -> Result<(), ApiError> {
 /// # Errors
 /// Those of §3.1.
 pub async fn check(ctx: &Ctx, pool: &Pool, is_managed: bool, parameters: &Parameters) -> Result<Asked, Refusal> {
-    if parameters.iter().any(|(name, value)| name.len().max(value.len()) > LONGEST) {
+    let together: usize = parameters.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if together > LONGEST_TOGETHER || parameters.iter().any(|(name, value)| name.len().max(value.len()) > LONGEST) {
         return Err(page("invalid_request"));
     }
     let client_id = parameters.get("client_id").ok_or_else(|| page("Required parameters missing"))?;
     let client = ctx.app.client(client_id).await?.filter(|client| client.pool_id == pool.id);
     let client = client.ok_or_else(|| page("Client does not exist"))?;
+    quotas::of_client_at_domain(ctx, &client.id)?;
     let redirect_uri = redirect_uri(&client, parameters.get("redirect_uri"))?;
     let given_type = match parameters.get("response_type") {
         Some("code") => Some(ResponseType::Code),
@@ -179,17 +183,22 @@ pub async fn check(ctx: &Ctx, pool: &Pool, is_managed: bool, parameters: &Parame
         resource: None,
     };
     let back = |(error, description): Fault| Refusal::Back(Back::to(&request, error, description.map(str::to_owned)));
+    // From here on the application is told, also of what could not be found out.
+    let failed = |error: ApiError| {
+        tracing::error!(id = ctx.request_id, cause = error.cause.as_deref(), "an authorization request failed");
+        back(("server_error", None))
+    };
     given_type.ok_or_else(|| back(MALFORMED))?;
     check_client(&client, response_type).map_err(back)?;
     let code_challenge = code_challenge(parameters).map_err(back)?;
     let wanted = wanted_scopes(&client, parameters.get("scope")).map_err(back)?;
-    let scopes = scopes::existing(ctx, pool, &wanted).await?;
+    let scopes = scopes::existing(ctx, pool, &wanted).await.map_err(failed)?;
     if scopes.is_empty() {
         return Err(back(INVALID_SCOPE));
     }
     let provider = match parameters.get("identity_provider") {
         Some(name) => Some(name.to_owned()),
-        None => provider_identified(ctx, pool, parameters.get("idp_identifier")).await?,
+        None => provider_identified(ctx, pool, parameters.get("idp_identifier")).await.map_err(failed)?,
     };
     if provider.as_ref().is_some_and(|name| !client.supported_identity_providers.contains(name)) {
         return Err(back(NO_SUCH_PROVIDER));
@@ -267,17 +276,20 @@ fn code_challenge(parameters: &Parameters) -> Result<Option<String>, Fault> {
 
 /// What is asked for, each once; all that the client has where nothing is.
 ///
-/// Decision: the chapter does not say which error scopes of attributes without `openid` are.
+/// Decision: the chapter does not say which error scopes of attributes without `openid` are. They are the same where the
+/// client has them without `openid` and the request names none.
 fn wanted_scopes(client: &Client, given: Option<&str>) -> Result<Vec<String>, Fault> {
-    let Some(given) = given else { return Ok(client.oauth.scopes.clone()) };
-    let given: Vec<_> = given.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
-    let has = |scope: &str| given.iter().any(|given| given == scope);
-    let is_known = given.iter().all(|scope| client.oauth.scopes.contains(scope));
+    let wanted: Vec<_> = match given {
+        Some(given) => given.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+        None => client.oauth.scopes.clone(),
+    };
+    let has = |scope: &str| wanted.iter().any(|wanted| wanted == scope);
+    let is_known = wanted.iter().all(|scope| client.oauth.scopes.contains(scope));
     let needs_openid = [EMAIL, PHONE, PROFILE].into_iter().any(has);
     if !is_known || (needs_openid && !has(OPENID)) {
         return Err(INVALID_SCOPE);
     }
-    Ok(distinct(&given))
+    Ok(distinct(&wanted))
 }
 
 /// The provider that has an identifier. One that no provider has is handed on as a name that no client has either.

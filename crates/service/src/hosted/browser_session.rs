@@ -5,7 +5,8 @@
 //! It lasts from the interactive sign-in on, and nothing makes it longer: 60 minutes, or in pools that keep track of
 //! sessions as long as the longest window of a client. Each client's own window (`SSOSession.MaxValidityMinutes`) decides
 //! whether it is still good there. What was [ended](end), whether at `/logout` or by way of [`crate::tracking`], is marked as
-//! spent, so that no copy of the cookie is good for anything.
+//! spent, so that no copy of the cookie is good for anything. A domain that changes between classic and managed pages ends
+//! all of its sessions.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto::seal::Purpose;
@@ -34,7 +35,8 @@ pub struct Begun {
 ///
 /// # Errors
 /// When the store fails; in pools that keep track of sessions also when the user has been deleted or disabled meanwhile.
-pub async fn begin(ctx: &Ctx, pool: &Pool, client: &Client, authentication: Authentication) -> Result<Begun, ApiError> {
+pub async fn begin(ctx: &Ctx, site: &Site, client: &Client, authentication: Authentication) -> Result<Begun, ApiError> {
+    let pool = &site.pool;
     let authentication = Authentication { session_id: tracking::new_sso_id(ctx), ..authentication };
     let expires_at =
         Timestamp::from_seconds(authentication.auth_time).plus(longest_window(ctx, pool).await? * time::MINUTE);
@@ -43,6 +45,7 @@ pub async fn begin(ctx: &Ctx, pool: &Pool, client: &Client, authentication: Auth
         client_id: client.id.clone(),
         authentication: authentication.clone(),
         expires_at,
+        managed_login_version: Some(site.domain.managed_login_version),
     };
     tracking::follow_browser(ctx, pool, &session).await?;
     let payload = serde_json::to_vec(&session)?;
@@ -52,8 +55,8 @@ pub async fn begin(ctx: &Ctx, pool: &Pool, client: &Client, authentication: Auth
 }
 
 /// The session in a cookie, if it is still good for this client: the user is there and enabled, nobody has ended it, it is
-/// not older than the client and the request (`max_age`, levels of assurance) want it, and the client has its provider,
-/// which is the one that the request names, if it names one.
+/// not older than the client and the request (`max_age`, levels of assurance) want it, the domain shows the same pages
+/// still, and the client has its provider, which is the one that the request names, if it names one.
 ///
 /// Decisions: GlobalSignOut ends sessions of browsers, too, which the service's outlive; so does whatever keeps a user from
 /// refreshing tokens. `acr_values` is satisfied by the lowest level that it names. A request that names no provider takes
@@ -73,6 +76,9 @@ pub async fn usable(
     let authentication = &session.authentication;
     let provider = authentication.provider.as_str();
     let is_wanted = asked.provider.as_deref().is_none_or(|named| named == provider);
+    if session.managed_login_version.is_some_and(|version| version != site.domain.managed_login_version) {
+        return Ok(None);
+    }
     if !is_wanted || !is_recent(ctx, pool, client, asked, authentication) || !is_assured(asked, authentication) {
         return Ok(None);
     }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{Client, Pool};
 use store::Stored;
-use wire::ErrorKind;
 
 use super::{Parameters, token::Refusal};
-use crate::{ApiError, Ctx, quotas, secret_hash};
+use crate::{Ctx, quotas, secret_hash};
 
 /// What a request says of its client.
 pub(super) struct Credentials {
@@ -62,25 +61,20 @@ fn unescaped(text: &str) -> String {
     }
 }
 
-/// The client of this pool that has proven itself. Wrong secrets count as guesses of the address that they come from.
+/// The client of this pool that has proven itself.
 ///
 /// # Errors
-/// `invalid_client`, also for one that is not there; `TooManyRequestsException` while the address has guessed too often.
+/// `invalid_client`, also for one that is not there; `TooManyRequestsException` while the address has guessed too often, or
+/// the client comes too often.
 pub(super) async fn client(ctx: &Ctx, pool: &Pool, credentials: &Credentials) -> Result<Arc<Stored<Client>>, Refusal> {
     let client = ctx.app.client(&credentials.client_id).await?.filter(|client| client.pool_id == pool.id);
     let client = client.ok_or(Refusal::Known("invalid_client", None))?;
-    let held_back = || ApiError::new(ErrorKind::TooManyRequests, "Rate exceeded");
-    let guess = match credentials.secret {
-        Some(_) => Some(quotas::guess(ctx).ok_or_else(held_back)?),
-        None => None,
-    };
+    quotas::of_client_at_domain(ctx, &client.id)?;
     if secret_hash::proves_itself(ctx, &client, credentials.secret.as_deref())? {
-        return Ok(client);
+        Ok(client)
+    } else {
+        Err(Refusal::Known("invalid_client", Some("invalid_client_secret".to_owned())))
     }
-    if let Some(guess) = guess {
-        guess.was_wrong();
-    }
-    Err(Refusal::Known("invalid_client", Some("invalid_client_secret".to_owned())))
 }
 
 #[cfg(test)]

@@ -80,10 +80,19 @@ pub(super) async fn user(ctx: &Ctx, pool: &Pool, authentication: &Authentication
         // Decision: the service's words are not recorded.
         return Err(ApiError::not_authorized("The user has been signed out."));
     }
+    check_status(&user)?;
+    Ok(user)
+}
+
+/// Whether the user's status lets anybody sign in as them.
+///
+/// # Errors
+/// `PasswordResetRequiredException` and `UserNotConfirmedException`.
+pub(super) fn check_status(user: &User) -> Result<(), ApiError> {
     match user.status {
         UserStatusType::ResetRequired => Err(access::password_reset_required()),
         UserStatusType::Unconfirmed => Err(access::not_confirmed()),
-        _ => Ok(user),
+        _ => Ok(()),
     }
 }
 

@@ -158,7 +158,8 @@ async fn read_parts(store: &Store, record: &mut UserRecord) -> Result<(), Transf
                 | UserPartKind::RefreshFamily
                 | UserPartKind::Session
                 | UserPartKind::AuthEvent
-                | UserPartKind::AuthorizationCode,
+                | UserPartKind::AuthorizationCode
+                | UserPartKind::Evidence,
             )
             | None => {}
         }

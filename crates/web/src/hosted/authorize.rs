@@ -17,6 +17,7 @@ use service::{
         grant, query,
     },
 };
+use wire::ErrorKind;
 
 use super::{OfSite, cookies, form};
 use crate::{page, state::Web};
@@ -61,8 +62,10 @@ pub(super) async fn authorize(State(web): State<Web>, Extension(site): OfSite, p
         return form::redirect(&Back::to(&asked.request, "login_required", None).location());
     }
     if asked.external().is_some() {
-        if authorize::count(&ctx).is_err() {
-            return held_back(&site);
+        // Providers know one address of this domain, and the browser has to keep its cookie for that one.
+        let home = site.home(&web.app.settings);
+        if site.base != home {
+            return form::redirect(&format!("{home}/oauth2/authorize?{}", parts.uri.query().unwrap_or_default()));
         }
         return match federation::begin(&ctx, &site, &asked).await {
             Ok(departure) => {
@@ -87,7 +90,7 @@ pub(super) async fn arrive(
     request: &AuthorizationRequest,
     authentication: Authentication,
 ) -> Response {
-    let begun = match browser_session::begin(ctx, &site.pool, client, authentication).await {
+    let begun = match browser_session::begin(ctx, site, client, authentication).await {
         Ok(begun) => begun,
         Err(error) => return failed(ctx, request, error),
     };
@@ -114,7 +117,7 @@ async fn resume(ctx: &Ctx, site: &Site, asked: &Asked, session: &BrowserSession)
 }
 
 /// Somebody asks too often.
-fn held_back(site: &Site) -> Response {
+pub(super) fn held_back(site: &Site) -> Response {
     page::render(StatusCode::TOO_MANY_REQUESTS, &ErrorPage { path: &site.path, error: None })
 }
 
@@ -134,6 +137,7 @@ pub(super) fn refused(ctx: &Ctx, site: &Site, refusal: Refusal) -> Response {
     match refusal {
         Refusal::Page { error, client_id } => error_page(site, error, client_id.as_deref()),
         Refusal::Back(back) => form::redirect(&back.location()),
+        Refusal::Failed(error) if error.kind == ErrorKind::TooManyRequests => held_back(site),
         Refusal::Failed(error) => {
             tracing::error!(id = ctx.request_id, cause = error.cause.as_deref(), "an authorization request failed");
             error_page(site, "server_error", None)

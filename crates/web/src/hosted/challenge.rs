@@ -36,6 +36,12 @@ pub(super) const AVAILABLE: &str = "AVAILABLE_CHALLENGES";
 /// Beside them: the secret of an authenticator app that is being set up.
 pub(super) const SECRET: &str = "SECRET_CODE";
 
+/// Longest session and longest name of a form, in bytes: real ones have a fraction of that. Pages repeat them in each of
+/// their forms.
+const LONGEST: usize = 8_192;
+/// Longest of what the page shows beside them, in bytes: twenty passkeys with ids of 1,023 bytes each.
+const LONGEST_SHOWN: usize = 32_768;
+
 /// A step that waits for its answer.
 pub(super) struct Step {
     /// What is asked for.
@@ -59,15 +65,18 @@ impl Step {
         self.shows(name).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
-    /// The step that a form answers.
+    /// The step that a form answers; none where it is not one of our pages'.
     fn sent(fields: &Parameters) -> Option<Self> {
-        let shown: BTreeMap<String, String> =
-            fields.get("shown").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let (session, username) = (fields.get("session")?, login::username(fields));
+        let shown = fields.get("shown").unwrap_or_default();
+        if session.len().max(username.len()) > LONGEST || shown.len() > LONGEST_SHOWN {
+            return None;
+        }
         Some(Self {
             challenge: ChallengeNameType::parse(fields.get("challenge")?)?,
-            session: fields.get("session")?.to_owned(),
-            username: login::username(fields).to_owned(),
-            shown,
+            session: session.to_owned(),
+            username: username.to_owned(),
+            shown: serde_json::from_str(shown).unwrap_or_default(),
         })
     }
 }
@@ -102,7 +111,7 @@ pub(super) async fn restart(visit: Visit) -> Response {
 }
 
 /// `POST /challenge`.
-pub(super) async fn answer(Sent { visit, fields }: Sent) -> Response {
+pub(super) async fn answer(Sent { visit, fields, .. }: Sent) -> Response {
     let Some(step) = Step::sent(&fields) else { return visit.go_on("/login") };
     match (step.challenge, fields.get("answer")) {
         (ChallengeNameType::MfaSetup, Some(pages::SOFTWARE_TOKEN)) => set_up(&visit, step).await,

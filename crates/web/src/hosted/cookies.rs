@@ -24,19 +24,11 @@ pub(super) const PROVIDER: &str = "csrf-state";
 #[derive(Clone)]
 pub(super) struct CsrfToken(pub(super) String);
 
-/// The cookie with that token.
-pub(super) struct CsrfCookie {
-    pub(super) token: CsrfToken,
-    pub(super) header: String,
-}
-
 /// The browser's token, or a new one.
-pub(super) fn ensure_csrf(web: &Web, site: &Site, headers: &HeaderMap) -> CsrfCookie {
+pub(super) fn csrf_token(web: &Web, headers: &HeaderMap) -> CsrfToken {
     let is_ours = |value: &str| value.len() == 36 && value.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let known = read(headers, CSRF).filter(|value| is_ours(value)).map(str::to_owned);
-    let token = known.unwrap_or_else(|| crypto::random::uuid_v4(&*web.app.entropy));
-    let header = write(site, CSRF, &token, None, "Lax");
-    CsrfCookie { token: CsrfToken(token), header }
+    CsrfToken(known.unwrap_or_else(|| crypto::random::uuid_v4(&*web.app.entropy)))
 }
 
 /// The value of a cookie.

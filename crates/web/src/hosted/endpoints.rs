@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
     request::Parts,
 };
 use serde_json::{Value, json};
@@ -23,13 +23,13 @@ use service::{
 };
 
 use super::{OfSite, form};
-use crate::{cors, state::Web};
+use crate::{bodies::Held, cors, state::Web};
 
 /// `POST /oauth2/token`.
 pub(super) async fn token(State(web): State<Web>, Extension(site): OfSite, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let ctx = web.context(&parts);
-    let form = match read(&web, &parts.headers, body).await {
+    let (form, _held) = match read(&web, &parts.headers, body).await {
         Ok(form) => form,
         Err(response) => return response,
     };
@@ -43,7 +43,7 @@ pub(super) async fn token(State(web): State<Web>, Extension(site): OfSite, reque
 pub(super) async fn revoke(State(web): State<Web>, Extension(site): OfSite, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let ctx = web.context(&parts);
-    let form = match read(&web, &parts.headers, body).await {
+    let (form, _held) = match read(&web, &parts.headers, body).await {
         Ok(form) => form,
         Err(response) => return response,
     };
@@ -79,8 +79,8 @@ fn authorization(parts: &Parts) -> Option<&str> {
 }
 
 /// The form of a request.
-async fn read(web: &Web, headers: &HeaderMap, body: Body) -> Result<Parameters, Response> {
-    form::read(web, headers, body).await.map_err(|status| match status {
+async fn read(web: &Web, headers: &HeaderMap, body: Body) -> Result<(Parameters, Held), Response> {
+    form::read(web, headers, body, form::WITH_A_TOKEN).await.map_err(|status| match status {
         StatusCode::SERVICE_UNAVAILABLE => json_answer(status, &json!({"error": "temporarily_unavailable"})),
         _ => json_answer(StatusCode::BAD_REQUEST, &json!({"error": "invalid_request"})),
     })
@@ -96,8 +96,13 @@ fn refused(ctx: &Ctx, status: StatusCode, refusal: Refusal) -> Response {
     }
 }
 
+/// Whether this path of a domain is one of these endpoints.
+pub(super) fn are_at(path: &str) -> bool {
+    matches!(path, "/oauth2/token" | "/oauth2/userInfo" | "/oauth2/revoke")
+}
+
 /// Decision: neither status nor body are recorded for a server that fails, or has too much to do.
-fn failed(ctx: &Ctx, error: &ApiError) -> Response {
+pub(super) fn failed(ctx: &Ctx, error: &ApiError) -> Response {
     if !error.kind.is_server_fault() {
         let body = json!({"error": "temporarily_unavailable", "error_description": error.message});
         return json_answer(StatusCode::TOO_MANY_REQUESTS, &body);
@@ -115,8 +120,6 @@ fn json_answer(status: StatusCode, body: &Value) -> Response {
 fn answer(status: StatusCode, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, max-age=0, must-revalidate"));
-    cors::open(headers);
+    cors::open(response.headers_mut());
     response
 }

@@ -35,7 +35,7 @@ pub(super) async fn show(visit: Visit) -> Response {
 }
 
 /// `POST /login`: the name, and the password unless it is asked for later.
-pub(super) async fn submit(Sent { visit, fields }: Sent) -> Response {
+pub(super) async fn submit(Sent { visit, fields, .. }: Sent) -> Response {
     if !visit.has_own_users() {
         let text = "Users of this application sign in elsewhere.";
         return visit.closed(StatusCode::FORBIDDEN, "Sign in", text);

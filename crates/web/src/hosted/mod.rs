@@ -42,9 +42,12 @@ use axum::{
 };
 use http::{
     HeaderName, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, HOST, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
+    header::{
+        CACHE_CONTROL, EXPIRES, HOST, PRAGMA, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    },
+    request::Parts,
 };
-use service::hosted::Site;
+use service::{hosted::Site, quotas};
 
 use crate::{confirmation, feedback, own_host, routes, state::Web};
 
@@ -89,17 +92,11 @@ fn routes_of_domains() -> Router<Web> {
 }
 
 /// Finds the domain that a request is for, and answers it with the headers of a domain.
-async fn resolve(State(web): State<Web>, mut request: Request, next: Next) -> Response {
-    let found = match prefix(&request) {
-        Some(prefix) => Site::by_path(&web.app, &prefix).await,
-        None => match host(&request) {
-            Some(host) => Site::by_host(&web.app, &host).await,
-            None => Ok(None),
-        },
-    };
-    let site = match found {
+async fn resolve(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let site = match find(&web, &parts).await {
         Ok(Some(site)) => site,
-        Ok(None) => return routes::unrouted(request).await,
+        Ok(None) => return routes::unrouted(Request::from_parts(parts, body)).await,
         Err(error) => {
             tracing::error!(cause = %error, "a domain could not be looked up");
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -107,45 +104,90 @@ async fn resolve(State(web): State<Web>, mut request: Request, next: Next) -> Re
     };
     let id = web.new_request_id();
     let shown_id = HeaderValue::from_str(&id.0);
-    request.extensions_mut().insert(id);
-    let cookie = cookies::ensure_csrf(&web, &site, request.headers());
-    request.extensions_mut().insert(cookie.token.clone());
-    request.extensions_mut().insert(site);
-    let mut response = next.run(request).await;
-    cookies::add(&mut response, &cookie.header);
-    let fixed: [(HeaderName, &'static str); 5] = [
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("x-xss-protection"), "1; mode=block"),
-        (http::header::PRAGMA, "no-cache"),
-        (http::header::EXPIRES, "0"),
-    ];
+    let csrf = cookies::csrf_token(&web, &parts.headers);
+    let is_providers = provider::has_sent(&parts);
+    parts.extensions.insert(id);
+    parts.extensions.insert(csrf.clone());
+    parts.extensions.insert(site.clone());
+    let ctx = web.context(&parts);
+    let mut response = match quotas::at_domain(&ctx, &site.domain.domain) {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(error) if endpoints::are_at(parts.uri.path()) => endpoints::failed(&ctx, &error),
+        Err(_) => authorize::held_back(&site),
+    };
+    let cache = response.headers().get(CACHE_CONTROL).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_public = cache.starts_with(b"public");
+    // What a shared cache keeps would hand one visitor's token to all.
+    if !is_providers && !is_public {
+        cookies::add(&mut response, &cookies::write(&site, cookies::CSRF, &csrf.0, None, "Lax"));
+    }
     let headers = response.headers_mut();
-    for (name, value) in fixed {
+    if !is_public {
+        let none = HeaderValue::from_static("no-cache, no-store, max-age=0, must-revalidate");
+        headers.insert(CACHE_CONTROL, none);
+    }
+    for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(policy) = transport_security(&site) {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(policy));
     }
     if let Ok(id) = shown_id {
         headers.insert("x-amz-cognito-request-id", id);
     }
-    let no_store = HeaderValue::from_static("no-cache, no-store, max-age=0, must-revalidate");
-    headers.entry(CACHE_CONTROL).or_insert(no_store);
     response
 }
 
+/// What is the same in all answers.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("x-xss-protection"), "1; mode=block"),
+    (PRAGMA, "no-cache"),
+    (EXPIRES, "0"),
+];
+
+/// For how long browsers shall come over https alone.
+///
+/// Decision: below `/_domain/…` this is said of the server's own host alone, since the names below that one are not this
+/// domain's; of names of this machine never, because browsers would hold every other server on it to the same.
+fn transport_security(site: &Site) -> Option<&'static str> {
+    if !site.is_secure() || own_host::is_local(&site.base) {
+        return None;
+    }
+    Some(if site.path.is_empty() { "max-age=31536000 ; includeSubDomains" } else { "max-age=31536000" })
+}
+
+/// The domain that a request is for; none where neither path nor host name one.
+///
+/// Decision: where the server's own address is a name of this machine, a path may be reached by any other one, and the
+/// browser stays at the name that it has come by, which its cookies are kept for. Where the address is another, it alone
+/// counts: proxies may name this machine in `Host` although browsers cannot reach it so. Providers have been told the
+/// server's own address.
+async fn find(web: &Web, parts: &Parts) -> Result<Option<Site>, store::Error> {
+    let (app, authority) = (&web.app, authority(parts));
+    let Some(prefix) = prefix(parts) else {
+        let Some(authority) = authority else { return Ok(None) };
+        return Site::by_host(app, own_host::without_port(authority)).await;
+    };
+    let alias = authority.filter(|host| own_host::is_alias(host, &app.settings.base_url));
+    Site::by_path(app, &prefix, alias.filter(|_| !provider::has_sent(parts))).await
+}
+
 /// The prefix that the path names; none where the host does.
-fn prefix(request: &Request) -> Option<String> {
-    let original = request.extensions().get::<axum::extract::OriginalUri>()?;
+fn prefix(parts: &Parts) -> Option<String> {
+    let original = parts.extensions.get::<axum::extract::OriginalUri>()?;
     let rest = original.path().strip_prefix("/_domain/")?;
     Some(rest.split('/').next().unwrap_or_default().to_owned())
 }
 
-/// The host name without its port.
-fn host(request: &Request) -> Option<String> {
-    let host = match request.headers().get(HOST) {
+/// The host name, with its port.
+fn authority(parts: &Parts) -> Option<&str> {
+    match parts.headers.get(HOST) {
         Some(host) => host.to_str().ok(),
-        None => request.uri().authority().map(|authority| authority.as_str()),
-    };
-    host.map(|host| own_host::without_port(host).to_owned())
+        // HTTP/2 carries the host as the authority of the request.
+        None => parts.uri.authority().map(|authority| authority.as_str()),
+    }
 }
 
 /// The domain of a request, as its handler gets it.

@@ -163,47 +163,28 @@ pub(super) struct Place<'a> {
     pub(super) query: &'a str,
     /// The token that forms repeat.
     pub(super) csrf: &'a str,
-    /// Where the application is that forms lead to in the end.
-    pub(super) redirect_uri: &'a str,
     /// The pool's own look.
     pub(super) look: &'a Look,
 }
 
 /// The page as it is sent. The first field that is empty gets the cursor.
+///
+/// Decision: the policy says nothing of where forms lead (`form-action`). Browsers hold every redirect after a form against
+/// it, those of the application included, which may send its users on to any other host. Pages have no markup but the
+/// template's, and so no forms but its own.
 pub(super) fn render(status: StatusCode, place: &Place<'_>, page: &Page) -> Response {
     let mut fields = page.forms.iter().flat_map(|form| &form.fields);
     let focused = fields.find(|field| field.value.is_empty()).map(|field| field.id.as_str());
-    let Place { path, query, csrf, look, .. } = *place;
+    let Place { path, query, csrf, look } = *place;
     let mut response = page::render(status, &Sheet { page, path, query, csrf, focused, look });
-    let target = form_target(place.redirect_uri);
     let scripts = if page.script.is_some() { " script-src 'self';" } else { "" };
     let policy = format!(
-        "default-src 'none'; style-src 'self';{scripts} img-src 'self'; form-action 'self' {target}; base-uri 'none'; \
-         frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self';{scripts} img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     response
-}
-
-/// What the policy must name beside this server, because a form ends there: browsers hold redirects after a form against
-/// it. It is the origin of a registered redirect URI, or its scheme where the host is nothing that a policy can name.
-fn form_target(redirect_uri: &str) -> String {
-    let is_scheme = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
-    };
-    let is_host = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':'))
-    };
-    let parts = redirect_uri.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
-    let Some((scheme, rest)) = parts else { return "https:".to_owned() };
-    let authority = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
-    if matches!(scheme, "http" | "https") && is_host(authority) {
-        format!("{scheme}://{authority}")
-    } else {
-        format!("{scheme}:")
-    }
 }
 
 /// A text as a part of a URL's path.
@@ -213,26 +194,7 @@ pub(super) fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{encoded, form_target};
-
-    #[test]
-    fn forms_may_lead_to_the_application_and_nowhere_else() {
-        for (redirect_uri, target) in [
-            ("https://app.example/callback?x=1", "https://app.example"),
-            ("http://localhost:3000/a", "http://localhost:3000"),
-            ("https://app.example", "https://app.example"),
-            // No policy can name these hosts.
-            ("http://[::1]:3000/a", "http:"),
-            ("https://app.example;script-src */a", "https:"),
-            ("https://a b/", "https:"),
-            ("my-app://callback", "my-app:"),
-            ("com.example.app:/back", "com.example.app:"),
-            ("my app://callback", "https:"),
-            ("", "https:"),
-        ] {
-            assert_eq!(form_target(redirect_uri), target, "{redirect_uri}");
-        }
-    }
+    use super::encoded;
 
     #[test]
     fn texts_become_parts_of_paths() {

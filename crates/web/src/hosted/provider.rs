@@ -8,7 +8,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::request::Parts;
+use http::{Method, request::Parts};
 use service::{
     Ctx,
     hosted::{
@@ -19,6 +19,12 @@ use service::{
 
 use super::{OfSite, authorize, cookies, form};
 use crate::state::Web;
+
+/// Whether a request comes by way of a form at another provider. Browsers keep our cookies from it, and a new token against
+/// forms of others would take the place of the one that their pages know.
+pub(super) fn has_sent(parts: &Parts) -> bool {
+    parts.method == Method::POST && matches!(parts.uri.path(), "/oauth2/idpresponse" | "/saml2/idpresponse")
+}
 
 /// `GET /oauth2/idpresponse`.
 pub(super) async fn idp_response(State(web): State<Web>, Extension(site): OfSite, parts: Parts) -> Response {
@@ -35,8 +41,8 @@ pub(super) async fn idp_response_by_form(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    match form::read(&web, &parts.headers, body).await {
-        Ok(parameters) => back_from_oidc(&web, &site, &parts, &parameters).await,
+    match form::read(&web, &parts.headers, body, form::OF_A_PAGE).await {
+        Ok((parameters, _held)) => back_from_oidc(&web, &site, &parts, &parameters).await,
         Err(status) => status.into_response(),
     }
 }
@@ -44,8 +50,9 @@ pub(super) async fn idp_response_by_form(
 /// `POST /saml2/idpresponse`.
 pub(super) async fn saml_response(State(web): State<Web>, Extension(site): OfSite, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match form::read(&web, &parts.headers, body).await {
-        Ok(parameters) => {
+    // Whatever is taken anywhere: answers of providers are as long as they are.
+    match form::read(&web, &parts.headers, body, usize::MAX).await {
+        Ok((parameters, _held)) => {
             let ctx = web.context(&parts);
             let cookie = cookies::read(&parts.headers, cookies::PROVIDER);
             let outcome = federation::saml::finish(&ctx, &site, &parameters, cookie).await;

@@ -18,7 +18,7 @@ pub(super) async fn show(visit: Visit) -> Response {
 }
 
 /// `POST /forgotPassword`: sends a code.
-pub(super) async fn submit(Sent { visit, fields }: Sent) -> Response {
+pub(super) async fn submit(Sent { visit, fields, .. }: Sent) -> Response {
     if let Some(closed) = closed(&visit) {
         return closed;
     }
@@ -35,7 +35,7 @@ pub(super) async fn show_confirmation(visit: Visit) -> Response {
 }
 
 /// `POST /confirmforgotPassword`: takes the code and the new password.
-pub(super) async fn confirm(Sent { visit, fields }: Sent) -> Response {
+pub(super) async fn confirm(Sent { visit, fields, .. }: Sent) -> Response {
     let username = login::username(&fields);
     let text = |name: &str| fields.get(name).unwrap_or_default();
     let members =

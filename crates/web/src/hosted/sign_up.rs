@@ -31,7 +31,7 @@ pub(super) async fn show(visit: Visit) -> Response {
 }
 
 /// `POST /signup`.
-pub(super) async fn submit(Sent { visit, fields }: Sent) -> Response {
+pub(super) async fn submit(Sent { visit, fields, .. }: Sent) -> Response {
     if let Some(closed) = closed(&visit) {
         return closed;
     }
@@ -61,7 +61,7 @@ pub(super) async fn show_confirmation(visit: Visit) -> Response {
 }
 
 /// `POST /confirm`.
-pub(super) async fn confirm(Sent { visit, fields }: Sent) -> Response {
+pub(super) async fn confirm(Sent { visit, fields, .. }: Sent) -> Response {
     let username = login::username(&fields);
     let code = fields.get("verification_code").unwrap_or_default().trim();
     match visit.call(Operation::ConfirmSignUp, username, [("ConfirmationCode", json!(code))]).await {
@@ -71,7 +71,7 @@ pub(super) async fn confirm(Sent { visit, fields }: Sent) -> Response {
 }
 
 /// `POST /resendcode`: another code.
-pub(super) async fn resend(Sent { visit, fields }: Sent) -> Response {
+pub(super) async fn resend(Sent { visit, fields, .. }: Sent) -> Response {
     let username = login::username(&fields);
     match visit.call(Operation::ResendConfirmationCode, username, []).await {
         Ok(answer) => {

@@ -30,7 +30,7 @@ use super::{
     form,
     page::{self, Link, Look, Page, Place},
 };
-use crate::state::Web;
+use crate::{bodies::Held, state::Web};
 
 /// A browser at a login page, with a request of an application that is in order.
 pub(super) struct Visit {
@@ -53,6 +53,8 @@ pub(super) struct Sent {
     pub(super) visit: Visit,
     /// What was filled in.
     pub(super) fields: Parameters,
+    /// Its place in memory, until it is answered.
+    _held: Held,
 }
 
 impl FromRequestParts<Web> for Visit {
@@ -62,7 +64,8 @@ impl FromRequestParts<Web> for Visit {
         let lost = |_missing| StatusCode::INTERNAL_SERVER_ERROR.into_response();
         let Extension(site): OfSite = parts.extract().await.map_err(lost)?;
         let Extension(csrf): OfBrowser = parts.extract().await.map_err(lost)?;
-        let ctx = web.context(parts);
+        let mut ctx = web.context(parts);
+        ctx.own.is_login_page = true;
         let Ok(parameters) = form::query(&parts.uri) else { return Err(error_page(&site, "invalid_request", None)) };
         let asked = authorize::check(&ctx, &site.pool, site.domain.is_managed(), &parameters)
             .await
@@ -79,7 +82,8 @@ impl FromRequest<Web> for Sent {
     async fn from_request(request: Request, web: &Web) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, web).await?;
-        let fields = form::read(web, &parts.headers, body).await.map_err(IntoResponse::into_response)?;
+        let read = form::read(web, &parts.headers, body, form::OF_A_PAGE).await;
+        let (fields, held) = read.map_err(IntoResponse::into_response)?;
         let given = fields.get("_csrf").unwrap_or_default();
         if !crypto::hash::constant_time_eq(given.as_bytes(), visit.csrf.as_bytes()) {
             return Err(visit.closed(
@@ -88,7 +92,7 @@ impl FromRequest<Web> for Sent {
                 "The form was not sent by a page that this browser has open. Allow cookies for this site, and begin anew.",
             ));
         }
-        Ok(Self { visit, fields })
+        Ok(Self { visit, fields, _held: held })
     }
 }
 
@@ -195,13 +199,7 @@ impl Visit {
     }
 
     fn render(&self, status: StatusCode, page: &Page) -> Response {
-        let place = Place {
-            path: &self.site.path,
-            query: &self.query,
-            csrf: &self.csrf,
-            redirect_uri: &self.asked.request.redirect_uri,
-            look: &self.look,
-        };
+        let place = Place { path: &self.site.path, query: &self.query, csrf: &self.csrf, look: &self.look };
         page::render(status, &place, page)
     }
 

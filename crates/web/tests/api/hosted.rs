@@ -4,7 +4,9 @@ pub mod authorize;
 pub mod browser_sessions;
 mod challenges;
 mod discovery;
+mod every_request;
 mod federation;
+mod forms;
 mod login;
 mod logout;
 mod recovery;
@@ -68,6 +70,7 @@ pub async fn site(server: &Server, pool: Value, client: Value) -> Site {
 /// A browser at the path form of the domain `my-app`, which keeps cookies.
 pub struct Browser<'server> {
     server: &'server Server,
+    host: &'server str,
     base: String,
     /// Cookies by name.
     pub cookies: RefCell<BTreeMap<String, String>>,
@@ -81,7 +84,17 @@ impl<'server> Browser<'server> {
 
     /// One at another domain.
     pub fn at(server: &'server Server, prefix: &str) -> Self {
-        Self { server, base: format!("/_domain/{prefix}"), cookies: RefCell::default() }
+        Self { server, host: "127.0.0.1:9229", base: format!("/_domain/{prefix}"), cookies: RefCell::default() }
+    }
+
+    /// One at a domain that is a host of its own.
+    pub fn at_host(server: &'server Server, host: &'server str) -> Self {
+        Self { server, host, base: String::new(), cookies: RefCell::default() }
+    }
+
+    /// One that knows the server, and so the path form of `my-app`, by this name.
+    pub fn by_name(server: &'server Server, host: &'server str) -> Self {
+        Self { host, ..Self::new(server) }
     }
 
     /// A path of the domain, such as `/login?…`, or a whole URL of the server.
@@ -91,7 +104,12 @@ impl<'server> Browser<'server> {
 
     /// A form.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        self.send(Method::POST, path, Some(query(fields))).await
+        self.send_form(path, query(fields)).await
+    }
+
+    /// A form as it is sent.
+    pub async fn send_form(&self, path: &str, form: String) -> Answer {
+        self.send(Method::POST, path, Some(form)).await
     }
 
     /// A form as the page has it: with the token against forms of others.
@@ -102,10 +120,11 @@ impl<'server> Browser<'server> {
     }
 
     async fn send(&self, method: Method, path: &str, form: Option<String>) -> Answer {
-        let own = path.strip_prefix("http://127.0.0.1:9229").unwrap_or(path);
+        let own = ["http://", "https://"].iter().find_map(|scheme| path.strip_prefix(scheme)?.strip_prefix(self.host));
+        let own = own.unwrap_or(path);
         let uri = if own.starts_with("/_domain/") { own.to_owned() } else { format!("{}{own}", self.base) };
         let cookies: Vec<_> = self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = Request::builder().method(method).uri(uri).header("host", "127.0.0.1:9229");
+        let mut request = Request::builder().method(method).uri(uri).header("host", self.host);
         if !cookies.is_empty() {
             request = request.header("cookie", cookies.join("; "));
         }

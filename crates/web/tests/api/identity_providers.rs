@@ -1,10 +1,15 @@
 //! Identity providers (oauth-federation.md §15).
 
+mod certificates;
+
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::IdentityProvider;
 use serde_json::{Map, Value, json};
 use testkit::{Answer, Document, Server, both_engines};
+
+use crate::saml_provider::CERTIFICATE;
 
 fn with(mut request: Value, members: &Value) -> Value {
     request.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -20,9 +25,18 @@ fn oidc() -> Value {
 }
 
 fn metadata(services: &str) -> String {
+    with_keys(&key(&STANDARD.encode(CERTIFICATE)), services)
+}
+
+/// Metadata with these `KeyDescriptor`s.
+fn with_keys(keys: &str, services: &str) -> String {
     format!(
-        "<EntityDescriptor entityID=\"https://idp.example.com\"><IDPSSODescriptor><KeyDescriptor><X509Certificate>MII</X509Certificate></KeyDescriptor>{services}</IDPSSODescriptor></EntityDescriptor>"
+        "<EntityDescriptor entityID=\"https://idp.example.com\"><IDPSSODescriptor>{keys}{services}</IDPSSODescriptor></EntityDescriptor>"
     )
+}
+
+fn key(certificate: &str) -> String {
+    format!("<KeyDescriptor><X509Certificate>{certificate}</X509Certificate></KeyDescriptor>")
 }
 
 const SIGN_IN: &str = "<SingleSignOnService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect\" Location=\"https://idp.example.com/in\"/>";
@@ -282,9 +296,19 @@ async fn details_that_no_sign_in_could_use_are_refused() {
         );
         let apple = json!({"client_id": "id", "team_id": "t", "key_id": "k", "authorize_scopes": "x"});
         assert_eq!(
-            create(&server, &pool, "SignInWithApple", "SignInWithApple", &json!({"ProviderDetails": apple})).await.error(),
+            create(&server, &pool, "SignInWithApple", "SignInWithApple", &json!({"ProviderDetails": apple.clone()})).await.error(),
             "InvalidParameterException: Invalid ProviderDetails: private_key is required for identity providers of type SignInWithApple."
         );
+        // Each type has those addresses that the server adds, and no other.
+        let apple = with(apple, &json!({"private_key": "k"}));
+        let amazon = json!({"client_id": "id", "client_secret": "hush", "authorize_scopes": "x"});
+        for (kind, details, key) in [("SignInWithApple", apple, "attributes_url"), ("LoginWithAmazon", amazon, "oidc_issuer")] {
+            let details = with(details, &json!({key: "https://idp.example.com"}));
+            assert_eq!(
+                create(&server, &pool, kind, kind, &json!({"ProviderDetails": details})).await.error(),
+                format!("InvalidParameterException: Invalid ProviderDetails: {key} is not known for identity providers of type {kind}.")
+            );
+        }
     })
     .await;
 }

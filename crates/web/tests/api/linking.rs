@@ -14,7 +14,7 @@ use crate::{
 async fn provider(server: &Server, pool: &str, name: &str, kind: &str) {
     let provider: IdentityProvider = serde_json::from_value(json!({
         "pool_id": pool, "name": name, "provider_type": kind, "details": {}, "secrets": {},
-        "attribute_mapping": {"email": "mail"}, "identifiers": [], "acr_mapping": {}, "created_at": 0, "modified_at": 0,
+        "attribute_mapping": {"email": "mail", "username": "sub"}, "identifiers": [], "acr_mapping": {}, "created_at": 0, "modified_at": 0,
     }))
     .unwrap();
     let mut changes = Changes::new();
@@ -181,6 +181,7 @@ async fn what_links_refuse() {
         ),
         (own("alice"), ("Google", "email", "a@example.com"), attribute.to_owned()),
         (own("alice"), ("Corp", "name", "A"), attribute.to_owned()),
+        (own("alice"), ("Corp", "username", "A"), attribute.to_owned()),
         (
             own("alice"),
             own("alice"),

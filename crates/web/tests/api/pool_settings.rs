@@ -408,6 +408,9 @@ async fn what_is_not_honoured_is_refused_by_name() {
             "KeyConfiguration CUSTOMER_MANAGED_KEY",
         ),
         (json!({"DcrConfiguration": {"EnableStatus": "Enabled"}}), "DcrConfiguration"),
+        (json!({"DcrConfiguration": {}}), "DcrConfiguration"),
+        (json!({"DcrConfiguration": {"OpenDcrEnabled": false}}), "DcrConfiguration"),
+        (json!({"DcrConfiguration": {"EnableStatus": "Disabled", "AllowedScopes": ["a/b"]}}), "DcrConfiguration"),
     ];
     let before = describe(&server, &pool).await;
     for (members, name) in &cases {

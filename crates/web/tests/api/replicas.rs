@@ -68,7 +68,13 @@ async fn a_pool_is_where_it_is_and_nowhere_else() {
 async fn limits_are_the_defaults_and_stay_so() {
     both_engines(async |server: Server| {
         let definition = |category: &str| json!({"LimitClass": "API_CATEGORY", "Attributes": {"Category": category}});
-        for (category, value) in [("UserAuthentication", 120), ("UserCreation", 50), ("UserPoolClientUpdate", 15)] {
+        for (category, value) in [
+            ("UserAuthentication", 120),
+            ("UserCreation", 50),
+            ("UserFederation", 25),
+            ("UserPoolClientUpdate", 15),
+            ("ClientAuthentication", 150),
+        ] {
             let limit = json!({"Limit": {
                 "LimitDefinition": definition(category),
                 "ProvisionedLimitValue": value,

@@ -408,6 +408,7 @@ async fn discovery_documents_can_be_fetched_by_anybody() {
     assert_eq!(keys.body["keys"].as_array().unwrap().len(), 2, "one for ID tokens, one for access tokens");
     let configuration = server.get(&format!("/{pool}/.well-known/openid-configuration")).await;
     assert_eq!(configuration.status, 200);
+    assert_eq!(configuration.header("cache-control"), Some("no-cache"));
     assert_eq!(configuration.body["issuer"], format!("http://127.0.0.1:9229/{pool}"));
     assert_eq!(configuration.body["jwks_uri"], format!("http://127.0.0.1:9229/{pool}/.well-known/jwks.json"));
     for path in ["jwks.json", "openid-configuration"] {

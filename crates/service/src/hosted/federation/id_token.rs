@@ -4,6 +4,8 @@
 //!
 //! Decision: the service takes tokens that are signed with HMAC as well. Here they are refused: with a secret that both
 //! sides know, nobody can tell a token of the provider from one of whoever else has learned the secret.
+//!
+//! Decision: a token for several audiences need not say whom it was given to (`azp`); where it does, that is this client.
 
 use crypto::token::foreign::{self, ForeignToken};
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::{
     Ctx,
-    issuers::{Issuer, Unanswered},
+    issuers::{Issuer, Unanswered, is_same},
     tokens::{
         bearer::Kind,
         foreign::{AHEAD, Audience, LONGEST_SUBJECT, is_of, seconds},
@@ -56,11 +58,10 @@ pub(super) async fn read(
     let checked: Checked = serde_json::from_slice(&claims).map_err(|_| refused("claims are missing"))?;
     let now = ctx.now.seconds();
     let is_early = |moment: &Number| seconds(moment) > now + AHEAD;
-    let is_for_us = checked.aud.has(client_id)
-        && checked.azp.as_deref().map_or(checked.aud.is_one(), |presenter| presenter == client_id);
+    let is_for_us = checked.aud.has(client_id) && checked.azp.as_deref().is_none_or(|presenter| presenter == client_id);
     let faults = [
         (!is_of(Kind::Id, typ.as_deref()) || checked.events.is_some(), "it is another kind of token"),
-        (checked.iss != issuer.issuer, "it is another issuer's"),
+        (!is_same(&issuer.issuer, &checked.iss), "it is another issuer's"),
         (!is_for_us, "it is meant for another audience"),
         (now >= seconds(&checked.exp), "it has expired"),
         (is_early(&checked.iat) || checked.nbf.as_ref().is_some_and(is_early), "it is not good yet"),

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Client, IdentityProvider, attributes::is_writable};
+use domain::{Client, IdentityProvider, attributes::is_writable, identity_provider::USERNAME};
 use serde_json::{Map, Value};
 
-/// In place of an attribute: what the user is called by.
-pub(super) const USERNAME: &str = "username";
+/// The provider's own id of a user, by which it is known who that is here: the claim that the mapping names for the
+/// username.
+pub(crate) fn subject(provider: &IdentityProvider, claims: &Map<String, Value>) -> Option<String> {
+    let source = provider.attribute_mapping.get(USERNAME).map_or("sub", String::as_str);
+    claims.get(source).and_then(text)
+}
 
 /// The values that the provider's mapping finds, by attributes of the pool; blank ones are there, absent ones are not.
 /// `replaced` is what the pool's function has put in the place of what the provider has said.

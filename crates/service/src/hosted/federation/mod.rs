@@ -7,7 +7,7 @@
 //! - [`profile`]: who it is here, with the triggers and the attribute mapping; both of the above end there.
 
 mod id_token;
-mod mapped;
+pub(crate) mod mapped;
 pub mod oidc;
 pub mod profile;
 pub mod saml;
@@ -26,7 +26,7 @@ use super::{
     Site,
     authorize::{Asked, Back},
 };
-use crate::{ApiError, Ctx};
+use crate::{ApiError, Ctx, quotas};
 
 /// How long a browser may stay at a provider, in seconds.
 pub const ATTEMPT_SECONDS: i64 = 300;
@@ -114,8 +114,9 @@ impl Failure {
 /// Sends the browser to a provider of the client, which `asked.provider` names.
 ///
 /// # Errors
-/// When the provider is not there or cannot be reached.
+/// When the provider is not there or cannot be reached; `TooManyRequestsException`.
 pub async fn begin(ctx: &Ctx, site: &Site, asked: &Asked) -> Result<Departure, Failure> {
+    quotas::check_federation(ctx)?;
     let name = asked.provider.as_deref().unwrap_or_default();
     let Some(provider) = provider_of(ctx, &site.pool, &asked.client, name).await? else {
         return Err(gone(&asked.request, name));

@@ -18,16 +18,13 @@ use serde_json::{Map, Value};
 use wire::IdentityProviderTypeType;
 
 use super::{
-    Arrival, Departure, Failure, Protocol, Said, State, id_token,
-    mapped::{self, USERNAME},
-    parties, profile,
-    state::random,
-    token_call, user_info,
+    Arrival, Departure, Failure, Protocol, Said, State, id_token, mapped, parties, profile, state::random, token_call,
+    user_info,
 };
 use crate::{
     ApiError, Ctx,
     hosted::{Parameters, Site, authorize::Asked, query},
-    issuers::{Endpoints, Issuer, Unanswered},
+    issuers::{Endpoints, Issuer, Unanswered, is_same},
 };
 
 /// Longest value of Apple's form that is looked at, in bytes.
@@ -122,7 +119,7 @@ async fn what_is_said(
 ) -> Result<Said, Refused> {
     // RFC 9207: a provider that says who it is cannot be taken for another one.
     let issuer = provider.details.get("oidc_issuer");
-    if parameters.get("iss").is_some_and(|iss| issuer.is_none_or(|issuer| issuer != iss)) {
+    if parameters.get("iss").is_some_and(|iss| !issuer.is_some_and(|issuer| is_same(issuer, iss))) {
         return Err("The answer is another identity provider's.".to_owned().into());
     }
     let code = parameters.get("code").ok_or_else(|| "The identity provider has sent no code.".to_owned())?;
@@ -148,10 +145,9 @@ async fn what_is_said(
     attributes.insert("tokenResponse".to_owned(), mapped::texts(&tokens));
     attributes.extend(id_token.as_ref().map(|claims| ("idToken".to_owned(), mapped::texts(claims))));
     attributes.insert("userInfo".to_owned(), mapped::texts(&user_info));
-    let subject = provider.attribute_mapping.get(USERNAME).and_then(|name| claims.get(name)).and_then(mapped::text);
     let acr = id_token.as_ref().and_then(|claims| claims.get("acr")).and_then(Value::as_str);
     Ok(Said {
-        subject: subject.unwrap_or_default(),
+        subject: mapped::subject(provider, &claims).unwrap_or_default(),
         level: Some(level_here(provider, acr)),
         issuer: None,
         attributes: Value::Object(attributes),
@@ -243,7 +239,8 @@ fn redirect_uri(site: &Site) -> String {
     format!("{}/oauth2/idpresponse", site.base)
 }
 
-const fn has_id_tokens(kind: IdentityProviderTypeType) -> bool {
+/// Whether providers of this type sign ID tokens.
+pub(crate) const fn has_id_tokens(kind: IdentityProviderTypeType) -> bool {
     matches!(
         kind,
         IdentityProviderTypeType::Oidc | IdentityProviderTypeType::Google | IdentityProviderTypeType::SignInWithApple

@@ -3,7 +3,8 @@
 //!
 //! Order: InboundFederation; who it is: the user who owns the provider's id of them, the one to whom they are linked by an
 //! attribute, or nobody yet. Somebody new: attributes, PreSignUp, one changeset with user, names and group,
-//! PostConfirmation. Somebody known: whether enabled, PreAuthentication, attributes, PostAuthentication.
+//! PostConfirmation. Somebody known: whether enabled, and in a state to sign in, PreAuthentication, attributes,
+//! PostAuthentication.
 //!
 //! Decision: nobody is found by a name or an address that the provider says, but only by what was linked or was made by a
 //! sign-in before. A user who is called as the new one would be stands in the way of the sign-in, and nothing is taken
@@ -28,9 +29,9 @@ use super::{Failure, Said, mapped};
 use crate::{
     ApiError, Ctx,
     attributes::{self, Wording},
+    hosted::grant,
     retry,
     sign_in::{post_authentication, pre_authentication},
-    tokens::foreign::LONGEST_SUBJECT,
     triggers::{
         self, Once, Trigger, inbound_federation,
         post_confirmation::{self, Confirmed},
@@ -48,7 +49,7 @@ struct Visitor<'a> {
     client: &'a Client,
     provider: &'a IdentityProvider,
     said: &'a Said,
-    /// What a user of this identity's own is called.
+    /// What a user of this identity's own is called, or would be.
     username: String,
     /// What the provider's mapping finds, by attribute.
     values: BTreeMap<String, String>,
@@ -91,7 +92,10 @@ async fn sign_in(
     provider: &IdentityProvider,
     said: &Said,
 ) -> Result<Stored<User>, ApiError> {
-    let username = username(pool, provider, &said.subject)?;
+    if !identity::is_subject(&said.subject) {
+        return Err(no_profile(provider));
+    }
+    let username = pool.fold(&format!("{}_{}", provider.name, said.subject));
     let replaced = inbound_federation::ask(ctx, pool, &client.id, provider, &username, &said.attributes).await?;
     let values = mapped::values(provider, &said.claims, replaced.as_ref());
     let written = values.iter().filter(|(name, _)| mapped::is_written(client, name));
@@ -107,22 +111,15 @@ async fn sign_in(
     Ok(user)
 }
 
-/// What a user of this identity's own is called.
+/// The identity cannot have a user of its own.
 ///
-/// Decision: ids of users that would make no username are refused; the service's words are not recorded.
-fn username(pool: &Pool, provider: &IdentityProvider, subject: &str) -> Result<String, ApiError> {
-    let username = pool.fold(&format!("{}_{subject}", provider.name));
-    let is_good = !subject.is_empty()
-        && subject.len() <= LONGEST_SUBJECT
-        && username.chars().count() <= LONGEST_USERNAME
-        && !username.chars().any(|c| c.is_whitespace() || c.is_control());
-    if is_good {
-        return Ok(username);
-    }
-    Err(ApiError::invalid_parameter(format!(
+/// Decision: ids of users that would make no username are refused unless they are linked; the service's words are not
+/// recorded.
+fn no_profile(provider: &IdentityProvider) -> ApiError {
+    ApiError::invalid_parameter(format!(
         "The identity provider {} names no user that could have a profile.",
         provider.name
-    )))
+    ))
 }
 
 /// The user, as stored from now on, and whether this was the first time.
@@ -154,7 +151,8 @@ async fn owner(ctx: &Ctx, visitor: &Visitor<'_>) -> Result<Option<(String, Strin
 
 /// A user who was here before, or to whom the identity was linked by `name`.
 ///
-/// Decision: the user's status is not looked at. Whoever linked the identity has meant this user.
+/// Decision: one whose password must be reset, or who has not confirmed the sign-up, is refused as at the login pages,
+/// before anything is asked, written or told.
 async fn welcome_back(
     ctx: &Ctx,
     visitor: &Visitor<'_>,
@@ -162,7 +160,7 @@ async fn welcome_back(
     name: &str,
 ) -> Result<Stored<User>, ApiError> {
     let Visitor { pool, client, said, given, .. } = visitor;
-    check_enabled(&before)?;
+    check_standing(&before)?;
     // PreSignUp has linked it, in the middle of this sign-in.
     let is_own = before.identities.iter().any(|identity| identity.primary && identity.name() == name);
     if visitor.waived.answered().is_some() && !is_own {
@@ -173,7 +171,7 @@ async fn welcome_back(
         visitor.let_in.ask(ask).await?;
         // The function may have changed the user.
         before = ctx.app.store.user(&pool.id, &before.sub).await?.ok_or_else(ApiError::no_such_user)?;
-        check_enabled(&before)?;
+        check_standing(&before)?;
     }
     let given = with_addresses(given, &before);
     check_mutable(pool, &given)?;
@@ -203,6 +201,9 @@ async fn welcome_back(
 /// Somebody new.
 async fn welcome(ctx: &Ctx, visitor: &Visitor<'_>) -> Result<Stored<User>, ApiError> {
     let Visitor { pool, client, provider, said, given, username, .. } = visitor;
+    if username.chars().nth(LONGEST_USERNAME).is_some() || username.chars().any(char::is_whitespace) {
+        return Err(no_profile(provider));
+    }
     let mut user = User::new(&pool.id, &ctx.uuid(), username, UserStatusType::ExternalProvider, [].into(), ctx.now);
     let given = with_addresses(given, &user);
     user.attributes = for_new_user(pool, Writer::Administrator, &given, None).map_err(refused)?;
@@ -270,8 +271,8 @@ async fn join_group(ctx: &Ctx, changes: &mut Changes, visitor: &Visitor<'_>, use
     Ok(())
 }
 
-fn check_enabled(user: &User) -> Result<(), ApiError> {
-    if user.enabled { Ok(()) } else { Err(ApiError::user_disabled()) }
+fn check_standing(user: &User) -> Result<(), ApiError> {
+    if user.enabled { grant::check_status(user) } else { Err(ApiError::user_disabled()) }
 }
 
 /// What is given, without verified flags that speak of no address.

@@ -20,6 +20,7 @@ use wire::IdentityProviderTypeType;
 
 use super::{
     Arrival, Departure, Failure, Protocol, Said, State, mapped, oidc::with_query, parties, profile, provider_of,
+    state::with_nonce,
 };
 use crate::{
     ApiError, Ctx,
@@ -86,6 +87,7 @@ impl Expectation {
 
     /// What a provider asks for that has begun by itself. What it may ask for is what an application may.
     async fn of_theirs(ctx: &Ctx, site: &Site, relay_state: &str) -> Result<Self, Failure> {
+        crate::quotas::check_federation(ctx)?;
         let invalid = || Failure::Page("Invalid relayState from identity provider".to_owned());
         let parameters = Parameters::read(relay_state.as_bytes()).map_err(|_repeated| invalid())?;
         let asked = authorize::check(ctx, &site.pool, site.domain.is_managed(), &parameters).await?;
@@ -96,7 +98,7 @@ impl Expectation {
                 && provider.details.get("IDPInit").is_some_and(|value| value == "true")
         };
         let provider = provider.filter(may_begin).ok_or_else(invalid)?;
-        Ok(Self { client, provider, request, id: None })
+        Ok(Self { client, provider, request: with_nonce(ctx, request), id: None })
     }
 }
 

@@ -37,15 +37,12 @@ pub struct State {
 }
 
 impl State {
-    /// That of a browser which leaves for a provider now. The application's ID token will have a nonce even where it has
-    /// sent none (§3).
+    /// That of a browser which leaves for a provider now.
     #[must_use]
     pub fn new(ctx: &Ctx, provider: &str, request: &AuthorizationRequest, nonce: String) -> Self {
-        let mut request = request.clone();
-        request.nonce.get_or_insert_with(|| random(ctx));
         Self {
             provider: provider.to_owned(),
-            request,
+            request: with_nonce(ctx, request.clone()),
             browser: random(ctx),
             nonce,
             expires_at: ctx.now.plus(ATTEMPT_SECONDS * time::SECOND),
@@ -95,6 +92,13 @@ impl State {
             Ok(()) => Ok(state),
         }
     }
+}
+
+/// What the application has asked for, with a nonce: after a sign-in at another provider its ID token has one even where it
+/// has sent none (§3).
+pub(super) fn with_nonce(ctx: &Ctx, mut request: AuthorizationRequest) -> AuthorizationRequest {
+    request.nonce.get_or_insert_with(|| random(ctx));
+    request
 }
 
 /// 32 random bytes as 43 characters of base64url.

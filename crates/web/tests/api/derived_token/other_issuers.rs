@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto::token::{SigningKey, generate_rsa_2048};
+use domain::IdentityProvider;
+use store::Changes;
 use testkit::Document;
 
 use super::*;
@@ -198,7 +200,8 @@ async fn what_is_signed_must_be_meant_for_the_pool_now() {
     let house = with_provider(Server::memory().await).await;
     for change in [
         json!({"iss": "https://id.example.com"}),
-        json!({"iss": format!("{ISSUER}/")}),
+        json!({"iss": format!("{ISSUER}//")}),
+        json!({"iss": format!("{ISSUER}/other")}),
         json!({"iss": null}),
         json!({"aud": "another-client"}),
         json!({"aud": ["another-client"]}),
@@ -222,7 +225,13 @@ async fn what_is_signed_must_be_meant_for_the_pool_now() {
         let expired = refusal(&house, &token(json!({"exp": exp}))).await;
         assert_eq!(expired, "NotAuthorizedException: Subject Token has expired", "{exp}");
     }
-    for change in [json!({"iat": NOW + 60, "nbf": NOW + 60}), json!({"exp": NOW as f64 + 1.5, "iat": NOW as f64})] {
+    for change in [
+        json!({"iat": NOW + 60, "nbf": NOW + 60}),
+        json!({"exp": NOW as f64 + 1.5, "iat": NOW as f64}),
+        json!({"iss": format!("{ISSUER}/")}),
+        // Who has got it from the provider is not looked at.
+        json!({"aud": ["another-client", "pool-at-okta"], "azp": "another-client"}),
+    ] {
         house.exchange(subject(&token(change))).await.ok();
     }
 }
@@ -294,6 +303,42 @@ async fn the_provider_must_be_the_pools_and_the_clients() {
     let opaque = with(subject(&good), &json!({"SubjectTokenProviderName": "Facebook"}));
     let unsupported = house.exchange(opaque).await.error();
     assert!(unsupported.contains("A token of a provider of type Facebook is not supported"), "{unsupported}");
+
+    // A type that signs no tokens has none, whatever its stored details say.
+    let amazon = json!({"UserPoolId": house.pool, "ProviderName": "LoginWithAmazon", "ProviderType": "LoginWithAmazon",
+        "ProviderDetails": {"client_id": "pool-at-okta", "client_secret": "s", "authorize_scopes": "profile"}});
+    house.server.call("CreateIdentityProvider", amazon).await.ok();
+    let stored = house.server.app.store.part::<IdentityProvider>(&house.pool, "LoginWithAmazon").await;
+    let before = stored.unwrap().unwrap();
+    let mut after = before.value.clone();
+    after.details.insert("oidc_issuer".to_owned(), ISSUER.to_owned());
+    let mut changes = Changes::new();
+    changes.replace(&before, &after);
+    house.server.app.commit(changes).await.unwrap();
+    enable(&house, &["LoginWithAmazon"]).await;
+    let opaque = with(subject(&good), &json!({"SubjectTokenProviderName": "LoginWithAmazon"}));
+    let unsupported = house.exchange(opaque).await.error();
+    assert!(unsupported.contains("A token of a provider of type LoginWithAmazon is not supported"), "{unsupported}");
+}
+
+#[tokio::test]
+async fn users_are_told_apart_by_the_claim_that_the_mapping_names() {
+    both_engines(async |server| {
+        let house = with_provider(server).await;
+        let mapping =
+            json!({"UserPoolId": house.pool, "ProviderName": "Okta", "AttributeMapping": {"username": "employee"}});
+        house.server.call("UpdateIdentityProvider", mapping).await.ok();
+        let answer = house.exchange(subject(&token(json!({"sub": "s-1", "employee": "00u1"})))).await.ok();
+        assert_eq!(segment(issued(&answer), 1)["username"], "alice");
+        // Whose `sub` is what alice is told apart by is not alice.
+        let other = token(json!({"sub": "00u1", "employee": "00u2"}));
+        assert_eq!(refusal(&house, &other).await, "UserNotFoundException: User does not exist.");
+        for employee in [json!(null), json!(""), json!("0".repeat(257)), json!("00u1\n")] {
+            let nobody = token(json!({"employee": employee}));
+            assert_eq!(refusal(&house, &nobody).await, INVALID_SUBJECT, "{employee}");
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! `GET /oauth2/authorize` and the error page (oauth-federation.md §3, §3.1).
 
+use domain::{Part, PartKind};
+use serde::{Deserialize, Serialize};
+use store::Changes;
 use testkit::both_engines;
 
 use super::{browser_sessions::signed_in, *};
@@ -145,6 +148,7 @@ async fn what_nobody_can_be_told_ends_at_the_error_page() {
     let browser = signed_in(&server, &site).await;
     let good = asked(&site.client, &[]);
     let long = "x".repeat(4_097);
+    let many = ["a", "b", "c", "d"].map(|name| (name, &long[1..]));
     for (query, error) in [
         (asked("unknown", &[]), "Client+does+not+exist"),
         (asked(&foreign, &[]), "Client+does+not+exist"),
@@ -160,6 +164,7 @@ async fn what_nobody_can_be_told_ends_at_the_error_page() {
         (format!("{good}&scop%65=openid&scope=email"), "invalid_request"),
         (asked(&site.client, &[("state", long.as_str())]), "invalid_request"),
         (asked(&site.client, &[(long.as_str(), "")]), "invalid_request"),
+        (format!("{good}&{}", query(&many)), "invalid_request"),
     ] {
         assert_eq!(sent_to(&browser, &query).await, format!("{BASE}/error?error={error}"), "{query}");
     }
@@ -281,6 +286,66 @@ async fn scopes_are_those_that_the_client_has_and_that_mean_something() {
 }
 
 #[tokio::test]
+async fn scopes_of_attributes_need_openid_whoever_names_them() {
+    let server = Server::memory().await;
+    let site = site(&server, json!({}), json!({})).await;
+    let browser = signed_in(&server, &site).await;
+    for (scopes, is_enough) in [
+        (&["email"][..], false),
+        (&["phone", "aws.cognito.signin.user.admin"], false),
+        (&["profile"], false),
+        (&["email", "openid"], true),
+        (&["aws.cognito.signin.user.admin"], true),
+    ] {
+        let client = server.client_id(&site.pool, client_members(json!({"AllowedOAuthScopes": scopes}))).await;
+        for more in [&[][..], &[("scope", scopes.join(" "))]] {
+            let more: Vec<_> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let url = sent_to(&browser, &asked(&client, &more)).await;
+            let expected = if is_enough { None } else { Some("invalid_scope") };
+            assert_eq!(parameter(&url, "error").as_deref(), expected, "{scopes:?} {more:?} {url}");
+        }
+    }
+}
+
+/// What is stored where an identifier of a provider should be, and cannot be read.
+#[derive(Serialize, Deserialize)]
+struct Spoilt {
+    pool_id: String,
+    identifier: String,
+}
+
+impl Part for Spoilt {
+    const KIND: PartKind = PartKind::IdentityProviderIdentifier;
+
+    fn pool_id(&self) -> &str {
+        &self.pool_id
+    }
+
+    fn id(&self) -> &str {
+        &self.identifier
+    }
+}
+
+#[tokio::test]
+async fn applications_are_told_what_the_server_could_not_find_out() {
+    both_engines(async |server| {
+        let site = site(&server, json!({}), json!({})).await;
+        let mut changes = Changes::new();
+        changes.insert(&Spoilt { pool_id: site.pool.clone(), identifier: "example.com".to_owned() });
+        server.app.store.commit(changes).await.unwrap();
+        let browser = Browser::new(&server);
+        for path in ["/oauth2/authorize", "/login"] {
+            for (kind, separator) in [("code", '?'), ("token", '#')] {
+                let more = [("idp_identifier", "example.com"), ("state", "s"), ("response_type", kind)];
+                let url = location(&browser.get(&format!("{path}?{}", asked(&site.client, &more))).await);
+                assert_eq!(url, format!("{CALLBACK}{separator}state=s&error=server_error"), "{path}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn applications_say_whether_users_are_asked() {
     let server = Server::memory().await;
     let site = site(&server, json!({}), json!({})).await;
@@ -295,6 +360,7 @@ async fn applications_say_whether_users_are_asked() {
     }
     let update = json!({"UserPoolId": site.pool, "Domain": PREFIX, "ManagedLoginVersion": 2});
     server.call("UpdateUserPoolDomain", update).await.ok();
+    let browser = signed_in(&server, &site).await;
     let prompted = async |browser: &Browser<'_>, prompt: &str| {
         sent_to(browser, &asked(client, &[("prompt", prompt), ("state", "s")])).await
     };
@@ -325,19 +391,20 @@ async fn access_tokens_name_the_service_that_they_are_for() {
     let server = Server::memory().await;
     let site = site(&server, json!({}), json!({})).await;
     let browser = signed_in(&server, &site).await;
-    let sent = async |resource: &str| {
-        sent_to(&browser, &asked(&site.client, &[("response_type", "token"), ("resource", resource)])).await
+    let sent = async |browser: &Browser<'_>, resource: &str| {
+        sent_to(browser, &asked(&site.client, &[("response_type", "token"), ("resource", resource)])).await
     };
-    assert_eq!(claims(&sent("https://files.example/").await, "access_token")["aud"], Value::Null, "classic");
+    assert_eq!(claims(&sent(&browser, "https://files.example/").await, "access_token")["aud"], Value::Null, "classic");
     let update = json!({"UserPoolId": site.pool, "Domain": PREFIX, "ManagedLoginVersion": 2});
     server.call("UpdateUserPoolDomain", update).await.ok();
+    let browser = signed_in(&server, &site).await;
     for resource in ["https://files.example/", "http://localhost:3000", "myapp://files"] {
-        let url = sent(resource).await;
+        let url = sent(&browser, resource).await;
         assert_eq!(claims(&url, "access_token")["aud"], resource);
         assert_eq!(claims(&url, "id_token")["aud"], json!(site.client));
     }
     for resource in ["files", "http://files.example", "https://files.example/#a", "javascript:x"] {
-        assert_eq!(sent(resource).await, format!("{CALLBACK}#error=invalid_request"), "{resource}");
+        assert_eq!(sent(&browser, resource).await, format!("{CALLBACK}#error=invalid_request"), "{resource}");
     }
 }
 

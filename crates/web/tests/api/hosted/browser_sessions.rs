@@ -11,6 +11,7 @@ use service::{
 use testkit::both_engines;
 
 use super::*;
+use crate::pools::with;
 
 /// The name of the cookie.
 pub const COOKIE: &str = "cognito";
@@ -45,9 +46,10 @@ pub async fn begin(server: &Server, site: &Site, change: impl FnOnce(&mut Authen
         session_id: String::new(),
     };
     change(&mut authentication);
-    let pool = server.app.pool(&site.pool).await.unwrap().unwrap();
     let client = server.app.client(&site.client).await.unwrap().unwrap();
-    browser_session::begin(&ctx, &pool, &client, authentication).await.unwrap()
+    let domains = server.app.store.domains(&site.pool).await.unwrap();
+    let at = service::hosted::Site::by_path(&server.app, &domains[0].domain, None).await.unwrap().unwrap();
+    browser_session::begin(&ctx, &at, &client, authentication).await.unwrap()
 }
 
 /// A browser with this cookie.
@@ -243,6 +245,27 @@ async fn an_application_asks_to_see_the_login_page_or_not_to() {
 }
 
 #[tokio::test]
+async fn other_pages_end_all_sessions() {
+    both_engines(async |server| {
+        let site = site(&server, json!({}), json!({})).await;
+        let change = async |members: Value| {
+            let request = with(json!({"UserPoolId": site.pool, "Domain": PREFIX}), &members);
+            server.call("UpdateUserPoolDomain", request).await.ok();
+        };
+        let classic = signed_in(&server, &site).await;
+        change(json!({"ManagedLoginVersion": 1})).await;
+        assert!(enters(&classic, &site.client, &[]).await, "they are the same pages");
+        change(json!({"ManagedLoginVersion": 2})).await;
+        assert!(!enters(&classic, &site.client, &[]).await);
+        let managed = signed_in(&server, &site).await;
+        assert!(enters(&managed, &site.client, &[]).await);
+        change(json!({"ManagedLoginVersion": 1})).await;
+        assert!(!enters(&managed, &site.client, &[]).await);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_no_cookie_of_the_pool_is_no_session() {
     both_engines(async |server| {
         let site = site(&server, json!({}), json!({})).await;
@@ -259,6 +282,8 @@ async fn what_is_no_cookie_of_the_pool_is_no_session() {
         let other = server.pool(json!({})).await;
         let client = server.client_id(&other, client_members(json!({}))).await;
         let alice = server.confirmed_user(&other, "alice", PASSWORD, json!({})).await;
+        let domain = json!({"UserPoolId": other, "Domain": "other"});
+        server.call("CreateUserPoolDomain", domain).await.ok();
         bad.push(begin(&server, &Site { pool: other, client, alice }, |_| {}).await.cookie);
         for cookie in bad {
             assert!(!enters(&with_cookie(&server, &cookie), &site.client, &[]).await, "{cookie}");

@@ -409,6 +409,59 @@ async fn whoever_takes_too_long_begins_anew() {
     assert!(location(&anew).starts_with("http://127.0.0.1:9229/_domain/my-app/login?client_id="));
 }
 
+/// Steps have as long as the client's sessions, and all of them together five minutes.
+#[tokio::test]
+async fn a_sign_in_ends_after_five_minutes_however_many_steps_it_takes() {
+    both_engines(async |server| {
+        let site = scene(&server, "OPTIONAL", json!({}), json!({"AuthSessionValidity": 15})).await;
+        let both = json!({"SMSMfaSettings": on(), "EmailMfaSettings": on()});
+        prefer(&server, &site, both).await;
+        let browser = Browser::new(&server);
+        for (first, second, is_in_time) in [(299, 0, true), (300, 0, false), (200, 99, true), (200, 100, false)] {
+            let page = challenged(&browser, &site).await;
+            assert_eq!(challenge(&page), "SELECT_MFA_TYPE");
+            server.advance(first);
+            let page = answer(&browser, &site, &page, &[("answer", "SMS_MFA")]).await;
+            if alert(&page) == Some(LOST) {
+                assert_eq!((first, title(&page)), (300, "Sign in"));
+                continue;
+            }
+            let code = last_code(&server, &site).await;
+            server.advance(second);
+            let last = answer(&browser, &site, &page, &[("code", &code)]).await;
+            if is_in_time {
+                is_back(&last);
+            } else {
+                assert_eq!((last.status, alert(&last), title(&last)), (200, Some(LOST), "Sign in"));
+            }
+        }
+    })
+    .await;
+}
+
+/// The set-up of an authenticator app has operations of its own, and no more time.
+#[tokio::test]
+async fn setting_up_an_app_gives_no_more_time() {
+    let server = Server::memory().await;
+    let site = scene(&server, "ON", json!({}), json!({"AuthSessionValidity": 15})).await;
+    without_addresses(&server, &site).await;
+    let browser = Browser::new(&server);
+    for (first, second, is_in_time) in [(200, 99, true), (200, 100, false)] {
+        let page = challenged(&browser, &site).await;
+        server.advance(first);
+        let page = answer(&browser, &site, &page, &[("answer", "SOFTWARE_TOKEN_MFA")]).await;
+        server.advance(second);
+        let code = totp::code(&server, &secret(&page), 0);
+        let last = answer(&browser, &site, &page, &[("code", &code)]).await;
+        if is_in_time {
+            is_back(&last);
+            without_addresses(&server, &site).await;
+        } else {
+            assert_eq!((last.status, alert(&last), title(&last)), (200, Some(LOST), "Sign in"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn wrong_codes_lock() {
     let server = Server::memory().await;

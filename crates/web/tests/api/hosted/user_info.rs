@@ -6,6 +6,7 @@ use super::{
     token::{token, tokens},
     *,
 };
+use crate::groups::join_long_groups;
 
 const NO_REQUEST: &str = "invalid_request: Bad OAuth2 request at UserInfo Endpoint";
 const NOT_GOOD: &str =
@@ -109,6 +110,15 @@ async fn scopes_say_how_much() {
         found.sort_unstable();
         assert_eq!(found, names, "{scope}");
     }
+}
+
+#[tokio::test]
+async fn a_long_token_shows_its_user() {
+    let server = Server::memory().await;
+    let site = scene(&server).await;
+    join_long_groups(&server, &site.pool, "alice").await;
+    let answer = tokens(&server, &site, &[("scope", "openid")]).await;
+    assert_eq!(show(&server, token(&answer, "access_token")).await.ok()["username"], "alice");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! to somebody else (oauth-federation.md §16).
 
 use super::*;
+use crate::saml_provider;
 
 const INVALID_STATE: &str = "Invalid state from identity provider";
 
@@ -97,6 +98,33 @@ async fn a_state_is_good_at_its_own_pool_only() {
     // Nothing of it was used up.
     scene.answers(&left, &json!({}));
     scene.redeem(&location(&scene.back(&browser, &left.state).await)).await;
+}
+
+#[tokio::test]
+async fn a_state_is_good_at_its_own_kind_of_provider_only() {
+    let server = Server::memory().await;
+    let scene = plain_scene(&server).await;
+    let saml = json!({"ProviderType": "SAML", "ProviderDetails": {"MetadataFile": saml_provider::metadata("")}});
+    scene.provider("Adfs", saml).await;
+    let members = client_members(json!({"SupportedIdentityProviders": ["Okta", "Adfs"]}));
+    let request = with(members, &json!({"UserPoolId": scene.pool, "ClientId": scene.client}));
+    server.call("UpdateUserPoolClient", request).await.ok();
+
+    let browser = Browser::new(&server);
+    let left = scene.leave(&browser, "Okta", &[]).await;
+    let message = saml_provider::encoded("<x/>");
+    let form = [("SAMLResponse", message.as_str()), ("RelayState", &left.state)];
+    let answer = browser.post("/saml2/idpresponse", &form).await;
+    assert_eq!(page(&answer), "Invalid relayState from identity provider");
+    // Nothing of it was used up.
+    scene.answers(&left, &json!({}));
+    scene.redeem(&location(&scene.back(&browser, &left.state).await)).await;
+
+    let browser = Browser::new(&server);
+    let to_adfs = asked(&scene.client, &[("identity_provider", "Adfs")]);
+    let url = location(&browser.get(&format!("/oauth2/authorize?{to_adfs}")).await);
+    let relay_state = parameter(&url, "RelayState").unwrap();
+    assert_eq!(page(&scene.back(&browser, &relay_state).await), INVALID_STATE);
 }
 
 #[tokio::test]

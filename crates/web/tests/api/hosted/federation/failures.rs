@@ -62,6 +62,8 @@ async fn endpoints_that_cannot_be_found() {
         (Document::Silence, "Read timed out"),
         (Document::Broken, "Connection reset"),
         (found(json!({"issuer": "https://other.example.com"})), "Connection reset"),
+        (found(json!({"issuer": format!("{ISSUER}//")})), "Connection reset"),
+        (found(json!({"issuer": format!("{ISSUER}/other")})), "Connection reset"),
         (found(json!({"authorization_endpoint": "http://id.example.com/authorize"})), "Connection reset"),
         (found(json!({"token_endpoint": "https://10.0.0.1:9200/"})), "Connection reset"),
         (found(json!({"authorization_endpoint": null})), "Okta Error - its discovery document names no such endpoint"),

@@ -73,12 +73,13 @@ async fn what_is_signed_must_be_meant_for_this_sign_in() {
     let scene = plain_scene(&server).await;
     for (change, reason) in [
         (json!({"iss": "https://other.example.com"}), "it is another issuer's"),
-        (json!({"iss": format!("{ISSUER}/")}), "it is another issuer's"),
+        (json!({"iss": format!("{ISSUER}//")}), "it is another issuer's"),
+        (json!({"iss": format!("{ISSUER}/other")}), "it is another issuer's"),
+        (json!({"iss": "https://id.example.com/"}), "it is another issuer's"),
         (json!({"iss": null}), "claims are missing"),
         (json!({"aud": "another"}), "it is meant for another audience"),
         (json!({"aud": []}), "it is meant for another audience"),
         (json!({"aud": null}), "claims are missing"),
-        (json!({"aud": ["another", "pool-at-Okta"]}), "it is meant for another audience"),
         (json!({"aud": ["another", "pool-at-Okta"], "azp": "another"}), "it is meant for another audience"),
         (json!({"azp": "another"}), "it is meant for another audience"),
         (json!({"exp": NOW}), "it has expired"),
@@ -100,9 +101,32 @@ async fn what_is_signed_must_be_meant_for_this_sign_in() {
     assert_eq!(scene.users().await, 0);
     for change in [
         json!({"aud": ["pool-at-Okta"]}),
+        json!({"aud": ["another", "pool-at-Okta"]}),
         json!({"aud": ["another", "pool-at-Okta"], "azp": "pool-at-Okta"}),
         json!({"iat": NOW + 60, "exp": NOW as f64 + 1.5}),
     ] {
         scene.redeem(&scene.sign_in(change).await).await;
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_may_end_in_a_slash() {
+    let server = Server::memory().await;
+    let scene = plain_scene(&server).await;
+    let issuer = format!("{ISSUER}/");
+    let discovery =
+        json!({"issuer": issuer, "authorization_endpoint": AUTHORIZE, "token_endpoint": TOKEN, "jwks_uri": JWKS});
+    server.documents.publish(DISCOVERY, document(&discovery));
+    for (says, is_good) in [(issuer.clone(), true), (format!("{issuer}/"), false)] {
+        let browser = Browser::new(&server);
+        let left = scene.leave(&browser, "Okta", &[]).await;
+        scene.answers(&left, &json!({"iss": issuer}));
+        let answer = query(&[("code", "c0de"), ("state", &left.state), ("iss", &says)]);
+        let url = location(&browser.get(&format!("/oauth2/idpresponse?{answer}")).await);
+        if is_good {
+            scene.redeem(&url).await;
+        } else {
+            assert_eq!(said(&url), "invalid_request: The answer is another identity provider's.");
+        }
     }
 }

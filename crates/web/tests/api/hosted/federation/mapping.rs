@@ -141,3 +141,26 @@ async fn a_user_may_be_called_by_another_claim() {
     }
     assert_eq!(scene.users().await, 1);
 }
+
+#[tokio::test]
+async fn a_token_that_is_exchanged_finds_the_user_of_the_sign_in() {
+    let server = Server::memory().await;
+    let mapping = json!({"AttributeMapping": {"username": "login"}});
+    let client = json!({"ExplicitAuthFlows": ["ALLOW_TOKEN_EXCHANGE_IMPERSONATION"]});
+    let scene = scene(&server, json!({}), mapping, client).await;
+    let exchange = async |claims: Value| {
+        let left = Left { location: String::new(), state: String::new(), nonce: String::new() };
+        let token = KEY.sign(id_token(&left, &claims).to_string().as_bytes()).unwrap();
+        let request = json!({"ClientId": scene.client, "SubjectToken": token, "SubjectTokenType": "ID_TOKEN",
+            "SubjectTokenProviderName": "Okta"});
+        server.call("GetDerivedToken", request).await
+    };
+    // The one is called as the other's `sub` is.
+    for claims in [json!({"sub": "00u1", "login": "ann"}), json!({"sub": "00u2", "login": "00u1"})] {
+        let user = scene.redeem(&scene.sign_in(claims.clone()).await).await;
+        let derived = exchange(claims.clone()).await.ok();
+        let derived = segment(derived["IssuedToken"].as_str().unwrap(), 1);
+        assert_eq!((&derived["sub"], &derived["username"]), (&user["sub"], &user["cognito:username"]), "{claims}");
+    }
+    assert_eq!(exchange(json!({"sub": "00u1"})).await.error(), "NotAuthorizedException: Invalid Subject Token");
+}

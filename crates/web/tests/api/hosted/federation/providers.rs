@@ -8,6 +8,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use service::quotas::Category;
 
 use super::*;
 
@@ -21,6 +22,34 @@ fn parameters(url: &str) -> Vec<(String, String)> {
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn sign_ins_at_providers_have_a_rate_of_their_own() {
+    let server = Server::builder()
+        .settings(|settings| {
+            settings.quotas.rates.set(Category::UserFederation, 2);
+            settings.quotas.rates.set(Category::UserAuthentication, 1);
+        })
+        .start()
+        .await;
+    let scene = plain_scene(&server).await;
+    let query = asked(&scene.client, &[("identity_provider", "Okta")]);
+    let leave = async || Browser::new(&server).get(&format!("/oauth2/authorize?{query}")).await.status;
+    assert_eq!([leave().await, leave().await, leave().await], [302, 302, 429]);
+    server.advance(1);
+    assert_eq!(leave().await, 302);
+}
+
+#[tokio::test]
+async fn an_address_may_leave_for_providers_as_often_as_it_may_sign_in() {
+    let server = Server::builder().settings(|settings| settings.quotas.rates.per_address = 1).start().await;
+    let scene = plain_scene(&server).await;
+    let query = asked(&scene.client, &[("identity_provider", "Okta")]);
+    for number in 0..61 {
+        let answer = Browser::new(&server).get(&format!("/oauth2/authorize?{query}")).await;
+        assert_eq!(answer.status, if number < 60 { 302 } else { 429 }, "{number}");
+    }
 }
 
 #[tokio::test]

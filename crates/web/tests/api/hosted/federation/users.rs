@@ -153,6 +153,61 @@ async fn a_linked_identity_is_the_user_it_was_linked_to() {
 }
 
 #[tokio::test]
+async fn a_linked_identity_needs_no_username_of_its_own() {
+    let server = Server::memory().await;
+    let mapping = json!({"AttributeMapping": {"email": "email", "username": "login"}});
+    let scene = scene(&server, json!({}), mapping, json!({})).await;
+    let alice = server.confirmed_user(&scene.pool, "alice", PASSWORD, json!({})).await;
+    let long = "x".repeat(256);
+    for login in ["Alice Lee", &long] {
+        scene.link("alice", "Cognito_Subject", login).await;
+        assert_eq!(scene.redeem(&scene.sign_in(json!({"login": login})).await).await["sub"], json!(alice), "{login}");
+    }
+    // Nobody is let in, and known from then on, by an id that others may share or that no link could name.
+    scene.link("alice", "email", "alice@okta.example").await;
+    let nobody = "invalid_request: The identity provider Okta names no user that could have a profile.";
+    for login in [json!(null), json!(""), json!("a\u{0}b"), json!("x".repeat(257))] {
+        let refused = scene.refusal(json!({"login": login, "email": "alice@okta.example"})).await;
+        assert_eq!(refused, nobody, "{login}");
+    }
+    assert_eq!(scene.users().await, 1);
+}
+
+#[tokio::test]
+async fn a_linked_user_who_may_not_sign_in_is_left_as_before() {
+    both_engines(async |server| {
+        let told = Told::default();
+        let functions = ["PreAuthentication", "PostAuthentication"];
+        for function in functions {
+            notes(&server, &told, function);
+        }
+        let scene = scene(&server, json!({"LambdaConfig": lambda_config(&functions)}), json!({}), json!({})).await;
+        server.confirmed_user(&scene.pool, "alice", PASSWORD, json!({"email": "alice@example.com"})).await;
+        let named = json!({"UserPoolId": scene.pool, "Username": "alice"});
+        server.call("AdminResetUserPassword", named).await.ok();
+        let request = json!({"ClientId": scene.client, "Username": "bob", "Password": PASSWORD});
+        server.call("SignUp", request).await.ok();
+        for (username, words) in [("alice", "Password reset required for the user"), ("bob", "User is not confirmed.")]
+        {
+            scene.link(username, "Cognito_Subject", username).await;
+            let before = scene.user(username).await;
+            told.take();
+            let browser = Browser::new(&server);
+            let left = scene.leave(&browser, "Okta", &[]).await;
+            let claims = json!({"sub": username, "email": "new@okta.example"});
+            server.documents.publish(USER_INFO, document(&json!({"sub": username})));
+            scene.answers(&left, &claims);
+            let refused = said(&location(&scene.back(&browser, &left.state).await));
+            assert_eq!(refused, format!("invalid_request: {words}"));
+            assert_eq!(scene.user(username).await, before);
+            assert_eq!(told.sources(), [""; 0]);
+            assert!(!browser.cookies.borrow().contains_key("cognito"));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_identity_that_was_linked_by_an_attribute_is_known_by_its_id_from_then_on() {
     let server = Server::memory().await;
     let scene = plain_scene(&server).await;

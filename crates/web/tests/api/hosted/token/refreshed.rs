@@ -42,6 +42,26 @@ async fn refreshed_tokens_are_those_of_the_same_sign_in() {
 }
 
 #[tokio::test]
+async fn refresh_tokens_know_as_many_scopes_as_a_client_may_have() {
+    let server = Server::memory().await;
+    let site = site(&server, json!({}), json!({})).await;
+    let names: Vec<_> = (0..49).map(|number| format!("{number:02}{}", "s".repeat(248))).collect();
+    let scopes: Vec<_> = names.iter().map(|name| json!({"ScopeName": name, "ScopeDescription": "x"})).collect();
+    let files = json!({"UserPoolId": site.pool, "Identifier": "files", "Name": "Files", "Scopes": scopes});
+    server.call("CreateResourceServer", files).await.ok();
+    let scopes = names.iter().map(|name| format!("files/{name}")).chain(["openid".to_owned()]).collect::<Vec<_>>();
+    let client = server.client_id(&site.pool, client_members(json!({"AllowedOAuthScopes": scopes}))).await;
+    let code = code_of(&server, &site, &client, &[]).await;
+    let first = bring(&server, &client, &code, &[]).await.ok();
+    let good = token(&first, "refresh_token");
+    assert!(good.len() > 16_384, "{}", good.len());
+    let second = refresh(&server, &client, good, &[]).await.ok();
+    assert_eq!(segment(token(&second, "access_token"), 1)["scope"], scopes.join(" "));
+    server.call("RevokeToken", json!({"ClientId": client, "Token": good})).await.ok();
+    assert_eq!(refusal(&refresh(&server, &client, good, &[]).await), INVALID_GRANT);
+}
+
+#[tokio::test]
 async fn refresh_tokens_that_are_no_good() {
     both_engines(async |server| {
         let site = site(&server, json!({}), json!({})).await;
