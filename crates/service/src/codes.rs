@@ -3,7 +3,10 @@
 use domain::{AttemptPurpose, Attempts, Code, CodePurpose, Medium, time};
 use store::{Changes, Key, Stored};
 
-use crate::{ApiError, Ctx, quotas};
+use crate::{
+    ApiError, Ctx,
+    quotas::{self, Guessed},
+};
 
 /// Digits of a code.
 const DIGITS: usize = 6;
@@ -96,7 +99,7 @@ pub async fn check(
     given: &str,
 ) -> Result<Checked, ApiError> {
     let (pool_id, sub) = subject;
-    let guess = quotas::guess(ctx).ok_or_else(ApiError::attempt_limit)?;
+    let guess = quotas::guess(ctx, Guessed::Users, ctx.client_address).ok_or_else(ApiError::attempt_limit)?;
     let version = attempts.map(|attempts| attempts.version);
     let mut counted = attempts
         .map_or_else(|| Attempts::none(pool_id, sub, limits.purpose, ctx.now), |attempts| attempts.value.clone());

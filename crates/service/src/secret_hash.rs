@@ -5,7 +5,10 @@
 
 use domain::{Client, ClientSecret};
 
-use crate::{ApiError, Ctx, quotas};
+use crate::{
+    ApiError, Caller, Ctx,
+    quotas::{self, Guess, Guessed},
+};
 
 /// Checks `given` for `username` as the request spells it.
 ///
@@ -51,14 +54,17 @@ pub fn reveal(ctx: &Ctx, client: &Client, secret: &ClientSecret) -> Result<Strin
     String::from_utf8(clear.to_vec()).map_err(ApiError::internal)
 }
 
-/// Whether the secret that a client shows in clear is one of its own; a public client has none to show. Wrong ones count as
-/// guesses of the address that they come from.
+/// Whether the secret that a client shows in clear is one of its own; a public client has none to show. Wrong ones count for
+/// the address that they come from, unless the request is signed.
 ///
 /// # Errors
 /// `TooManyRequestsException` while the address has guessed too often; when a secret cannot be opened with the master keys.
 pub fn proves_itself(ctx: &Ctx, client: &Client, given: Option<&str>) -> Result<bool, ApiError> {
     let Some(given) = given else { return Ok(client.secrets.is_empty()) };
-    let guess = quotas::guess(ctx).ok_or_else(quotas::exceeded)?;
+    let guess = match ctx.caller {
+        Caller::AccessKey { .. } => Guess::of_nobody(),
+        _ => quotas::guess(ctx, Guessed::Clients, ctx.client_address).ok_or_else(quotas::exceeded)?,
+    };
     let mut matches = false;
     for secret in &client.secrets {
         let clear = reveal(ctx, client, secret)?;

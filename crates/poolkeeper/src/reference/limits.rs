@@ -44,7 +44,7 @@ pub const LIMITS: Section = Section {
             "number",
             "`dev`: 0, `serve`: 300",
             "",
-            "Wrong passwords, codes, second factors and secrets of clients per client address (under IPv6 per /64) and hour, of whichever users; then the address is refused until the hour has given some back. 0 is any number. Requests of signed operations do not count. Counted by each server process for itself; behind a proxy, set `server.trusted_proxies`.",
+            "Wrong passwords, codes and second factors per client address (under IPv6 per /64) and hour, of whichever users, and by themselves as many wrong secrets of clients; then the address is refused until the hour has given some back. 0 is any number. Requests of signed operations do not count. Counted by each server process for itself; behind a proxy, set `server.trusted_proxies`.",
         ),
     ],
 };

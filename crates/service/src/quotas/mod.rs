@@ -26,7 +26,7 @@ pub use category::Category;
 pub use counts::{Counts, room};
 pub use domains::at_domain;
 pub(crate) use domains::of_client_at_domain;
-pub(crate) use guesses::{Guess, guess};
+pub(crate) use guesses::{Guess, Guessed, guess};
 pub use rates::Rates;
 
 use crate::{ApiError, Ctx};
@@ -76,7 +76,7 @@ pub struct Throttle {
     /// Of users, of operations on pools and of addresses, by what they are.
     others: Cache<u64, Arc<Bucket>>,
     /// Of wrong guesses, by address.
-    guesses: Cache<IpAddr, Arc<Bucket>>,
+    guesses: Cache<(Guessed, IpAddr), Arc<Bucket>>,
     /// Keyed by the process, so that nobody can choose names that share a bucket with somebody.
     hasher: RandomState,
 }

@@ -15,7 +15,7 @@ use wire::{ChallengeName, ChallengeNameType, UserStatusType};
 use super::{Proven, Request, Seen, device, next, session};
 use crate::{
     ApiError, Ctx, codes,
-    quotas::{self, Guess},
+    quotas::{self, Guess, Guessed},
     tokens::access::{not_confirmed, password_reset_required},
     users,
 };
@@ -57,7 +57,9 @@ pub(super) async fn resume(
 /// `NotAuthorizedException` while the address has been wrong too often.
 pub(super) fn guess(ctx: &Ctx, request: &Request) -> Result<Guess, ApiError> {
     match request.entrance {
-        Entrance::Public | Entrance::Hosted => quotas::guess(ctx).ok_or_else(locked),
+        Entrance::Public | Entrance::Hosted => {
+            quotas::guess(ctx, Guessed::Users, ctx.client_address).ok_or_else(locked)
+        }
         Entrance::Admin => Ok(Guess::of_nobody()),
     }
 }

@@ -38,7 +38,7 @@ use super::{Outcome, Proven, Request, guard};
 use crate::{
     ApiError, Ctx, lookup,
     metrics::RiskKind,
-    quotas::Guess,
+    quotas::{self, Guess, Guessed},
     records::{activity, analytics},
     retry,
     threat::{self, Mode, compromised, context, history, notice},
@@ -159,7 +159,7 @@ pub(super) async fn check_address(ctx: &Ctx, request: &Request) -> Result<(), Ap
     ctx.app.metrics.count_risk(EventFilterType::SignIn, RiskKind::OverrideBlock, None);
     if let Some(username) = request.parameter("USERNAME")
         && request.check_secret_hash(ctx, username).is_ok()
-        && takes_guess(ctx, request)
+        && quotas::guess(ctx, Guessed::Refused, context.address).inspect(Guess::was_wrong).is_some()
     {
         let user = lookup::user(ctx, &request.pool, username).await?;
         let sub = lookup::subject(ctx, &request.pool, username, user.as_deref());
@@ -172,14 +172,9 @@ pub(super) async fn check_address(ctx: &Ctx, request: &Request) -> Result<(), Ap
 
 /// Notes that somebody has failed for the user, or the stand-in, `sub`, in a way that no lock of the user counts.
 pub(super) fn failed(ctx: &Ctx, request: &Request, sub: &str) {
-    if mode(request) != Mode::Off && takes_guess(ctx, request) {
+    if mode(request) != Mode::Off && guard::guess(ctx, request).inspect(Guess::was_wrong).is_ok() {
         request.watch.wrong(sub, None);
     }
-}
-
-/// Whether the address may be wrong once more, which it has been then.
-fn takes_guess(ctx: &Ctx, request: &Request) -> bool {
-    guard::guess(ctx, request).inspect(Guess::was_wrong).is_ok()
 }
 
 fn begin(ctx: &Ctx, request: &Request, sub: &str) -> Result<AuthEvent, ApiError> {

@@ -72,8 +72,8 @@ pub async fn put(
     if event.is_evidence() {
         let (pool_id, sub, id) = (&event.pool_id, &event.sub, &event.id);
         let kept = match before {
-            Some(before) if before.is_evidence() => ctx.app.store.user_part::<Evidence>(pool_id, sub, id).await?,
-            _ => None,
+            Some(_) => ctx.app.store.user_part::<Evidence>(pool_id, sub, id).await?,
+            None => None,
         };
         changes.put_user_part(kept.as_ref(), Evidence(event.clone()));
     }

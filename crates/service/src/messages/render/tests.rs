@@ -312,9 +312,9 @@ fn words_of_a_function_have_limits() {
     assert_eq!(words(&pool, &alice, MessagePurpose::SignUp, Medium::Sms, "12345678").body.len(), 142);
 }
 
-/// What may be megabytes: the answer of a function, which is not filled in where it can only be too long.
+/// The answer of a function may be megabytes; it is its length once it is filled in that counts.
 #[test]
-fn words_of_a_function_that_can_only_be_too_long_are_not_filled_in() {
+fn words_of_a_function_may_be_longer_than_what_they_become() {
     let (mut pool, alice) = (pool(), user("a", &[]));
     let invitation = letter(&pool, &alice, MessagePurpose::AdminCreateUser, Medium::Email, "123456");
     let subject_of = |subject: String| {

@@ -118,8 +118,42 @@ impl Once {
         sign_in(HERE).await.ok();
         // Each guess is refused as its operation words it.
         let refused = from(&self.server, ELSEWHERE, operation, body).await.error();
-        assert!([LOCKED, LIMIT, EXCEEDED].contains(&refused.as_str()), "{what}: {refused}");
+        assert!([LOCKED, LIMIT].contains(&refused.as_str()), "{what}: {refused}");
         self.server.advance(3_600);
+    }
+}
+
+/// The servers of an application hand on what their users guess, and prove themselves by a secret.
+#[tokio::test]
+async fn secrets_of_clients_are_counted_by_themselves() {
+    let server = limited(1).await;
+    let (pool, client) = scene(&server).await;
+    let machine = server.client(&pool, json!({"GenerateSecret": true})).await;
+    let [machine, secret] = ["ClientId", "ClientSecret"].map(|name| machine[name].as_str().unwrap().to_owned());
+    let wrong = "x".repeat(51);
+    for (operation, name, more) in [
+        ("RevokeToken", "ClientSecret", json!({"Token": "x"})),
+        ("GetClientToken", "Secret", json!({})),
+        ("GetTokensFromRefreshToken", "ClientSecret", json!({"RefreshToken": "x"})),
+        ("GetDerivedToken", "ClientSecret", json!({"SubjectToken": "x", "SubjectTokenType": "ACCESS_TOKEN"})),
+    ] {
+        let call = async |address: &str, secret: &str| {
+            let body = with(with(json!({"ClientId": machine}), &json!({(name): secret})), &more);
+            from(&server, address, operation, body).await
+        };
+        assert_ne!(call(HERE, &wrong).await.error(), EXCEEDED, "{operation}");
+        for secret in [&wrong, &secret] {
+            assert_eq!(call(HERE, secret).await.error(), EXCEEDED, "{operation}");
+        }
+        let elsewhere = call(ELSEWHERE, &secret).await;
+        assert!(elsewhere.status == 200 || elsewhere.error() != EXCEEDED, "{operation}");
+        // Users sign in from there as ever, and guess without locking the client out.
+        from(&server, HERE, "InitiateAuth", password(&client, "alice", PASSWORD)).await.ok();
+        server.advance(3_600);
+        assert_eq!(from(&server, HERE, "InitiateAuth", password(&client, "bob", WRONG)).await.error(), INCORRECT);
+        let refused = call(HERE, &wrong).await;
+        assert_ne!(refused.error(), EXCEEDED, "{operation}");
+        server.advance(3_600);
     }
 }
 
@@ -166,18 +200,6 @@ async fn whatever_is_guessed_counts() {
     call("SignUp", sign_up).await;
     let confirm = json!({"ClientId": client, "Username": "new", "ConfirmationCode": "000000"});
     once.is_used_up_by("a code of a sign-up", "ConfirmSignUp", confirm).await;
-
-    let machine = server.client_id(&pool, json!({"GenerateSecret": true})).await;
-    let secret = "x".repeat(51);
-    for (operation, members) in [
-        ("RevokeToken", json!({"ClientSecret": secret, "Token": "x"})),
-        ("GetClientToken", json!({"Secret": secret})),
-        ("GetTokensFromRefreshToken", json!({"ClientSecret": secret, "RefreshToken": "x"})),
-        ("GetDerivedToken", json!({"ClientSecret": secret, "SubjectToken": "x", "SubjectTokenType": "ACCESS_TOKEN"})),
-    ] {
-        let body = with(json!({"ClientId": machine}), &members);
-        once.is_used_up_by("a client's secret", operation, body).await;
-    }
 
     let secret = mfa::with_token(server, client).await;
     for (settings, name, responses) in [
