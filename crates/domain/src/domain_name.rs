@@ -17,6 +17,9 @@ pub struct Domain {
     pub security_policy: Option<SecurityPolicyType>,
     /// Which pages it shows: 1 for the classic ones, 2 for managed login.
     pub managed_login_version: i64,
+    /// How often it has changed between the two.
+    #[serde(default)]
+    pub page_switches: u64,
     /// When it came to be.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -157,10 +157,9 @@ pub struct BrowserSession {
     pub authentication: Authentication,
     /// From this moment on it is refused.
     pub expires_at: Timestamp,
-    /// Which pages the domain showed ([`Domain::managed_login_version`](crate::Domain::managed_login_version)); none in
-    /// a session of a server that did not keep it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub managed_login_version: Option<i64>,
+    /// How often the domain had changed its pages ([`Domain::page_switches`](crate::Domain::page_switches)).
+    #[serde(default)]
+    pub page_switches: u64,
 }
 
 #[cfg(test)]

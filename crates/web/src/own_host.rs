@@ -41,17 +41,30 @@ pub(crate) fn is_local(url: &str) -> bool {
     is_loopback(name_in(url))
 }
 
-/// Whether a host (with its port) may stand for the one in the base URL: both are names of this machine.
-pub(crate) fn is_alias(host: &str, base_url: &str) -> bool {
-    let name = without_port(host);
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    is_local(base_url) && is_loopback(name) && (name.starts_with('[') || name.bytes().all(is_plain))
+/// Whether a host (with its port) is another name of this machine than the base URL has, for the same port. Those that
+/// browsers write in one way only count, so that nobody is sent in a circle.
+pub(crate) fn is_other_name(host: &str, base_url: &str) -> bool {
+    let is_known =
+        |name: &str| ["localhost", "127.0.0.1", "[::1]"].iter().any(|known| known.eq_ignore_ascii_case(name));
+    let base = authority_in(base_url);
+    let (name, own) = (without_port(host), without_port(base));
+    let usual = if base_url.starts_with("https://") { ":443" } else { ":80" };
+    let port = |authority: &str, name: &str| match authority.strip_prefix(name) {
+        None | Some("") => usual.to_owned(),
+        Some(port) => port.to_owned(),
+    };
+    is_known(name) && is_known(own) && !name.eq_ignore_ascii_case(own) && port(host, name) == port(base, own)
 }
 
 /// The name or address in a URL.
 fn name_in(url: &str) -> &str {
+    without_port(authority_in(url))
+}
+
+/// The name or address in a URL, with its port.
+fn authority_in(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    without_port(rest.split(['/', '?', '#']).next().unwrap_or_default())
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// The name or address alone; an IPv6 address keeps its brackets.
@@ -77,7 +90,7 @@ fn is_loopback(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_alias, is_own};
+    use super::{is_other_name, is_own};
 
     #[test]
     fn names_of_this_machine_are_known() {
@@ -120,14 +133,31 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_this_machine_stands_for_another_one() {
-        let local = "http://127.0.0.1:9229";
-        for alias in ["localhost:9229", "127.0.0.1:8080", "[::1]:9229", "a.auth.localhost"] {
-            assert!(is_alias(alias, local) && is_alias(alias, "http://localhost:9229"), "{alias}");
-            assert!(!is_alias(alias, "https://auth.example.com"), "a proxy may have written it: {alias}");
+    fn one_machine_has_several_names() {
+        for (host, base) in [
+            ("localhost:9229", "http://127.0.0.1:9229"),
+            ("[::1]:9229", "http://127.0.0.1:9229"),
+            ("127.0.0.1", "http://localhost:80"),
+            ("127.0.0.1:443", "https://LOCALHOST"),
+        ] {
+            assert!(is_other_name(host, base), "{host} {base}");
         }
-        for other in ["", "auth.example.com", "evil.example/.localhost", "a:b.localhost", "a@b.localhost", "[::2]"] {
-            assert!(!is_alias(other, local), "{other}");
+        for (host, base) in [
+            // The same name: whoever is sent there comes back with it.
+            ("127.0.0.1:9229", "http://127.0.0.1:9229"),
+            ("localhost", "http://LOCALHOST:80"),
+            ("localhost", "https://localhost:443"),
+            // A proxy on this machine may ask by a name and a port that browsers do not know.
+            ("127.0.0.1:9229", "https://localhost"),
+            ("127.0.0.1:9229", "https://auth.example.com"),
+            // There are many ways to write these.
+            ("127.0.0.1:9229", "http://127.1:9229"),
+            ("127.0.0.1:9229", "http://a.localhost:9229"),
+            ("evil.example:9229", "http://127.0.0.1:9229"),
+            ("", "http://127.0.0.1:9229"),
+            ("localhost:9229", ""),
+        ] {
+            assert!(!is_other_name(host, base), "{host} {base}");
         }
     }
 }

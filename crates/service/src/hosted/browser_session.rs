@@ -45,7 +45,7 @@ pub async fn begin(ctx: &Ctx, site: &Site, client: &Client, authentication: Auth
         client_id: client.id.clone(),
         authentication: authentication.clone(),
         expires_at,
-        managed_login_version: Some(site.domain.managed_login_version),
+        page_switches: site.domain.page_switches,
     };
     tracking::follow_browser(ctx, pool, &session).await?;
     let payload = serde_json::to_vec(&session)?;
@@ -76,7 +76,7 @@ pub async fn usable(
     let authentication = &session.authentication;
     let provider = authentication.provider.as_str();
     let is_wanted = asked.provider.as_deref().is_none_or(|named| named == provider);
-    if session.managed_login_version.is_some_and(|version| version != site.domain.managed_login_version) {
+    if session.page_switches != site.domain.page_switches {
         return Ok(None);
     }
     if !is_wanted || !is_recent(ctx, pool, client, asked, authentication) || !is_assured(asked, authentication) {

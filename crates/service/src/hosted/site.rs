@@ -22,18 +22,13 @@ pub struct Site {
 }
 
 impl Site {
-    /// The domain with this prefix under the path `/_domain/{prefix}` of the server's own address, or of `alias`, another
-    /// name of the same machine (with its port) that the browser has come by: its cookies are that name's.
+    /// The domain with this prefix under the path `/_domain/{prefix}` of the server's own address.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn by_path(app: &App, prefix: &str, alias: Option<&str>) -> Result<Option<Self>, store::Error> {
+    pub async fn by_path(app: &App, prefix: &str) -> Result<Option<Self>, store::Error> {
         let path = path_of(prefix);
-        let base = match alias {
-            Some(alias) => format!("{}://{alias}{path}", scheme_and_port(&app.settings.base_url).0),
-            None => format!("{}{path}", app.settings.base_url),
-        };
-        Self::found(app, prefix, base, path).await.map(|site| {
+        Self::found(app, prefix, format!("{}{path}", app.settings.base_url), path).await.map(|site| {
             // A custom domain is its own host, and has no other address.
             site.filter(|site| !site.domain.is_custom())
         })
@@ -68,12 +63,6 @@ impl Site {
         let Some(domain) = app.store.domain(name).await? else { return Ok(None) };
         let Some(pool) = app.pool(&domain.pool_id).await? else { return Ok(None) };
         Ok(Some(Self { domain: domain.value, pool, base, path }))
-    }
-
-    /// Where other providers send browsers back to: the same as `base`, unless the browser has come by another name.
-    #[must_use]
-    pub fn home(&self, settings: &Settings) -> String {
-        if self.path.is_empty() { self.base.clone() } else { format!("{}{}", settings.base_url, self.path) }
     }
 
     /// Whether browsers reach it over https, so that its cookies can be kept from other connections.

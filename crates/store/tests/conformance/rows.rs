@@ -134,6 +134,7 @@ pub fn domain(domain: &str, pool_id: &str) -> Domain {
         certificate_arn: None,
         security_policy: None,
         managed_login_version: 1,
+        page_switches: 0,
         created_at: NOW,
         modified_at: NOW,
     }

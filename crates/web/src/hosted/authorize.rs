@@ -62,11 +62,6 @@ pub(super) async fn authorize(State(web): State<Web>, Extension(site): OfSite, p
         return form::redirect(&Back::to(&asked.request, "login_required", None).location());
     }
     if asked.external().is_some() {
-        // Providers know one address of this domain, and the browser has to keep its cookie for that one.
-        let home = site.home(&web.app.settings);
-        if site.base != home {
-            return form::redirect(&format!("{home}/oauth2/authorize?{}", parts.uri.query().unwrap_or_default()));
-        }
         return match federation::begin(&ctx, &site, &asked).await {
             Ok(departure) => {
                 let mut response = form::redirect(&departure.location);

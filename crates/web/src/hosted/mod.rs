@@ -41,7 +41,7 @@ use axum::{
     routing::{get, post},
 };
 use http::{
-    HeaderName, HeaderValue, StatusCode,
+    HeaderName, HeaderValue, Method, StatusCode,
     header::{
         CACHE_CONTROL, EXPIRES, HOST, PRAGMA, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
@@ -111,7 +111,10 @@ async fn resolve(State(web): State<Web>, request: Request, next: Next) -> Respon
     parts.extensions.insert(site.clone());
     let ctx = web.context(&parts);
     let mut response = match quotas::at_domain(&ctx, &site.domain.domain) {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Ok(()) => match home(&web, &site, &parts) {
+            Some(home) => form::redirect(&home),
+            None => next.run(Request::from_parts(parts, body)).await,
+        },
         Err(error) if endpoints::are_at(parts.uri.path()) => endpoints::failed(&ctx, &error),
         Err(_) => authorize::held_back(&site),
     };
@@ -159,19 +162,21 @@ fn transport_security(site: &Site) -> Option<&'static str> {
 }
 
 /// The domain that a request is for; none where neither path nor host name one.
-///
-/// Decision: where the server's own address is a name of this machine, a path may be reached by any other one, and the
-/// browser stays at the name that it has come by, which its cookies are kept for. Where the address is another, it alone
-/// counts: proxies may name this machine in `Host` although browsers cannot reach it so. Providers have been told the
-/// server's own address.
 async fn find(web: &Web, parts: &Parts) -> Result<Option<Site>, store::Error> {
-    let (app, authority) = (&web.app, authority(parts));
     let Some(prefix) = prefix(parts) else {
-        let Some(authority) = authority else { return Ok(None) };
-        return Site::by_host(app, own_host::without_port(authority)).await;
+        let Some(authority) = authority(parts) else { return Ok(None) };
+        return Site::by_host(&web.app, own_host::without_port(authority)).await;
     };
-    let alias = authority.filter(|host| own_host::is_alias(host, &app.settings.base_url));
-    Site::by_path(app, &prefix, alias.filter(|_| !provider::has_sent(parts))).await
+    Site::by_path(&web.app, &prefix).await
+}
+
+/// Where a browser goes on that has come to a page by another name of this machine than the server's own address has, which
+/// all redirects lead to: cookies of one name are not sent to the other.
+fn home(web: &Web, site: &Site, parts: &Parts) -> Option<String> {
+    let path = parts.uri.path_and_query()?.as_str();
+    let is_page = parts.method == Method::GET && !site.path.is_empty() && !endpoints::are_at(parts.uri.path());
+    let is_elsewhere = own_host::is_other_name(authority(parts)?, &web.app.settings.base_url);
+    (is_page && is_elsewhere).then(|| format!("{}{path}", site.base))
 }
 
 /// The prefix that the path names; none where the host does.

@@ -67,6 +67,22 @@ pub async fn site(server: &Server, pool: Value, client: Value) -> Site {
     Site { pool, client, alice }
 }
 
+/// A client of the pool whose users may come from `Partner` as well, an OpenID Connect provider that nobody reaches.
+pub async fn client_with_partner(server: &Server, pool: &str) -> String {
+    let details = json!({
+        "client_id": "x", "client_secret": "y", "authorize_scopes": "openid", "attributes_request_method": "GET",
+        "oidc_issuer": "https://idp.example", "authorize_url": "https://idp.example/a",
+        "token_url": "https://idp.example/t", "attributes_url": "https://idp.example/u",
+        "jwks_uri": "https://idp.example/k",
+    });
+    let provider = json!({
+        "UserPoolId": pool, "ProviderName": "Partner", "ProviderType": "OIDC", "ProviderDetails": details,
+    });
+    server.call("CreateIdentityProvider", provider).await.ok();
+    let members = client_members(json!({"SupportedIdentityProviders": ["COGNITO", "Partner"]}));
+    server.client_id(pool, members).await
+}
+
 /// A browser at the path form of the domain `my-app`, which keeps cookies.
 pub struct Browser<'server> {
     server: &'server Server,

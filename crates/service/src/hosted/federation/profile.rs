@@ -152,7 +152,7 @@ async fn owner(ctx: &Ctx, visitor: &Visitor<'_>) -> Result<Option<(String, Strin
 /// A user who was here before, or to whom the identity was linked by `name`.
 ///
 /// Decision: one whose password must be reset, or who has not confirmed the sign-up, is refused as at the login pages,
-/// before anything is asked, written or told.
+/// before PreAuthentication is asked, and before anything is written or told.
 async fn welcome_back(
     ctx: &Ctx,
     visitor: &Visitor<'_>,

@@ -29,6 +29,7 @@ use crate::{
         authorize::{self, Asked, Back, Refusal},
         query,
     },
+    quotas,
     saml_provider::{self, answer_address, entity_id},
 };
 
@@ -87,7 +88,6 @@ impl Expectation {
 
     /// What a provider asks for that has begun by itself. What it may ask for is what an application may.
     async fn of_theirs(ctx: &Ctx, site: &Site, relay_state: &str) -> Result<Self, Failure> {
-        crate::quotas::check_federation(ctx)?;
         let invalid = || Failure::Page("Invalid relayState from identity provider".to_owned());
         let parameters = Parameters::read(relay_state.as_bytes()).map_err(|_repeated| invalid())?;
         let asked = authorize::check(ctx, &site.pool, site.domain.is_managed(), &parameters).await?;
@@ -98,6 +98,7 @@ impl Expectation {
                 && provider.details.get("IDPInit").is_some_and(|value| value == "true")
         };
         let provider = provider.filter(may_begin).ok_or_else(invalid)?;
+        quotas::check_federation(ctx)?;
         Ok(Self { client, provider, request: with_nonce(ctx, request), id: None })
     }
 }

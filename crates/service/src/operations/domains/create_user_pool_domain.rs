@@ -28,6 +28,7 @@ pub async fn run(ctx: &Ctx, input: CreateUserPoolDomainRequest) -> Result<Create
             certificate_arn: custom.map(|custom| custom.certificate_arn.clone()),
             security_policy: custom.and_then(|custom| custom.security_policy),
             managed_login_version: input.managed_login_version.unwrap_or(CLASSIC),
+            page_switches: 0,
             created_at: ctx.now,
             modified_at: ctx.now,
         };

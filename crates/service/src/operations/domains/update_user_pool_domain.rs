@@ -31,6 +31,9 @@ pub async fn run(ctx: &Ctx, input: UpdateUserPoolDomainRequest) -> Result<Update
             after.security_policy = custom.security_policy;
         }
         after.managed_login_version = input.managed_login_version.unwrap_or(after.managed_login_version);
+        if after.managed_login_version != before.managed_login_version {
+            after.page_switches += 1;
+        }
         check_version(ctx, &pool, after.managed_login_version)?;
         refuse_routing(input.routing.as_ref())?;
         after.modified_at = ctx.now;

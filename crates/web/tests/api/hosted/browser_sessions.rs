@@ -48,7 +48,7 @@ pub async fn begin(server: &Server, site: &Site, change: impl FnOnce(&mut Authen
     change(&mut authentication);
     let client = server.app.client(&site.client).await.unwrap().unwrap();
     let domains = server.app.store.domains(&site.pool).await.unwrap();
-    let at = service::hosted::Site::by_path(&server.app, &domains[0].domain, None).await.unwrap().unwrap();
+    let at = service::hosted::Site::by_path(&server.app, &domains[0].domain).await.unwrap().unwrap();
     browser_session::begin(&ctx, &at, &client, authentication).await.unwrap()
 }
 
@@ -260,7 +260,9 @@ async fn other_pages_end_all_sessions() {
         let managed = signed_in(&server, &site).await;
         assert!(enters(&managed, &site.client, &[]).await);
         change(json!({"ManagedLoginVersion": 1})).await;
-        assert!(!enters(&managed, &site.client, &[]).await);
+        for browser in [&managed, &classic] {
+            assert!(!enters(browser, &site.client, &[]).await);
+        }
     })
     .await;
 }

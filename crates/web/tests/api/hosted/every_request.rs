@@ -8,7 +8,7 @@ use service::quotas::Rates;
 use super::{
     authorize::sent_to,
     browser_sessions::{COOKIE, enters},
-    login::{is_back, sign_in, title},
+    login::{is_back, title},
     *,
 };
 
@@ -241,65 +241,39 @@ async fn a_domain_with_a_host_of_its_own_is_whole() {
 }
 
 #[tokio::test]
-async fn a_browser_stays_at_the_name_that_it_has_come_by() {
+async fn a_browser_is_sent_to_the_name_that_cookies_are_kept_for() {
     let server = Server::memory().await;
     let site = site(&server, json!({}), json!({})).await;
     let query = asked(&site.client, &[]);
-    for host in ["localhost:9229", "127.0.0.1:9229", "[::1]:8080"] {
+    let base = "http://127.0.0.1:9229/_domain/my-app";
+    for host in ["localhost:9229", "[::1]:9229"] {
         let browser = Browser::by_name(&server, host);
-        let base = format!("http://{host}/_domain/my-app");
-        let url = sent_to(&browser, &query).await;
-        assert_eq!(url, format!("{base}/login?{query}"));
-        is_back(&sign_in(&browser, &query, "alice", PASSWORD).await);
-        assert!(enters(&browser, &site.client, &[]).await);
-        let again = super::query(&[("client_id", &site.client), ("redirect_uri", CALLBACK), ("response_type", "code")]);
-        let url = location(&browser.get(&format!("/logout?{again}")).await);
-        assert!(url.starts_with(&format!("{base}/login?")), "{url}");
-        let error = location(&browser.get("/oauth2/authorize").await);
-        assert_eq!(error, format!("{base}/error?error=Required+parameters+missing"));
+        for path in [format!("/oauth2/authorize?{query}"), format!("/login?{query}"), "/logout".to_owned()] {
+            assert_eq!(location(&browser.get(&path).await), format!("{base}{path}"), "{host}");
+        }
+        // Applications, and whoever follows no redirect, may come by any name.
+        let answer = browser.post("/oauth2/token", &[("grant_type", "authorization_code")]).await;
+        assert_eq!((answer.status, &answer.body["error"]), (400, &json!("invalid_request")), "{host}");
+        assert_eq!(browser.get("/oauth2/userInfo").await.status, 400, "{host}");
     }
-    for host in ["evil.example", "evil.example/.localhost", "id.example.com", "localhost@evil.example"] {
+    for host in ["127.0.0.1:9229", "127.0.0.1:8080", "localhost", "evil.example", "localhost@evil.example"] {
         let url = sent_to(&Browser::by_name(&server, host), &query).await;
-        assert_eq!(url, format!("http://127.0.0.1:9229/_domain/my-app/login?{query}"), "{host}");
+        assert_eq!(url, format!("{base}/login?{query}"), "{host}");
     }
 }
 
 /// A proxy may ask for it by a name of the machine that they share.
 #[tokio::test]
-async fn where_browsers_come_from_elsewhere_the_servers_address_alone_counts() {
-    let server = server_at("https://id.example.com").await;
-    let site = site(&server, json!({}), json!({})).await;
-    let query = asked(&site.client, &[]);
-    for host in ["id.example.com", "localhost:9229", "127.0.0.1", "ID.example.com:8443"] {
-        let url = sent_to(&Browser::by_name(&server, host), &query).await;
-        assert_eq!(url, format!("https://id.example.com/_domain/my-app/login?{query}"), "{host}");
+async fn proxies_may_come_by_names_that_browsers_do_not_know() {
+    for base_url in ["https://id.example.com", "https://localhost"] {
+        let server = server_at(base_url).await;
+        let site = site(&server, json!({}), json!({})).await;
+        let query = asked(&site.client, &[]);
+        for host in ["id.example.com", "localhost:9229", "127.0.0.1:9229", "ID.example.com:8443"] {
+            let url = sent_to(&Browser::by_name(&server, host), &query).await;
+            assert_eq!(url, format!("{base_url}/_domain/my-app/login?{query}"), "{host}");
+        }
     }
-}
-
-#[tokio::test]
-async fn providers_know_one_address() {
-    let server = Server::memory().await;
-    let site = site(&server, json!({}), json!({})).await;
-    let details = json!({
-        "client_id": "x", "client_secret": "y", "authorize_scopes": "openid", "attributes_request_method": "GET",
-        "oidc_issuer": "https://idp.example", "authorize_url": "https://idp.example/a",
-        "token_url": "https://idp.example/t", "attributes_url": "https://idp.example/u",
-        "jwks_uri": "https://idp.example/k",
-    });
-    let provider = json!({
-        "UserPoolId": site.pool, "ProviderName": "Partner", "ProviderType": "OIDC", "ProviderDetails": details,
-    });
-    server.call("CreateIdentityProvider", provider).await.ok();
-    let client = client_members(json!({"SupportedIdentityProviders": ["COGNITO", "Partner"]}));
-    let client = server.client_id(&site.pool, client).await;
-    let query = asked(&client, &[("identity_provider", "Partner"), ("state", "a b")]);
-    let home = "http://127.0.0.1:9229/_domain/my-app";
-    let browser = Browser::by_name(&server, "localhost:9229");
-    assert_eq!(sent_to(&browser, &query).await, format!("{home}/oauth2/authorize?{query}"));
-    assert!(!browser.cookies.borrow().contains_key("csrf-state"));
-    let url = sent_to(&Browser::new(&server), &query).await;
-    assert!(url.starts_with("https://idp.example/a?"), "{url}");
-    assert_eq!(parameter(&url, "redirect_uri"), Some(format!("{home}/oauth2/idpresponse")));
 }
 
 /// The status of an answer to this address, and what it says.

@@ -141,16 +141,7 @@ impl Scene<'_> {
     }
 
     async fn tokens(&self, url: &str) -> Value {
-        let code = parameter(url, "code");
-        assert!(code.is_some(), "no code in {url}");
-        let code = code.unwrap();
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("client_id", self.client.as_str()),
-            ("code", &code),
-            ("redirect_uri", CALLBACK),
-        ];
-        Browser::new(self.server).post("/oauth2/token", &form).await.ok()
+        token::redeem(self.server, &self.client, url).await
     }
 
     /// Status and attributes of a user, or the error.

@@ -319,18 +319,7 @@ async fn users_who_cannot_sign_in_yet_are_sent_on() {
 async fn other_providers_are_links() {
     let server = Server::memory().await;
     let site = site(&server, json!({}), json!({})).await;
-    let details = json!({
-        "client_id": "x", "client_secret": "y", "authorize_scopes": "openid", "attributes_request_method": "GET",
-        "oidc_issuer": "https://idp.example", "authorize_url": "https://idp.example/a",
-        "token_url": "https://idp.example/t", "attributes_url": "https://idp.example/u",
-        "jwks_uri": "https://idp.example/k",
-    });
-    let provider = json!({
-        "UserPoolId": site.pool, "ProviderName": "Partner", "ProviderType": "OIDC", "ProviderDetails": details,
-    });
-    server.call("CreateIdentityProvider", provider).await.ok();
-    let both = client_members(json!({"SupportedIdentityProviders": ["COGNITO", "Partner"]}));
-    let both = server.client_id(&site.pool, both).await;
+    let both = client_with_partner(&server, &site.pool).await;
     let browser = Browser::new(&server);
     let page =
         browser.get(&format!("/login?{}", asked(&both, &[("identity_provider", "COGNITO"), ("state", "s")]))).await;

@@ -84,16 +84,7 @@ impl Scene<'_> {
     }
 
     async fn redeem(&self, url: &str) -> Value {
-        let code = parameter(url, "code");
-        assert!(code.is_some(), "{url}");
-        let code = code.unwrap();
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("client_id", self.client.as_str()),
-            ("code", &code),
-            ("redirect_uri", CALLBACK),
-        ];
-        let tokens = Browser::new(self.server).post("/oauth2/token", &form).await.ok();
+        let tokens = token::redeem(self.server, &self.client, url).await;
         segment(tokens["id_token"].as_str().unwrap(), 1)
     }
 }

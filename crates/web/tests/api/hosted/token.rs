@@ -62,6 +62,13 @@ pub async fn bring(server: &Server, client: &str, code: &str, more: &[(&str, &st
     post(server, "/oauth2/token", None, &exchange(client, code, more)).await
 }
 
+/// The tokens for the code that a browser has brought back in this URL.
+pub async fn redeem(server: &Server, client: &str, url: &str) -> Value {
+    let code = parameter(url, "code");
+    assert!(code.is_some(), "no code in {url}");
+    bring(server, client, &code.unwrap(), &[]).await.ok()
+}
+
 /// The tokens of alice at the site's client.
 pub async fn tokens(server: &Server, site: &Site, more: &[(&str, &str)]) -> Value {
     let code = code(server, site, more).await;
