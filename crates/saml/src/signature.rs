@@ -201,3 +201,23 @@ fn algorithm<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
 fn is_empty(node: Node<'_, '_>) -> bool {
     elements(node).next().is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{EXCLUSIVE, exclusive_prefixes};
+    use crate::xml;
+
+    #[test]
+    fn a_signature_lists_few_prefixes() {
+        let listed = |count: usize| {
+            let list: Vec<_> = (0..count).map(|number| format!("p{number}")).collect();
+            let text = format!(
+                "<m Algorithm='{EXCLUSIVE}'><e:InclusiveNamespaces xmlns:e='{EXCLUSIVE}' PrefixList='{}'/></m>",
+                list.join(" ")
+            );
+            let document = xml::parse(&text, 1_000).unwrap();
+            exclusive_prefixes(document.root_element()).map(|prefixes| prefixes.len())
+        };
+        assert_eq!([0, 1, 32, 33].map(listed), [Some(0), Some(1), Some(32), None]);
+    }
+}
