@@ -41,6 +41,7 @@ struct State {
     last_success: Instant,
     success_of_node: Vec<Instant>,
     faults: [Option<Fault>; LANES],
+    is_mending: [bool; LANES],
     calm_since: Instant,
     changes_seen: Option<(usize, Duration)>,
     events: Vec<String>,
@@ -64,6 +65,7 @@ impl Record {
             last_success: began,
             success_of_node: vec![began; nodes],
             faults: [const { None }; LANES],
+            is_mending: [false; LANES],
             calm_since: began,
             changes_seen: None,
             events: Vec::new(),
@@ -105,7 +107,7 @@ impl Record {
             Outcome::Unknown { class, is_excused } => {
                 counts.unknown += 1;
                 *state.unknown.entry(class.clone()).or_default() += 1;
-                let is_calm = state.faults.iter().all(Option::is_none) && started >= state.calm_since + GRACE;
+                let is_calm = state.is_whole() && started >= state.calm_since + GRACE;
                 drop(state);
                 if is_calm && !is_excused {
                     self.finding(&format!("{operation} at node {node} failed with {class} while no fault was on"));
@@ -139,12 +141,24 @@ impl Record {
         let mut state = self.state();
         let now = Instant::now();
         let last_success = state.last_success;
-        state.calm_since = now;
+        if let Some(is_mending) = state.is_mending.get_mut(lane) {
+            *is_mending = true;
+        }
         let Some(fault) = state.faults.get_mut(lane).and_then(Option::take) else { return Default::default() };
         let silence = fault.longest_silence.max(now.saturating_duration_since(last_success.max(fault.began)));
         let text = format!("{} is over; {:.1} s without any success", fault.name, silence.as_secs_f64());
         self.event(&mut state, &text);
         (now.saturating_duration_since(fault.began), silence)
+    }
+
+    /// What the last fault of that lane has left behind is mended: failures that begin later are not put down to it.
+    pub fn mended(&self, lane: usize) {
+        let mut state = self.state();
+        state.calm_since = Instant::now();
+        if let Some(is_mending) = state.is_mending.get_mut(lane) {
+            *is_mending = false;
+        }
+        self.event(&mut state, "mended");
     }
 
     /// Names of the faults that are on.
@@ -197,6 +211,10 @@ impl Record {
 }
 
 impl State {
+    fn is_whole(&self) -> bool {
+        self.faults.iter().all(Option::is_none) && !self.is_mending.contains(&true)
+    }
+
     fn faults(&self) -> String {
         let names: Vec<_> = self.faults.iter().flatten().map(|fault| fault.name).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(" + ") }
@@ -250,8 +268,13 @@ mod tests {
         record.fault_begins(0, "a fault");
         record.outcome(0, "SignUp", calm, &lost());
         record.fault_ends(0);
+        record.outcome(0, "SignUp", Instant::now() + GRACE, &lost());
+        assert_eq!(record.findings().0.len(), 1, "what it left behind was not mended");
+        record.mended(0);
         record.outcome(0, "SignUp", Instant::now(), &lost());
-        assert_eq!(record.findings().0.len(), 1, "a fault was on, or had just ended");
+        assert_eq!(record.findings().0.len(), 1, "it was mended just then");
+        record.outcome(0, "SignUp", Instant::now() + GRACE, &lost());
+        assert_eq!(record.findings().0.len(), 2);
     }
 
     #[test]

@@ -80,13 +80,15 @@ impl Lane {
         }
     }
 
-    /// Makes faults until the run is over. After each, `works` must hold soon; `prepare` comes before each.
+    /// Makes faults until the run is over. `prepare` comes before each. After each, `works` must hold soon; then `mend`
+    /// waits for what is nobody's fault here.
     fn run<M>(
         mut self,
         machines: &mut M,
         faults: &[&[Fault<M>]],
-        prepare: fn(&mut Self, &mut M) -> Result<()>,
+        prepare: fn(&mut Self, &mut M),
         works: fn(&Record, &mut M, Instant) -> Result<bool>,
+        mend: fn(&mut M) -> Result<()>,
     ) -> Tolls {
         let known = faults.iter().flat_map(|faults| faults.iter()).filter(|fault| fault.name.contains(&self.only));
         let choices: Vec<(usize, &Fault<M>)> = known.map(|fault| (fault.weight, fault)).collect();
@@ -100,7 +102,9 @@ impl Lane {
                 return tolls;
             }
             let Some(fault) = self.chance.weighted(&choices) else { return tolls };
-            let outcome = prepare(&mut self, machines).and_then(|()| self.fault(machines, fault, works, &mut tolls));
+            prepare(&mut self, machines);
+            let outcome = self.fault(machines, fault, works, &mut tolls).and_then(|()| mend(machines));
+            self.record.mended(self.number);
             if let Err(error) = outcome {
                 // A fault could not be made or undone: the run ends here, and the audit looks at what there is.
                 self.record.finding(&format!("the run ended early: {error:#}"));

@@ -33,9 +33,8 @@ pub fn torture(lane: Lane, mut machines: Nodes, kind: StoreKind) -> (Nodes, Toll
     let faults: &[&[Fault<Nodes>]] = if kind == StoreKind::Sqlite { &[DEATH] } else { &[DEATH, OTHERS] };
     let choose = |lane: &mut Lane, machines: &mut Nodes| {
         machines.target = lane.chance.below(machines.nodes.len());
-        Ok(())
     };
-    let tolls = lane.run(&mut machines, faults, choose, answers);
+    let tolls = lane.run(&mut machines, faults, choose, answers, |_| Ok(()));
     (machines, tolls)
 }
 
