@@ -103,6 +103,17 @@ pub(super) fn is_proof(ctx: &Ctx, request: &Request) -> Result<bool, ApiError> {
     Ok(stage == Stage::Confirmed)
 }
 
+/// The mark of the session that this request brings as its proof, if it does.
+pub(super) fn mark_of(ctx: &Ctx, request: &Request) -> Option<Spent> {
+    let (stage, session) = open(ctx, &request.client, request.session.as_deref()?).ok()?;
+    (stage == Stage::Confirmed).then(|| mark(&session))
+}
+
+/// What marks a session as used.
+fn mark(session: &SignUpSession) -> Spent {
+    Spent { id: session.id.clone(), expires_at: session.expires_at }
+}
+
 async fn check_confirmed(ctx: &Ctx, request: &Request, session: &SignUpSession) -> Result<(), ApiError> {
     let username = request.required("USERNAME")?;
     request.check_secret_hash(ctx, username)?;
@@ -123,9 +134,7 @@ async fn check_confirmed(ctx: &Ctx, request: &Request, session: &SignUpSession) 
 async fn verify(ctx: &Ctx, request: &Request, session: &SignUpSession, let_in: &Once<()>) -> Result<Proven, ApiError> {
     let user = ctx.app.store.user(&request.pool.id, &session.sub).await?.ok_or_else(session::invalid)?;
     request.check_secret_hash(ctx, request.parameter("USERNAME").unwrap_or(&user.username))?;
-    if ctx.app.store.spent(&session.id).await?.is_some() {
-        return Err(session::used());
-    }
+    session::check_unspent(ctx, &session.id).await?;
     if !user.enabled {
         return Err(ApiError::user_disabled());
     }
@@ -147,7 +156,7 @@ async fn verify(ctx: &Ctx, request: &Request, session: &SignUpSession, let_in: &
     let ask = || pre_authentication::may_sign_in(ctx, pool, client, &user.username, Some(&user), validation_data);
     let_in.ask(ask).await?;
     let mut changes = Changes::new();
-    changes.insert(Spent { id: session.id.clone(), expires_at: session.expires_at });
+    changes.insert(mark(session));
     changes.assert(Key::User { pool_id: user.pool_id.clone(), sub: user.sub.clone() }, user.version);
     session::commit(ctx, changes).await?;
     Ok(Proven { user, password_version: None, sign_in: sign_in.with(factor), seen: Seen::default() })

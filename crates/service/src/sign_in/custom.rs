@@ -103,7 +103,7 @@ pub(super) async fn answer(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiE
     session::spend(ctx, session::mark(&waiting)).await?;
     let outcome = go_on(ctx, request, subject, &waiting, given).await;
     if outcome.is_err() {
-        session::kill(ctx, &waiting).await?;
+        session::kill(ctx, &session::mark(&waiting)).await?;
     }
     outcome
 }

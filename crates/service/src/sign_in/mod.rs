@@ -114,6 +114,11 @@ pub async fn begin(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<O
     }
     request.watch.begins(flow);
     let outcome = first_step(ctx, request, flow).await;
+    if let Err(refusal) = &outcome
+        && flow == AuthFlowType::UserAuth
+    {
+        session::kill_after_trigger(ctx, refusal, || after_sign_up::mark_of(ctx, request)).await?;
+    }
     concluded(ctx, request, outcome).await
 }
 
@@ -152,7 +157,7 @@ async fn first_step(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<
 pub async fn answer(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Result<Outcome, ApiError> {
     let outcome = next_step(ctx, request, challenge).await;
     if let Err(refusal) = &outcome {
-        session::kill_after_trigger(ctx, request, challenge, refusal).await?;
+        session::kill_after_trigger(ctx, refusal, || session::mark_of(ctx, request, challenge)).await?;
     }
     concluded(ctx, request, outcome).await
 }

@@ -129,11 +129,19 @@ pub(super) fn open(
 /// Refuses a session that is over, or that has led to success.
 async fn check_unused(ctx: &Ctx, session: &SignInSession) -> Result<(), ApiError> {
     check_age(ctx, session.expires_at)?;
-    if ctx.app.store.spent(&session.id).await?.is_some() {
-        let is_dead = ctx.app.store.spent(&end_of_life(session)).await?.is_some();
-        return Err(if is_dead { invalid() } else { used() });
+    check_unspent(ctx, &session.id).await
+}
+
+/// Refuses a session, by its id, that has led to success, or was used and has led to nothing.
+///
+/// # Errors
+/// `NotAuthorizedException`.
+pub(super) async fn check_unspent(ctx: &Ctx, id: &str) -> Result<(), ApiError> {
+    if ctx.app.store.spent(id).await?.is_none() {
+        return Ok(());
     }
-    Ok(())
+    let is_dead = ctx.app.store.spent(&end_of_life(id)).await?.is_some();
+    Err(if is_dead { invalid() } else { used() })
 }
 
 /// What marks a session as used.
@@ -168,38 +176,40 @@ pub(super) async fn spend(ctx: &Ctx, spent: Spent) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// When the store cannot be written.
-pub(super) async fn kill(ctx: &Ctx, session: &SignInSession) -> Result<(), ApiError> {
+pub(super) async fn kill(ctx: &Ctx, used: &Spent) -> Result<(), ApiError> {
     let mut changes = Changes::new();
-    changes.insert(Spent { id: end_of_life(session), expires_at: session.expires_at });
+    changes.insert(Spent { id: end_of_life(&used.id), expires_at: used.expires_at });
     Ok(ctx.app.commit(changes).await?)
 }
 
-/// Marks the session of a refused answer to `challenge` as one that has led to nothing, if one of the pool's functions is
-/// what has failed after it was used up.
+/// Marks the session of a refused step, by the mark that it leaves when it is used, as one that has led to nothing, if one
+/// of the pool's functions is what has failed after it was used up.
 ///
 /// # Errors
 /// When the store cannot be read or written.
 pub(super) async fn kill_after_trigger(
     ctx: &Ctx,
-    request: &Request,
-    challenge: ChallengeNameType,
     refusal: &ApiError,
+    mark: impl FnOnce() -> Option<Spent>,
 ) -> Result<(), ApiError> {
     let is_of_function = matches!(
         refusal.kind,
         ErrorKind::UserLambdaValidation | ErrorKind::UnexpectedLambda | ErrorKind::InvalidLambdaResponse
     );
-    let text = request.session.as_deref().filter(|_| is_of_function);
-    let opened = text.and_then(|text| open(ctx, text, &request.client.id, challenge).ok());
-    let Some(session) = opened else { return Ok(()) };
-    let (used, dead) = (session.id.clone(), end_of_life(&session));
-    let (used, dead) = tokio::try_join!(ctx.app.store.spent(&used), ctx.app.store.spent(&dead))?;
-    if used.is_some() && dead.is_none() { kill(ctx, &session).await } else { Ok(()) }
+    let Some(mark) = is_of_function.then(mark).flatten() else { return Ok(()) };
+    let dead = end_of_life(&mark.id);
+    let (used, dead) = tokio::try_join!(ctx.app.store.spent(&mark.id), ctx.app.store.spent(&dead))?;
+    if used.is_some() && dead.is_none() { kill(ctx, &mark).await } else { Ok(()) }
+}
+
+/// The mark of the session of an answer to `challenge`, if it is one.
+pub(super) fn mark_of(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Option<Spent> {
+    open(ctx, request.session.as_deref()?, &request.client.id, challenge).ok().map(|session| mark(&session))
 }
 
 /// What is marked as spent when a session has led to nothing.
-fn end_of_life(session: &SignInSession) -> String {
-    format!("{}/dead", session.id)
+fn end_of_life(id: &str) -> String {
+    format!("{id}/dead")
 }
 
 /// When a step that begins now is over.

@@ -313,6 +313,29 @@ async fn the_function_of_sign_ins_is_asked_about_the_user_of_the_session() {
     .await;
 }
 
+/// A function that fails after the session was taken leaves one that is none any more (auth-flows.md §7).
+#[tokio::test]
+async fn the_session_of_a_confirmed_sign_up_is_dead_once_a_function_has_failed_after_it() {
+    both_engines(async |server| {
+        let functions =
+            json!({"AutoVerifiedAttributes": ["email"], "LambdaConfig": lambda_config(&["PostAuthentication"])});
+        let pool = pool_with(&server, &["PASSWORD", "EMAIL_OTP"], functions).await;
+        let client = client_of(&server, &pool, json!({})).await;
+        sign_up(&server, &client, "bob").await.ok();
+        let confirmed = confirm(&server, &pool, &client, "bob", None).await.ok();
+        server.function(&arn("PostAuthentication"), |_| Err(Failure::Threw("no".to_owned())));
+        assert_eq!(
+            go_on(&server, &client, session(&confirmed), json!({})).await.error(),
+            "UserLambdaValidationException: PostAuthentication failed with error no."
+        );
+        notes(&server, &Told::default(), "PostAuthentication");
+        for _ in 0..2 {
+            assert_eq!(go_on(&server, &client, session(&confirmed), json!({})).await.error(), INVALID_SESSION);
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn administrators_create_users_without_a_password() {
     both_engines(async |server| {
