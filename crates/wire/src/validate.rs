@@ -295,7 +295,7 @@ fn printed(shape: &Shape, value: &Value) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::check;
+    use super::{Kind, Pattern, Shape, check};
     use crate::Operation;
 
     fn message(operation: Operation, body: &Value) -> String {
@@ -352,25 +352,46 @@ mod tests {
         assert_eq!(check(Operation::ForgotPassword.input(), &body), Ok(()));
     }
 
-    #[test]
-    fn every_pattern_of_the_model_compiles() {
-        fn walk(shape: &'static crate::schema::Shape, seen: &mut std::collections::BTreeSet<&'static str>) {
-            use crate::schema::Kind;
+    /// Every pattern of the model.
+    fn patterns() -> Vec<&'static Pattern> {
+        fn walk(
+            shape: &'static Shape,
+            seen: &mut std::collections::BTreeSet<&'static str>,
+            patterns: &mut Vec<&'static Pattern>,
+        ) {
             if !seen.insert(shape.name) {
                 return;
             }
             match &shape.kind {
-                Kind::String { pattern: Some(pattern), .. } => assert!(pattern.is_valid(), "{}", pattern.text),
-                Kind::Structure { members } => members.iter().for_each(|member| walk(member.shape, seen)),
-                Kind::List { member: element, .. } | Kind::Map { value: element, .. } => walk(element, seen),
+                Kind::String { pattern: Some(pattern), .. } => patterns.push(pattern),
+                Kind::Structure { members } => members.iter().for_each(|member| walk(member.shape, seen, patterns)),
+                Kind::List { member: element, .. } | Kind::Map { value: element, .. } => walk(element, seen, patterns),
                 _ => {}
             }
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let (mut seen, mut patterns) = (std::collections::BTreeSet::new(), Vec::new());
         for operation in Operation::ALL {
-            walk(operation.input(), &mut seen);
-            operation.output().into_iter().for_each(|shape| walk(shape, &mut seen));
+            walk(operation.input(), &mut seen, &mut patterns);
+            operation.output().into_iter().for_each(|shape| walk(shape, &mut seen, &mut patterns));
         }
         assert!(seen.len() > 500);
+        patterns
+    }
+
+    #[test]
+    fn every_pattern_of_the_model_compiles() {
+        for pattern in patterns() {
+            assert!(pattern.is_valid(), "{}", pattern.text);
+        }
+    }
+
+    proptest::proptest! {
+        /// Most patterns are one class of characters, which is looked up and not searched for.
+        #[test]
+        fn looking_up_finds_what_searching_finds(text in "[a-zA-Z0-9_=.@+/ -]{0,9}|\\PC{0,4}|[\\x00-\\x7f]{0,3}") {
+            for pattern in patterns() {
+                proptest::prop_assert_eq!(pattern.matches(&text), pattern.searches(&text), "{}", pattern.text);
+            }
+        }
     }
 }
