@@ -41,6 +41,6 @@ pub use read::{
 };
 pub use rows::{PartRow, Row, UserPartRow};
 pub use sqlite::SqliteStore;
-pub use statistics::{PoolUse, Retries, Statistics};
+pub use statistics::{PoolUse, Retries, Statistics, UnderWay};
 pub use store::Store;
 pub use sweep::Swept;

@@ -1,6 +1,6 @@
 //! Counters for the metrics page. They say how well groups form and how often work is done twice.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::{CommitError, postgres::failure::Cause};
 
@@ -91,9 +91,31 @@ pub(crate) struct Counters {
     settled_kept: AtomicU64,
     settled_lost: AtomicU64,
     unsettled: AtomicU64,
+    under_way: AtomicUsize,
+}
+
+/// Work that may come to a commit, from its beginning until this is dropped.
+#[derive(Debug)]
+pub struct UnderWay<'a>(&'a Counters);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Counters {
+    /// Work begins that may come to a commit.
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self)
+    }
+
+    /// How much of it there is.
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
     /// Adds one.
     pub(crate) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);

@@ -16,7 +16,7 @@ use crate::{
     postgres,
     read::{self, Parts, Query},
     sql,
-    statistics::Counters,
+    statistics::{Counters, UnderWay},
     sweep::Progress,
 };
 
@@ -96,6 +96,13 @@ impl Store {
             Self::Sqlite(store) => store.warm_up(),
             Self::Postgres(store) => store.warm_up().await,
         }
+    }
+
+    /// Says that work has begun that may come to a commit, until the answer is dropped. Where much is under way, commits
+    /// wait for one another a little, so that fewer waits for the disk serve them all.
+    #[must_use]
+    pub fn begin(&self) -> UnderWay<'_> {
+        self.counters().begin()
     }
 
     /// Applies a changeset: all of it, in order, or nothing. When this returns, the changes survive what

@@ -21,6 +21,7 @@ pub async fn call(ctx: &Ctx, operation: Operation, body: &[u8]) -> Result<Vec<u8
     quotas::check(ctx, operation, &body)?;
     wire::check(operation.input(), &body).map_err(|rejection| ApiError::new(rejection.kind, rejection.message))?;
     drop_nulls(&mut body);
+    let _until_answered = ctx.app.store.begin();
     generated::dispatch(ctx, operation, body).await.map_err(|error| in_words_of(operation, error))
 }
 

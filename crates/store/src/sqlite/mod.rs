@@ -19,6 +19,7 @@ use std::{
         mpsc,
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -26,7 +27,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::{readers::Readers, writer::Job};
 use crate::{
-    CommitError, Error, Options, PlannedMigration, Statistics,
+    CommitError, Durability, Error, Options, PlannedMigration, Statistics,
     compile::{Param, Step},
     read::Query,
     statistics::Counters,
@@ -69,20 +70,24 @@ impl SqliteStore {
     /// Opens the database, brings its schema up to date and starts the writer.
     /// Without a path, it is in memory.
     pub(crate) fn open(path: Option<&Path>, options: &Options) -> Result<Self, Error> {
-        let (lock, connection, readers, group) = match path {
+        let (lock, connection, readers, group, longest_pause) = match path {
             None => {
                 let connection = Arc::new(Mutex::new(connect::memory()?));
-                (None, Arc::clone(&connection), vec![connection], GROUP_IN_MEMORY)
+                (None, Arc::clone(&connection), vec![connection], GROUP_IN_MEMORY, Duration::ZERO)
             }
             Some(path) => {
                 let lock = connect::lock(path)?;
                 let connection = connect::writer(path, options)?;
                 let readers = connect::readers(path, options)?;
                 let readers = readers.into_iter().map(|reader| Arc::new(Mutex::new(reader))).collect();
-                (Some(lock), Arc::new(Mutex::new(connection)), readers, GROUP)
+                let longest_pause = match options.durability {
+                    Durability::Full => writer::LONGEST_PAUSE,
+                    Durability::Normal => Duration::ZERO,
+                };
+                (Some(lock), Arc::new(Mutex::new(connection)), readers, GROUP, longest_pause)
             }
         };
-        Self::start(lock, connection, readers, group)
+        Self::start(lock, connection, readers, group, longest_pause)
     }
 
     /// Opens a database to be read beside a server that may be at work; changes are refused as by a closed store.
@@ -101,10 +106,11 @@ impl SqliteStore {
         connection: Arc<Mutex<Connection>>,
         readers: Vec<Arc<Mutex<Connection>>>,
         group: usize,
+        longest_pause: Duration,
     ) -> Result<Self, Error> {
         let mut store = Self::without_writer(lock, Readers::new(readers));
         let (jobs, received) = mpsc::channel();
-        let writer = writer::Writer::new(connection, Arc::clone(&store.counters), group);
+        let writer = writer::Writer::new(connection, Arc::clone(&store.counters), group, longest_pause);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(&received))
@@ -203,7 +209,10 @@ impl Drop for SqliteStore {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
 
     use domain::Revocation;
     use rusqlite::Connection;
@@ -227,7 +236,7 @@ mod tests {
         let limit = format!("PRAGMA max_page_count = {}", pages + 2);
         connection.query_row(&limit, [], |_row| Ok(())).unwrap();
         let connection = Arc::new(Mutex::new(connection));
-        let store = SqliteStore::start(None, Arc::clone(&connection), vec![connection], GROUP).unwrap();
+        let store = SqliteStore::start(None, Arc::clone(&connection), vec![connection], GROUP, Duration::ZERO).unwrap();
 
         let mut large = revocation("small");
         large.append(revocation(&"x".repeat(100_000)));

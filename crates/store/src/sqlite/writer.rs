@@ -17,8 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::run::{self, Outcome};
 use crate::{CommitError, Error, compile::Step, statistics::Counters};
 
-/// Longest that the writer waits for a group to form.
-const LONGEST_GATHERING: Duration = Duration::from_micros(500);
+/// Longest that the writer waits for a group to form where each waits for the disk. Each such wait costs a processor about as
+/// much as it takes to make a changeset; and after each, readers have to look at their pages anew.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// A changeset on its way.
 pub(super) struct Job {
@@ -37,6 +38,7 @@ pub(super) struct Writer {
     connection: Arc<Mutex<Connection>>,
     counters: Arc<Counters>,
     group: usize,
+    longest_pause: Duration,
 }
 
 /// How changesets of a group are kept apart.
@@ -57,23 +59,27 @@ enum Abandoned {
 }
 
 impl Writer {
-    pub(super) const fn new(connection: Arc<Mutex<Connection>>, counters: Arc<Counters>, group: usize) -> Self {
-        Self { connection, counters, group }
+    /// A writer of groups of so many changesets at most, for which it waits no longer than that.
+    pub(super) const fn new(
+        connection: Arc<Mutex<Connection>>,
+        counters: Arc<Counters>,
+        group: usize,
+        longest_pause: Duration,
+    ) -> Self {
+        Self { connection, counters, group, longest_pause }
     }
 
     /// Works until the store is dropped, or until its connection is stuck in a transaction that cannot be rolled back.
     /// No change would ever be applied on that connection again, so that it is better to say so: changes are refused
     /// as by a closed store, the server is no longer ready, and a new start recovers the file.
     pub(super) fn run(self, jobs: &mpsc::Receiver<Job>) {
-        let mut last_size = 1;
-        let mut last_took = Duration::ZERO;
+        let mut formed = now();
+        let mut pace = Duration::ZERO;
         while let Ok(first) = jobs.recv() {
-            let group = self.gather(first, jobs, last_size, last_took);
-            last_size = group.len();
-            let began = now();
-            let is_usable = self.serve(group);
-            last_took = began.elapsed();
-            if !is_usable {
+            let group = self.gather(first, jobs, pace);
+            let before = std::mem::replace(&mut formed, now());
+            pace = formed.saturating_duration_since(before) / u32::try_from(group.len()).unwrap_or(u32::MAX);
+            if !self.serve(group) {
                 tracing::error!("nothing can be written any more; restart the server");
                 for job in jobs.try_iter() {
                     let _unwanted = job.answer.send(Err(CommitError::Store(Error::Closed)));
@@ -83,28 +89,15 @@ impl Writer {
         }
     }
 
-    /// Takes what is waiting. Those that were answered a moment ago are likely to come back at once, so the writer
-    /// waits for as many as there were last time, but for no more than a quarter of what the last group took: one
-    /// caller alone never waits.
-    fn gather(&self, first: Job, jobs: &mpsc::Receiver<Job>, last_size: usize, last_took: Duration) -> Vec<Job> {
+    /// Takes what is waiting, after a pause if more is likely to come.
+    fn gather(&self, first: Job, jobs: &mpsc::Receiver<Job>, pace: Duration) -> Vec<Job> {
         let mut group = Vec::with_capacity(self.group);
         group.push(first);
-        let until = now() + (last_took / 4).min(LONGEST_GATHERING);
-        while group.len() < self.group {
-            match jobs.try_recv() {
-                Ok(job) => group.push(job),
-                Err(mpsc::TryRecvError::Disconnected) => break,
-                Err(mpsc::TryRecvError::Empty) => {
-                    let left = until.saturating_duration_since(now());
-                    if group.len() >= last_size || left.is_zero() {
-                        break;
-                    }
-                    match jobs.recv_timeout(left) {
-                        Ok(job) => group.push(job),
-                        Err(_nobody_came) => break,
-                    }
-                }
-            }
+        group.extend(jobs.try_iter().take(self.group - 1));
+        let pause = pause(group.len(), self.counters.under_way().min(self.group), pace).min(self.longest_pause);
+        if !pause.is_zero() {
+            sleep(pause);
+            group.extend(jobs.try_iter().take(self.group - group.len()));
         }
         group
     }
@@ -138,10 +131,23 @@ impl Writer {
     }
 }
 
+/// How long it is worth waiting for others when so many are here, so many operations are under way, and one has come in
+/// each `pace` lately: until about half of those under way are here. The other half is likely to be busy with something
+/// else, or not to write at all; and whoever is alone, or one of two, never waits.
+fn pause(here: usize, under_way: usize, pace: Duration) -> Duration {
+    pace.saturating_mul(u32::try_from((under_way / 2).saturating_sub(here)).unwrap_or(u32::MAX))
+}
+
+/// Stands still.
+#[expect(clippy::disallowed_methods, reason = "the writer's thread answers no requests")]
+fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// The ambient clock.
 #[expect(
     clippy::disallowed_methods,
-    reason = "how long a group took decides how large the next one may grow, never what is stored"
+    reason = "how quickly changesets come decides how large a group may grow, never what is stored"
 )]
 fn now() -> Instant {
     Instant::now()
@@ -244,7 +250,8 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::{
-        Abandoned, Answer, Apart, Arc, Counters, Job, Mutex, Writer, apply_group, attempt, mpsc, oneshot, run,
+        Abandoned, Answer, Apart, Arc, Counters, Duration, Job, Mutex, Writer, apply_group, attempt, mpsc, oneshot,
+        pause, run,
     };
     use crate::{Changes, CommitError, Error, Taken, compile::compile, read, sqlite::connect};
 
@@ -261,6 +268,44 @@ mod tests {
 
     fn owner(connection: &rusqlite::Connection, name: &str) -> Option<String> {
         run::first(connection, &read::NAME_OWNER, &["r_1".into(), name.into(), 0.into()]).unwrap()
+    }
+
+    #[test]
+    fn nobody_waits_who_is_alone_or_one_of_two() {
+        let pace = Duration::from_micros(300);
+        for under_way in 0..4 {
+            assert_eq!(pause(1, under_way, pace), Duration::ZERO, "{under_way}");
+        }
+        assert_eq!(pause(32, 64, pace), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_more_is_under_way_the_longer_others_are_waited_for() {
+        let pace = Duration::from_micros(300);
+        assert_eq!(
+            [4, 8, 64].map(|under_way| pause(1, under_way, pace) / 300).map(|time| time.as_micros()),
+            [1, 3, 31]
+        );
+        assert_eq!(pause(1, 64, Duration::ZERO), Duration::ZERO, "nobody has been answered so far");
+        assert_eq!(pause(1, usize::MAX, Duration::MAX), Duration::MAX);
+    }
+
+    /// What comes during the pause is in the group, and no more than fits.
+    #[test]
+    fn a_pause_makes_the_group_larger() {
+        let counters = Arc::new(Counters::default());
+        let _under_way: Vec<_> = (0..64).map(|_| counters.begin()).collect();
+        let connection = Arc::new(Mutex::new(connect::memory().unwrap()));
+        let writer = Writer::new(connection, counters.clone(), 4, Duration::from_secs(60));
+        let (jobs, received) = mpsc::channel();
+        let others = std::thread::spawn(move || {
+            for number in 0..5 {
+                jobs.send(job(|changes| claim(changes, &number.to_string(), "a"))).unwrap();
+            }
+        });
+        let group = writer.gather(job(|_| {}), &received, Duration::from_millis(500));
+        others.join().unwrap();
+        assert_eq!((group.len(), received.try_iter().count()), (4, 2));
     }
 
     #[test]
@@ -350,7 +395,7 @@ mod tests {
         // It cannot be closed either.
         std::mem::forget(Arc::clone(&connection));
 
-        let writer = Writer::new(connection, Arc::new(Counters::default()), 1);
+        let writer = Writer::new(connection, Arc::new(Counters::default()), 1, Duration::ZERO);
         let (jobs, received) = mpsc::channel();
         let (mut first, mut second) =
             (job(|changes| claim(changes, "1", "a")), job(|changes| claim(changes, "2", "b")));
