@@ -42,6 +42,21 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// The mean of two measurements.
+    pub const fn between(before: Self, after: Self) -> Self {
+        let Self { signatures, exponentiations, base_two, proofs, hello, rows, rotations, two_steps } = before;
+        Self {
+            signatures: f64::midpoint(signatures, after.signatures),
+            exponentiations: f64::midpoint(exponentiations, after.exponentiations),
+            base_two: f64::midpoint(base_two, after.base_two),
+            proofs: f64::midpoint(proofs, after.proofs),
+            hello: f64::midpoint(hello, after.hello),
+            rows: f64::midpoint(rows, after.rows),
+            rotations: f64::midpoint(rotations, after.rotations),
+            two_steps: f64::midpoint(two_steps, after.two_steps),
+        }
+    }
+
     /// Prints them.
     pub fn print(&self) {
         println!("| bound | per second |\n|---|---|");

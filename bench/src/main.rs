@@ -8,7 +8,7 @@
 //! both together below it.
 //!
 //! Order: bounds; then for each store, number of users and number of nodes: a fresh database is filled, the nodes are
-//! started on it, each scenario runs for a while with the driver beside them; then the table. Below it stands what is no
+//! started on it, each scenario runs for a while with the driver beside them, the bounds before and after it; then the table. Below it stands what is no
 //! rate: an import, and scenarios for which the nodes are started again, some with another configuration.
 
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
@@ -36,6 +36,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 
 use crate::{bounds::Bounds, postgres::Reached, scenarios::Scenario, target::Target};
+
+/// How long each bound is measured before and after a scenario.
+const BRIEFLY: Duration = Duration::from_millis(500);
 
 #[derive(Parser)]
 #[command(about = "Rates of the server as ratios to bounds measured in the same run")]
@@ -133,13 +136,12 @@ async fn main() -> anyhow::Result<()> {
     let targets =
         arguments.store.iter().map(|text| Target::open(text, apart_on)).collect::<anyhow::Result<Vec<_>>>()?;
     println!("measuring the bounds of this machine ({} cores)", cores());
-    let bounds = bounds::measure(arguments.time().min(Duration::from_secs(3)), arguments.connections).await?;
-    bounds.print();
+    bounds::measure(arguments.time().min(Duration::from_secs(3)), arguments.connections).await?.print();
     for target in &targets {
         for users in &arguments.users {
             let nodes: &[usize] = if target.is_shared() { &arguments.nodes } else { &[1] };
             for nodes in nodes {
-                measure(&arguments, &bounds, target, *nodes, *users).await?;
+                measure(&arguments, target, *nodes, *users).await?;
             }
         }
     }
@@ -147,13 +149,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Runs all scenarios on a fresh database and prints a table.
-async fn measure(
-    arguments: &Arguments,
-    bounds: &Bounds,
-    target: &Target,
-    nodes: usize,
-    users: usize,
-) -> anyhow::Result<()> {
+async fn measure(arguments: &Arguments, target: &Target, nodes: usize, users: usize) -> anyhow::Result<()> {
     let (time, connections) = (arguments.time(), arguments.connections);
     println!(
         "\n{}, {users} users, {nodes} {}, {connections} connections, {} s per scenario",
@@ -169,6 +165,9 @@ async fn measure(
          | ratio | ratio by CPU | ratio by database CPU |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
     let (mut rates, mut with_commits) = (Vec::new(), Vec::new());
+    // A machine that others share is quicker at one moment than at another: each scenario is compared with the mean of the
+    // bounds right before it and right after it.
+    let mut bounds_before = bounds::measure(BRIEFLY, connections).await?;
     for scenario in scenarios::ALL.iter().copied().filter(|scenario| arguments.wants(scenario.name())) {
         let asks_for_codes = scenario == Scenario::SrpTotpSignIn;
         if asks_for_codes {
@@ -179,15 +178,18 @@ async fn measure(
         let run = driver::run(&scene, scenario, time, connections).await?;
         let cpu = scene.cpu(target)? - cpu;
         let after = database.reach(scenario.load(), time, connections)?;
+        let bounds_after = bounds::measure(BRIEFLY, connections).await?;
+        let bounds = Bounds::between(bounds_before, bounds_after);
+        bounds_before = bounds_after;
         let bound = match (before, after) {
             (Some(before), Some(after)) => {
                 rates.push(format!("{} {before} and {after}", scenario.name()));
                 before.between(after)
             }
-            _ => Reached { rate: scenario.bound(bounds), database_cpu: None },
+            _ => Reached { rate: scenario.bound(&bounds), database_cpu: None },
         };
         println!("{}", run.row(scenario, cpu, bound));
-        if let Some(bound) = scenario.bound_with_commits(bounds).filter(|_| !target.is_shared()) {
+        if let Some(bound) = scenario.bound_with_commits(&bounds).filter(|_| !target.is_shared()) {
             with_commits.push(format!("{} {bound:.0} per second, {}", scenario.name(), run.ratios(cpu, bound)));
         }
         if asks_for_codes {
