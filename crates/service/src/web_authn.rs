@@ -25,7 +25,7 @@ use webauthn_rs_core::{
 };
 use wire::{ErrorKind, UserVerificationType, WebAuthnFactorConfigurationType};
 
-use crate::{ApiError, Ctx, operations::domains};
+use crate::{ApiError, Ctx, hosted::LOCAL, operations::domains};
 
 /// How long an authenticator gets to make a passkey, in milliseconds.
 const REGISTRATION_TIMEOUT: u64 = 60_000;
@@ -44,9 +44,9 @@ const NOBODYS_KEY: [&str; 2] =
 /// The pool's relying party: what is set, else the pool's custom domain, else its prefix domain; none when there is
 /// none of them.
 ///
-/// Decision: a prefix is a name below `auth_domain`, where its login pages are, else below the host of this server's base
-/// URL, where that has a name: browsers take no address for a relying party. A server that is only reached by a loopback
-/// address goes by the name `localhost`.
+/// Decision: for a prefix it is the name of the host where its login pages are (`hosted::site`): below `auth_domain`, else
+/// this server's own. Browsers take no address for a relying party; pages of a server that is only reached by a loopback
+/// address are also found below `auth.localhost`.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -58,14 +58,16 @@ pub async fn relying_party_id(ctx: &Ctx, pool: &Pool) -> Result<Option<String>, 
     if let Some(custom) = domains.iter().find(|domain| domain.is_custom()) {
         return Ok(Some(custom.domain.clone()));
     }
-    let host = ctx.app.settings.auth_domain.clone().or_else(|| own_name(&domains::target(ctx)));
-    Ok(domains.first().zip(host).map(|(prefix, host)| format!("{}.{host}", prefix.domain)))
+    Ok(domains.first().and_then(|prefix| match &ctx.app.settings.auth_domain {
+        Some(parent) => Some(format!("{}.{parent}", prefix.domain)),
+        None => name_of_pages(&domains::target(ctx), &prefix.domain),
+    }))
 }
 
-/// The name that this host goes by, if it has one.
-fn own_name(host: &str) -> Option<String> {
+/// The name by which browsers find the pages of this prefix at this host, if they can by a name.
+fn name_of_pages(host: &str, prefix: &str) -> Option<String> {
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(address) => address.is_loopback().then(|| "localhost".to_owned()),
+        Ok(address) => address.is_loopback().then(|| format!("{prefix}.{LOCAL}")),
         Err(_) => Some(host.to_owned()),
     }
 }

@@ -22,6 +22,7 @@ mod site;
 pub mod token;
 pub mod user_info;
 
+pub(crate) use self::site::LOCAL;
 pub use self::{
     parameters::{Parameters, Repeated, query},
     site::{Site, base_of, public_base},

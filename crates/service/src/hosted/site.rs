@@ -73,7 +73,7 @@ impl Site {
 }
 
 /// The names below this one never leave a machine (RFC 6761 §6.3).
-const LOCAL: &str = "auth.localhost";
+pub(crate) const LOCAL: &str = "auth.localhost";
 
 fn path_of(prefix: &str) -> String {
     format!("/_domain/{prefix}")

@@ -318,10 +318,10 @@ async fn a_pool_must_take_passkeys_and_have_a_relying_party() {
             start(&house.server, &token).await.error(),
             "WebAuthnConfigurationMissingException: This user pool has no relying party: set WebAuthnConfiguration.RelyingPartyId with SetUserPoolMfaConfig, or give the pool a domain."
         );
-        // Its domain will do: the prefix below the server's own name, and before that the custom one.
+        // Its domain will do: the name by which the pages of the prefix are found, and before that the custom one.
         let domain = json!({"UserPoolId": house.pool, "Domain": "my-app"});
         house.server.call("CreateUserPoolDomain", domain).await.ok();
-        assert_eq!(house.start(&token).await["rp"], json!({"id": "my-app.localhost", "name": "my-app.localhost"}));
+        assert_eq!(house.start(&token).await["rp"], json!({"id": "my-app.auth.localhost", "name": "my-app.auth.localhost"}));
         let custom = json!({
             "UserPoolId": house.pool,
             "Domain": "login.example.org",
