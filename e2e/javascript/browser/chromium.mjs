@@ -16,7 +16,7 @@ const bundled = await build({
   logLevel: "error",
 });
 const served = new Map([
-  ["/", ["text/html; charset=utf-8", '<!doctype html><title>loading</title><script src="/page.js"></script>']],
+  ["/", ["text/html; charset=utf-8", '<!doctype html><title>loading</title><link rel="icon" href="data:,"><script src="/page.js"></script>']],
   ["/page.js", ["text/javascript; charset=utf-8", bundled.outputFiles[0].text]],
 ]);
 
@@ -37,18 +37,33 @@ after(async () => {
 });
 
 /**
- * A tab of its own, as of another person: nothing is shared with others. It shows the page under the name `host`; `app`
- * calls a function of page.mjs.
+ * A tab of its own, as of another person: nothing is shared with others. `complaints` are the errors in its console, where
+ * browsers report what the policy of a page keeps out.
  */
-export async function open(host = "localhost") {
+async function tab() {
   const context = await browser.newContext();
   const page = await context.newPage();
   page.on("pageerror", (error) => assert.fail(error));
+  const complaints = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(`${message.location().url}: ${message.text()}`);
+  });
+  return { context, page, complaints };
+}
+
+/**
+ * A tab that shows the page under the name `host`; `app` calls a function of page.mjs. It may go on to pages of the server,
+ * with its authenticators.
+ */
+export async function open(host = "localhost") {
+  const { context, page, complaints } = await tab();
   await page.goto(`http://${host}:${site.address().port}`);
   assert.equal(await page.title(), "ready");
   const devtools = await context.newCDPSession(page);
   await devtools.send("WebAuthn.enable");
   return {
+    page,
+    complaints,
     run: (work, given) => page.evaluate(work, given),
     app: (name, ...given) => page.evaluate(([name, given]) => globalThis.app[name](...given), [name, given]),
     authenticator: (options) => authenticator(devtools, options),
@@ -78,18 +93,17 @@ async function authenticator(devtools, options = {}) {
     remember: (credential) => send("addCredential", { credential }),
     forget: (credentialId) => send("removeCredential", { credentialId }),
     verifiesUser: (isUserVerified) => send("setUserVerified", { isUserVerified }),
+    isTouched: (enabled) => send("setAutomaticPresenceSimulation", { enabled }),
     unplug: () => send("removeVirtualAuthenticator"),
   };
 }
 
-/**
- * A tab of its own that shows nothing yet, as of another person, for pages of the server; `obeys` is whether their policy
- * counts.
- */
-export async function browse({ obeys = false } = {}) {
-  // Pages are looked at by a script that their own policy would keep out.
-  const context = await browser.newContext({ bypassCSP: !obeys });
-  const page = await context.newPage();
-  page.on("pageerror", (error) => assert.fail(error));
-  return { page, close: () => context.close() };
+/** A tab that shows nothing yet, for pages of the server; nothing on them may have been complained of when it is closed. */
+export async function browse() {
+  const { context, page, complaints } = await tab();
+  const close = async () => {
+    await context.close();
+    assert.deepEqual(complaints, []);
+  };
+  return { page, complaints, close };
 }

@@ -1,103 +1,30 @@
 // Login pages in a browser, as people see them, and the OAuth2 endpoints through openid-client, as applications call them.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import {
-  AdminListUserAuthEventsCommand,
   CreateUserPoolClientCommand,
-  CreateUserPoolDomainCommand,
   GetUserCommand,
   ListUserSessionsCommand,
   SetUserPoolSessionConfigurationCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
-import axe from "axe-core";
 import * as oidc from "openid-client";
-import { confirmedUser, createPool, endpoint, freshName, newPassword, nextCode, password, send } from "../support.mjs";
+import { authenticator, confirmedUser, freshName, newPassword, nextCode, password, send } from "../support.mjs";
 import { browse } from "./chromium.mjs";
-
-/** A server of the application's; answers its port. */
-async function serve(handle) {
-  const server = createServer(handle);
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return server.address().port;
-}
-
-// The application: its callback shows what came back, and another one sends users on to another origin.
-const show = (answer) => answer.writeHead(200, { "content-type": "text/html" }).end("<title>back</title>");
-const elsewhere = `http://127.0.0.1:${await serve((_request, answer) => show(answer))}`;
-const port = await serve((request, answer) => {
-  if (!request.url.startsWith("/onward")) return show(answer);
-  answer.writeHead(302, { location: `${elsewhere}/welcome` }).end();
-});
-const home = `http://localhost:${port}`;
-const callback = `${home}/callback`;
-const onward = `${home}/onward`;
-
-const oauth = {
-  AllowedOAuthFlowsUserPoolClient: true,
-  AllowedOAuthFlows: ["code"],
-  AllowedOAuthScopes: ["openid", "email", "aws.cognito.signin.user.admin"],
-  CallbackURLs: [callback, onward],
-  LogoutURLs: [`${home}/bye`],
-  SupportedIdentityProviders: ["COGNITO"],
-};
-
-/** A pool with a domain and a client of its login pages. */
-async function poolWithDomain(clientSettings = {}, poolSettings = {}) {
-  const pool = await createPool({ ...oauth, ...clientSettings }, poolSettings);
-  pool.prefix = freshName("pages");
-  await send(CreateUserPoolDomainCommand, { UserPoolId: pool.id, Domain: pool.prefix });
-  pool.site = `${endpoint}/_domain/${pool.prefix}`;
-  return pool;
-}
-
-/** What openid-client finds out by itself. */
-function discover(pool, secret) {
-  return oidc.discovery(new URL(pool.issuer), pool.clientId, secret, undefined, {
-    execute: [oidc.allowInsecureRequests],
-  });
-}
-
-/** What an application begins a sign-in with. */
-async function begun(config, more = {}) {
-  const verifier = oidc.randomPKCECodeVerifier();
-  const [state, nonce] = [oidc.randomState(), oidc.randomNonce()];
-  const url = oidc.buildAuthorizationUrl(config, {
-    redirect_uri: callback,
-    scope: "openid email aws.cognito.signin.user.admin",
-    code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: "S256",
-    state,
-    nonce,
-    ...more,
-  });
-  return { url: url.href, checks: { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce } };
-}
-
-/** Nothing on the page that assistive technology would stumble over. */
-async function isAccessible(page) {
-  await page.addScriptTag({ content: axe.source });
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]), []);
-}
-
-/** Types with the keyboard alone: no script of the page helps. */
-async function signIn(page, username, secret) {
-  await page.locator("#signInFormUsername").focus();
-  // The page may know the name already.
-  await page.keyboard.press("Control+A");
-  await page.keyboard.type(username);
-  await page.keyboard.press("Tab");
-  await page.keyboard.type(secret);
-  await page.keyboard.press("Enter");
-}
-
-const isBack = (page) => page.waitForURL((url) => url.href.startsWith(callback));
+import {
+  begun,
+  callback,
+  discover,
+  elsewhere,
+  hasCursor,
+  home,
+  isAccessible,
+  isBack,
+  oauth,
+  onward,
+  poolWithDomain,
+  signIn,
+} from "./login-pages.mjs";
 
 test("a person signs in with the keyboard, and the application gets tokens that openid-client takes", async () => {
   const pool = await poolWithDomain();
@@ -137,11 +64,49 @@ test("an application may send who has signed in on to another origin", async () 
   const pool = await poolWithDomain();
   const username = await confirmedUser(pool, "onward");
   const { url } = await begun(await discover(pool), { redirect_uri: onward });
-  const { page, close } = await browse({ obeys: true });
+  const { page, close } = await browse();
   await page.goto(url);
   await signIn(page, username, password);
   await page.waitForURL(`${elsewhere}/welcome`);
   await close();
+});
+
+test("a person sets up an authenticator app, and signs in with its code", async () => {
+  const app = { MfaConfiguration: "ON", SoftwareTokenMfaConfiguration: { Enabled: true } };
+  const pool = await poolWithDomain({}, {}, app);
+  const username = await confirmedUser(pool, "app");
+  const config = await discover(pool);
+  const first = await begun(config);
+  const { page, close } = await browse();
+  await page.goto(first.url);
+  await signIn(page, username, password);
+  const secret = (await page.locator("code").innerText()).replaceAll(" ", "");
+  await isAccessible(page);
+  const codes = authenticator(secret);
+  await hasCursor(page, "code");
+  await page.keyboard.type(codes.wrong);
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").waitFor();
+  await isAccessible(page);
+  await hasCursor(page, "code");
+  await page.keyboard.type(codes.first);
+  await page.keyboard.press("Enter");
+  await isBack(page);
+  await close();
+
+  const second = await begun(config);
+  const another = await browse();
+  await another.page.goto(second.url);
+  await signIn(another.page, username, password);
+  await another.page.getByText("Enter the code that your authenticator app shows.").waitFor();
+  await isAccessible(another.page);
+  await hasCursor(another.page, "code");
+  await another.page.keyboard.type(codes.second);
+  await another.page.keyboard.press("Enter");
+  await isBack(another.page);
+  const tokens = await oidc.authorizationCodeGrant(config, new URL(another.page.url()), second.checks);
+  assert.equal(tokens.claims()["cognito:username"], username);
+  await another.close();
 });
 
 test("who has signed in need not do so for a second application, until signing out", async () => {
@@ -155,7 +120,7 @@ test("who has signed in need not do so for a second application, until signing o
   const { UserPoolClient: second } = await send(CreateUserPoolClientCommand, secondSettings);
   const username = await confirmedUser(pool, "sso");
   const first = await discover(pool);
-  const { page, close } = await browse();
+  const { page, complaints, close } = await browse();
   const asked = await begun(first);
   await page.goto(asked.url);
   await signIn(page, username, password);
@@ -181,6 +146,7 @@ test("who has signed in need not do so for a second application, until signing o
   await page.goto(again.url);
   assert.ok(page.url().startsWith(`${pool.site}/login?`));
   await page.goto(`${pool.site}/oauth2/authorize?client_id=nobody`);
+  assert.match(complaints.pop(), /\/error\?.* 400 /);
   assert.match(await page.locator("main").innerText(), /Client does not exist/);
   await isAccessible(page);
   const refused = await begun(first, { prompt: "login" });

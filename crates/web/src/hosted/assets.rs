@@ -1,6 +1,6 @@
-//! What belongs to the pages: their style sheet, the script for passkeys, and what a pool's administrators have made of the
-//! classic pages (oauth-federation.md §12.3), more style rules and a logo. The paths of these name the version, so that
-//! browsers may keep them.
+//! What belongs to the pages: their style sheet and icon, the script for passkeys, and what a pool's administrators have
+//! made of the classic pages (oauth-federation.md §12.3), more style rules and a logo. The paths of these name the version,
+//! so that browsers may keep them.
 
 use axum::{
     Extension,
@@ -26,6 +26,12 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 pub(super) async fn style() -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")];
     (headers, include_str!("../../templates/hosted/style.css"))
+}
+
+/// `GET /_assets/icon.svg`. Of a page that names none, browsers ask the server for `/favicon.ico`, which no domain has.
+pub(super) async fn icon() -> impl IntoResponse {
+    let headers = [(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "public, max-age=3600")];
+    (headers, include_str!("../../templates/hosted/icon.svg"))
 }
 
 /// `GET /_assets/passkey.js`.

@@ -86,6 +86,7 @@ fn routes_of_domains() -> Router<Web> {
         .route("/oauth2/idpresponse", get(provider::idp_response).post(provider::idp_response_by_form))
         .route("/saml2/idpresponse", post(provider::saml_response))
         .route("/_assets/style.css", get(assets::style))
+        .route("/_assets/icon.svg", get(assets::icon))
         .route("/_assets/passkey.js", get(assets::passkey_script))
         .route("/{client_id}/{version}/assets/CSS/custom-css.css", get(assets::custom_style))
         .route("/{client_id}/{version}/assets/images/image.jpg", get(assets::custom_logo))

@@ -29,21 +29,29 @@ async function ask() {
 }
 
 function say(text) {
-  document.getElementById("passkey-error")?.remove();
   const said = document.createElement("p");
-  said.id = "passkey-error";
+  said.id = "error";
   said.className = "errorMessage-customizable";
   said.setAttribute("role", "alert");
   said.textContent = text;
   form.before(said);
 }
 
+let isAsking = false;
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  // Browsers refuse a second question while the first one waits, as after a double click.
+  if (isAsking) return;
+  isAsking = true;
+  // What was wrong before, as the server or this script has said.
+  document.getElementById("error")?.remove();
   try {
     form.elements.credential.value = await ask();
     form.submit();
   } catch {
     say("The passkey could not be used. Try again, or begin anew and sign in another way.");
+  } finally {
+    isAsking = false;
   }
 });

@@ -65,7 +65,7 @@ async fn all_answers_have_the_headers_of_a_domain() {
     insta::assert_snapshot!(shown, @"
     200 /login
       cache-control: no-cache, no-store, max-age=0, must-revalidate
-      content-length: 1846
+      content-length: 1904
       content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'
       content-type: text/html; charset=utf-8
       expires: 0
@@ -143,6 +143,7 @@ async fn what_anybody_may_keep_is_the_same_for_all() {
     let folder = "/ALL/20260102030405/assets";
     for path in [
         "/_assets/style.css",
+        "/_assets/icon.svg",
         "/_assets/passkey.js",
         &format!("{folder}/CSS/custom-css.css"),
         &format!("{folder}/images/image.jpg"),

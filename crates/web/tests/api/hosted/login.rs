@@ -57,6 +57,7 @@ async fn the_page_has_the_names_that_scripts_know() {
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <title>Sign in</title>
+        <link rel="icon" href="/_domain/my-app/_assets/icon.svg">
         <link rel="stylesheet" href="/_domain/my-app/_assets/style.css">
         </head>
         <body>
