@@ -8,8 +8,9 @@
 //! both together below it.
 //!
 //! Order: bounds; then for each store, number of users and number of nodes: a fresh database is filled, the nodes are
-//! started on it, each scenario runs for a while with the driver beside them, the bounds before and after it; then the table. Below it stands what is no
-//! rate: an import, and scenarios for which the nodes are started again, some with another configuration.
+//! started on it, each scenario runs for a while with the driver beside them, and the bounds are measured again before and
+//! after it; then the table. Below it stands what is no rate: an import, and scenarios for which the nodes are started
+//! again, some with another configuration.
 
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 #![expect(clippy::indexing_slicing, reason = "indexing JSON by name answers null where there is nothing")]

@@ -1,4 +1,5 @@
-//! Counters for the metrics page. They say how well groups form and how often work is done twice.
+//! Counters for the metrics page: they say how well groups form and how often work is done twice. Beside them, how much is
+//! under way, by which SQLite's writer decides how long it waits for a group.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

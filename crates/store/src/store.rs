@@ -98,8 +98,9 @@ impl Store {
         }
     }
 
-    /// Says that work has begun that may come to a commit, until the answer is dropped. Where much is under way, commits
-    /// wait for one another a little, so that fewer waits for the disk serve them all.
+    /// Says that work has begun that may come to a commit, until the answer is dropped. Where much is under way, commits to
+    /// a SQLite file wait for one another a little, so that fewer waits for the disk serve them all; other engines form
+    /// groups without asking for it.
     #[must_use]
     pub fn begin(&self) -> UnderWay<'_> {
         self.counters().begin()
