@@ -160,7 +160,7 @@ test("a person whose passkey is gone begins anew and signs in with the password"
   const alert = page.getByRole("alert");
   await alert.waitFor();
   assert.equal(await page.title(), "Error: Use your passkey");
-  assert.deepEqual(await alert.allInnerTexts(), ["Incorrect username or password."]);
+  assert.deepEqual(await alert.allInnerTexts(), ["This passkey was not accepted. Please try again."]);
   await isAccessible(page);
 
   // What the browser says then takes the place of what the server has said.

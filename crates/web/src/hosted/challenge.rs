@@ -36,6 +36,9 @@ pub(super) const AVAILABLE: &str = "AVAILABLE_CHALLENGES";
 /// Beside them: the secret of an authenticator app that is being set up.
 pub(super) const SECRET: &str = "SECRET_CODE";
 
+/// What is said of a passkey that proves nothing, and of one that is gone.
+const PASSKEY_REFUSED: &str = "This passkey was not accepted. Please try again.";
+
 /// Longest session and longest name of a form, in bytes: real ones have a fraction of that. Pages repeat them in each of
 /// their forms.
 const LONGEST: usize = 8_192;
@@ -160,6 +163,9 @@ async fn go_on(visit: &Visit, step: &Step, fields: &Parameters, given: BTreeMap<
 
 /// The page of the step with what was wrong with its answer.
 fn again(visit: &Visit, step: &Step, fields: &Parameters, error: String) -> Page {
+    // The API says the same of whatever proves nothing; here nobody has typed a name or a password.
+    let is_passkey = step.challenge == ChallengeNameType::WebAuthn && error == ApiError::wrong_credentials().message;
+    let error = if is_passkey { PASSKEY_REFUSED.to_owned() } else { error };
     let lost = |error| login::page(visit, &step.username, error);
     pages::page(visit, step, fields, Some(error.clone())).unwrap_or_else(|| lost(Some(error)))
 }

@@ -317,7 +317,8 @@ async fn a_passkey_is_asked_for_by_a_script() {
         let options = serde_json::from_str(shown["CREDENTIAL_REQUEST_OPTIONS"].as_str().unwrap()).unwrap();
         let wrong = key.get(&options, |facts| "AAAA".clone_into(&mut facts.challenge)).to_string();
         let wrong = answer(&browser, &site, &page, &[("credential", &wrong)]).await;
-        assert_eq!((title(&wrong), alert(&wrong)), ("Use your passkey", Some(login::INCORRECT)));
+        let refused = "This passkey was not accepted. Please try again.";
+        assert_eq!((title(&wrong), alert(&wrong)), ("Use your passkey", Some(refused)));
         let credential = key.get(&options, |_| ()).to_string();
         is_back(&answer(&browser, &site, &wrong, &[("credential", &credential)]).await);
     })
