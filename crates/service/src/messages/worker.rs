@@ -66,9 +66,11 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     tokio::join!(hand_over_all(&app, &shutdown), tend(&app, &shutdown));
 }
 
-/// Keeps the outbox from growing until `shutdown`.
+/// Keeps the outbox from growing until `shutdown`. Begins a second after the start: whoever counts reads every message, and
+/// the first requests want the processors that this takes.
 async fn tend(app: &Arc<App>, shutdown: &CancellationToken) {
     let mut last_count = None;
+    _ = shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await;
     while !shutdown.is_cancelled() {
         if let Err(error) = look_after(app, &mut last_count).await {
             tracing::warn!(%error, "the outbox cannot be trimmed; trying again");

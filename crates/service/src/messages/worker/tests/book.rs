@@ -25,6 +25,24 @@ async fn the_inbox_keeps_the_newest_messages_and_never_overflows() {
     assert_eq!(inbox(&app, query()).await.unwrap(), []);
 }
 
+/// The first requests after a start go before.
+#[tokio::test(start_paused = true)]
+async fn counting_begins_a_second_after_the_start() {
+    let app = app(sender(1), false).await;
+    let alice = user("alice", &[]);
+    let mut changes = Changes::new();
+    let kept = written(&app, &pool(), &alice, (Medium::Sms, "+1"), "1").await;
+    changes.insert(Message { state: MessageState::Dead, ..kept });
+    app.commit(changes).await.unwrap();
+    let running = Running::start(&app);
+    let counted = || app.outbox.book().finished.len();
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(counted(), 0);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(counted(), 1);
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_mail_server_that_is_down_piles_up_only_so_much() {
     let app = app(sender(1), false).await;
