@@ -1,11 +1,8 @@
 //! What this machine can do at best.
 
 use std::{
+    hint::black_box,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -20,113 +17,166 @@ use crate::{cores, driver, durable, process::Process};
 /// Users whose rows the bare engine writes again and again, as the scenario does.
 const USERS: usize = 1_000;
 
-/// Operations per second of the whole machine.
-#[derive(Clone, Copy)]
-pub struct Bounds {
+/// Something that this machine does so many times per second at best.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
     /// RSA-2048 signatures.
-    pub signatures: f64,
+    Signatures,
     /// 3072-bit modular exponentiations with a 256-bit exponent.
-    pub exponentiations: f64,
+    Exponentiations,
     /// The same for base 2, from a table: what making and checking a password costs.
-    pub base_two: f64,
+    BaseTwo,
     /// Server's halves of an SRP sign-in.
-    pub proofs: f64,
+    Proofs,
     /// Requests that do nothing.
-    pub hello: f64,
+    Hello,
     /// ForgotPassword's rows, committed durably by the bare engine in groups of 64.
-    pub rows: f64,
+    Rows,
     /// Two signatures and a durable row.
-    pub rotations: f64,
+    Rotations,
     /// A server's half of an SRP sign-in and a durable row, then two signatures and another.
-    pub two_steps: f64,
+    TwoSteps,
+}
+
+impl Bound {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Signatures,
+        Self::Exponentiations,
+        Self::BaseTwo,
+        Self::Proofs,
+        Self::Hello,
+        Self::Rows,
+        Self::Rotations,
+        Self::TwoSteps,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Signatures => "RSA-2048 signatures",
+            Self::Exponentiations => "3072-bit modexp, 256-bit exponent",
+            Self::BaseTwo => "3072-bit modexp, base 2 from a table",
+            Self::Proofs => "SRP proofs (server)",
+            Self::Hello => "HTTP requests that do nothing",
+            Self::Rows => "ForgotPassword's rows by the bare engine, 64 per commit, durable",
+            Self::Rotations => "two signatures and then a durable row by the bare engine",
+            Self::TwoSteps => {
+                "an SRP proof and a durable row, then two signatures and a durable row, by the bare engine"
+            }
+        }
+    }
+}
+
+/// Bounds, each as often as it was measured, in operations per second of the whole machine.
+pub struct Bounds {
+    arithmetic: Arithmetic,
+    connections: usize,
+    measured: Vec<(Bound, Vec<f64>)>,
 }
 
 impl Bounds {
-    /// The mean of two measurements.
-    pub const fn between(before: Self, after: Self) -> Self {
-        let Self { signatures, exponentiations, base_two, proofs, hello, rows, rotations, two_steps } = before;
-        Self {
-            signatures: f64::midpoint(signatures, after.signatures),
-            exponentiations: f64::midpoint(exponentiations, after.exponentiations),
-            base_two: f64::midpoint(base_two, after.base_two),
-            proofs: f64::midpoint(proofs, after.proofs),
-            hello: f64::midpoint(hello, after.hello),
-            rows: f64::midpoint(rows, after.rows),
-            rotations: f64::midpoint(rotations, after.rotations),
-            two_steps: f64::midpoint(two_steps, after.two_steps),
+    /// None of these has been measured yet. Those that serve requests have so many at a time.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn of(bounds: &[Bound], connections: usize) -> anyhow::Result<Self> {
+        let measured = bounds.iter().map(|bound| (*bound, Vec::new())).collect();
+        Ok(Self { arithmetic: Arithmetic::new()?, connections, measured })
+    }
+
+    /// Measures each of them once more, one after another, for so long each.
+    ///
+    /// # Errors
+    /// When a server or an engine fails.
+    pub async fn measure(&mut self, time: Duration) -> anyhow::Result<()> {
+        for (bound, rates) in &mut self.measured {
+            let arithmetic = &self.arithmetic;
+            rates.push(match bound {
+                Bound::Signatures => on_all_cores(time, &|| arithmetic.sign()),
+                Bound::Exponentiations => on_all_cores(time, &|| arithmetic.exponentiate()),
+                Bound::BaseTwo => on_all_cores(time, &|| drop(black_box(Residue::generator_power(&[0xA5; 32])))),
+                Bound::Proofs => on_all_cores(time, &|| arithmetic.prove()),
+                Bound::Hello => driver::hello(Process::hello()?.address(), time, self.connections).await?,
+                Bound::Rows => rows(time)?,
+                Bound::Rotations => durable::rate(time, self.connections, &[&|| arithmetic.sign_twice()])?,
+                Bound::TwoSteps => {
+                    durable::rate(time, self.connections, &[&|| arithmetic.prove(), &|| arithmetic.sign_twice()])?
+                }
+            });
         }
+        Ok(())
+    }
+
+    /// The mean of what was measured; endless for what was not.
+    pub fn rate(&self, bound: Bound) -> f64 {
+        let rates = self.measured.iter().find(|(one, _)| *one == bound).map_or(&[][..], |(_, rates)| rates);
+        if rates.is_empty() { f64::INFINITY } else { rates.iter().sum::<f64>() / rates.len() as f64 }
     }
 
     /// Prints them.
     pub fn print(&self) {
         println!("| bound | per second |\n|---|---|");
-        println!("| RSA-2048 signatures | {:.0} |", self.signatures);
-        println!("| 3072-bit modexp, 256-bit exponent | {:.0} |", self.exponentiations);
-        println!("| 3072-bit modexp, base 2 from a table | {:.0} |", self.base_two);
-        println!("| SRP proofs (server) | {:.0} |", self.proofs);
-        println!("| HTTP requests that do nothing | {:.0} |", self.hello);
-        println!("| ForgotPassword's rows by the bare engine, 64 per commit, durable | {:.0} |", self.rows);
-        println!("| two signatures and then a durable row by the bare engine | {:.0} |", self.rotations);
-        println!(
-            "| an SRP proof and a durable row, then two signatures and a durable row, by the bare engine | {:.0} |",
-            self.two_steps
-        );
+        for (bound, _) in &self.measured {
+            println!("| {} | {:.0} |", bound.name(), self.rate(*bound));
+        }
     }
 }
 
-/// Measures them, one after another.
-pub async fn measure(time: Duration, connections: usize) -> anyhow::Result<Bounds> {
-    let der = crypto::token::generate_rsa_2048()?;
-    let signing = Arc::new(SigningKey::from_pkcs8("bench", &der)?);
-    let sign = move || drop(std::hint::black_box(signing.sign(&[b'x'; 600])));
-    let signatures = on_all_cores(time, sign.clone());
-    let base = Residue::from_bytes(&[7; 384]);
-    let exponentiations = on_all_cores(time, move || drop(std::hint::black_box(base.power(&[0xA5; 32]))));
-    let base_two = on_all_cores(time, || drop(std::hint::black_box(Residue::generator_power(&[0xA5; 32]))));
-    let verifier = Arc::new(srp::make_verifier(&SystemEntropy, "pool", "user", "Passw0rd!"));
-    let client = Arc::new(srp::client::Client::new(&[0x5A; 32]));
-    let prove = move || {
-        let challenge = srp::challenge(&SystemEntropy, &verifier);
-        if let Ok(public) = srp::parse_client_public(&client.srp_a()) {
-            drop(std::hint::black_box(srp::proof_key(&public, &challenge, &verifier)));
+/// What the server computes, with a key and a password of its own.
+struct Arithmetic {
+    key: SigningKey,
+    base: Residue,
+    verifier: srp::Verifier,
+    client: srp::client::Client,
+}
+
+impl Arithmetic {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            key: SigningKey::from_pkcs8("bench", &crypto::token::generate_rsa_2048()?)?,
+            base: Residue::from_bytes(&[7; 384]),
+            verifier: srp::make_verifier(&SystemEntropy, "pool", "user", "Passw0rd!"),
+            client: srp::client::Client::new(&[0x5A; 32]),
+        })
+    }
+
+    fn sign(&self) {
+        drop(black_box(self.key.sign(&[b'x'; 600])));
+    }
+
+    fn sign_twice(&self) {
+        self.sign();
+        self.sign();
+    }
+
+    fn exponentiate(&self) {
+        drop(black_box(self.base.power(&[0xA5; 32])));
+    }
+
+    fn prove(&self) {
+        let challenge = srp::challenge(&SystemEntropy, &self.verifier);
+        if let Ok(public) = srp::parse_client_public(&self.client.srp_a()) {
+            drop(black_box(srp::proof_key(&public, &challenge, &self.verifier)));
         }
-    };
-    let proofs = on_all_cores(time, prove.clone());
-    let sign_twice = || {
-        sign();
-        sign();
-    };
-    let rotations = durable::rate(time, connections, &[&sign_twice])?;
-    let two_steps = durable::rate(time, connections, &[&prove, &sign_twice])?;
-    let rows = rows(time)?;
-    let hello = Process::hello()?;
-    let hello = driver::hello(hello.address(), time, connections).await?;
-    Ok(Bounds { signatures, exponentiations, base_two, proofs, hello, rows, rotations, two_steps })
+    }
 }
 
 /// How often `work` can be done per second when every core does nothing else.
-fn on_all_cores(time: Duration, work: impl Fn() + Send + Sync + 'static) -> f64 {
-    let (work, stop, count) = (Arc::new(work), Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+fn on_all_cores(time: Duration, work: &(dyn Fn() + Sync)) -> f64 {
     let started = Instant::now();
-    let threads: Vec<_> = (0..cores())
-        .map(|_| {
-            let (work, stop, count) = (work.clone(), stop.clone(), count.clone());
-            std::thread::spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    work();
-                    count.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-    while started.elapsed() < time {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    stop.store(true, Ordering::Relaxed);
-    for thread in threads {
-        drop(thread.join());
-    }
-    count.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64()
+    let done: u64 = std::thread::scope(|scope| {
+        let count = || {
+            let mut done = 0_u64;
+            while started.elapsed() < time {
+                work();
+                done += 1;
+            }
+            done
+        };
+        let threads: Vec<_> = (0..cores()).map(|_| scope.spawn(count)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_default()).sum()
+    });
+    done as f64 / started.elapsed().as_secs_f64()
 }
 
 /// SQLite itself, with nothing around it: a new file in which every commit waits for fsync.

@@ -89,6 +89,15 @@ impl std::ops::Sub for Cpu {
     }
 }
 
+impl std::ops::Add for Cpu {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let database = self.database.zip(other.database).map(|(one, other)| one + other);
+        Self { nodes: self.nodes + other.nodes, database }
+    }
+}
+
 /// What a run has shown.
 pub struct Run {
     /// Answers that were successes.
@@ -140,6 +149,18 @@ impl Run {
         self.done as f64 / self.elapsed.as_secs_f64()
     }
 
+    /// This run and one after it as one.
+    pub fn and(self, after: Self) -> Self {
+        let mut latencies = self.latencies.0;
+        latencies.extend(after.latencies.0);
+        Self {
+            done: self.done + after.done,
+            errors: self.errors + after.errors,
+            elapsed: self.elapsed + after.elapsed,
+            latencies: Latencies::new(latencies),
+        }
+    }
+
     /// The median, in milliseconds.
     pub fn median(&self) -> f32 {
         self.latencies.percentile(0.50)
@@ -186,7 +207,17 @@ impl Run {
 
 /// Runs a scenario for `time`, or until it is used up, over `connections`, which lead to the nodes in turn.
 pub async fn run(scene: &Arc<Scene>, scenario: Scenario, time: Duration, connections: usize) -> anyhow::Result<Run> {
-    let numbers = Arc::new(AtomicU64::new(0));
+    run_on(scene, scenario, time, connections, &Arc::default()).await
+}
+
+/// The same, with units that begin at `numbers`, which counts on: for a scenario that is run in several parts.
+pub async fn run_on(
+    scene: &Arc<Scene>,
+    scenario: Scenario,
+    time: Duration,
+    connections: usize,
+    numbers: &Arc<AtomicU64>,
+) -> anyhow::Result<Run> {
     let mut tasks = tokio::task::JoinSet::new();
     let started = Instant::now();
     for address in scene.addresses().into_iter().cycle().take(connections) {

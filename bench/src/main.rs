@@ -32,14 +32,24 @@ mod scenarios;
 mod srp;
 mod target;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::{bounds::Bounds, postgres::Reached, scenarios::Scenario, target::Target};
+use crate::{
+    bounds::{Bound, Bounds},
+    driver::{Cpu, Run},
+    populate::Scene,
+    postgres::Reached,
+    scenarios::Scenario,
+    target::Target,
+};
 
-/// How long each bound is measured before and after a scenario.
+/// How long each bound of a scenario is measured before, between and after its parts.
 const BRIEFLY: Duration = Duration::from_millis(500);
+/// Parts of a scenario.
+const PARTS: u32 = 3;
 
 #[derive(Parser)]
 #[command(about = "Rates of the server as ratios to bounds measured in the same run")]
@@ -137,7 +147,9 @@ async fn main() -> anyhow::Result<()> {
     let targets =
         arguments.store.iter().map(|text| Target::open(text, apart_on)).collect::<anyhow::Result<Vec<_>>>()?;
     println!("measuring the bounds of this machine ({} cores)", cores());
-    bounds::measure(arguments.time().min(Duration::from_secs(3)), arguments.connections).await?.print();
+    let mut bounds = Bounds::of(&Bound::ALL, arguments.connections)?;
+    bounds.measure(arguments.time().min(Duration::from_secs(3))).await?;
+    bounds.print();
     for target in &targets {
         for users in &arguments.users {
             let nodes: &[usize] = if target.is_shared() { &arguments.nodes } else { &[1] };
@@ -166,22 +178,16 @@ async fn measure(arguments: &Arguments, target: &Target, nodes: usize, users: us
          | ratio | ratio by CPU | ratio by database CPU |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
     let (mut rates, mut with_commits) = (Vec::new(), Vec::new());
-    // A machine that others share is quicker at one moment than at another: each scenario is compared with the mean of the
-    // bounds right before it and right after it.
-    let mut bounds_before = bounds::measure(BRIEFLY, connections).await?;
     for scenario in scenarios::ALL.iter().copied().filter(|scenario| arguments.wants(scenario.name())) {
         let asks_for_codes = scenario == Scenario::SrpTotpSignIn;
         if asks_for_codes {
             scene.ask_for_codes(true).await?;
         }
         let before = database.reach(scenario.load(), time, connections)?;
-        let cpu = scene.cpu(target)?;
-        let run = driver::run(&scene, scenario, time, connections).await?;
-        let cpu = scene.cpu(target)? - cpu;
+        // Where the database's own program is the bound, nothing else is.
+        let mut bounds = Bounds::of(if before.is_some() { &[] } else { scenario.bounds() }, connections)?;
+        let (run, cpu) = in_parts(&scene, target, scenario, arguments, &mut bounds).await?;
         let after = database.reach(scenario.load(), time, connections)?;
-        let bounds_after = bounds::measure(BRIEFLY, connections).await?;
-        let bounds = Bounds::between(bounds_before, bounds_after);
-        bounds_before = bounds_after;
         let bound = match (before, after) {
             (Some(before), Some(after)) => {
                 rates.push(format!("{} {before} and {after}", scenario.name()));
@@ -226,6 +232,31 @@ async fn measure(arguments: &Arguments, target: &Target, nodes: usize, users: us
         import::run(&scene, target, arguments.import).await?;
     }
     Ok(())
+}
+
+/// Runs a scenario in parts, with its bounds measured before, between and after them: a machine that others share is quicker
+/// at one moment than at another.
+async fn in_parts(
+    scene: &Arc<Scene>,
+    target: &Target,
+    scenario: Scenario,
+    arguments: &Arguments,
+    bounds: &mut Bounds,
+) -> anyhow::Result<(Run, Cpu)> {
+    let numbers = Arc::default();
+    let mut whole: Option<(Run, Cpu)> = None;
+    bounds.measure(BRIEFLY).await?;
+    for _ in 0..PARTS {
+        let before = scene.cpu(target)?;
+        let run = driver::run_on(scene, scenario, arguments.time() / PARTS, arguments.connections, &numbers).await?;
+        let cpu = scene.cpu(target)? - before;
+        bounds.measure(BRIEFLY).await?;
+        whole = Some(match whole {
+            Some((so_far, spent)) => (so_far.and(run), spent + cpu),
+            None => (run, cpu),
+        });
+    }
+    whole.context("a scenario has parts")
 }
 
 /// Cores that the machine offers.

@@ -1,13 +1,17 @@
 //! Processes that the bench starts: the server under test, and the one that does nothing; and what processes cost.
 
 use std::{
+    hint::black_box,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
+use axum::http::HeaderMap;
+use crypto::{bignum::Residue, random::SystemEntropy, token::SigningKey};
 
 /// How the server under test is started.
 pub struct NodeOptions {
@@ -146,11 +150,28 @@ fn folder(id: u32) -> PathBuf {
     Path::new("/proc").join(id.to_string())
 }
 
-/// Answers every request with two bytes, on the listener that the server uses.
+/// What a request to the server that does nothing else asks for: the arithmetic of a sign-in with a password.
+pub const ARITHMETIC: &str = "Arithmetic";
+
+/// Answers every request with two bytes, on the listener that the server uses; one for [`ARITHMETIC`] after that.
 pub async fn hello() -> anyhow::Result<()> {
+    let key = SigningKey::from_pkcs8("bench", &crypto::token::generate_rsa_2048()?)?;
+    let work = Arc::new(move || {
+        drop(black_box(Residue::generator_power(&[0xA5; 32])));
+        for _ in 0..2 {
+            drop(black_box(key.sign(&[b'x'; 600])));
+        }
+    });
+    crypto::warm_up(&SystemEntropy);
+    work();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let router = axum::Router::new().fallback(async || "{}");
+    let router = axum::Router::new().fallback(async move |headers: HeaderMap| {
+        if headers.get("x-amz-target").is_some_and(|target| target.as_bytes().ends_with(ARITHMETIC.as_bytes())) {
+            work();
+        }
+        "{}"
+    });
     web::listen(listener, router, web::ListenOptions::default(), tokio_util::sync::CancellationToken::new()).await;
     Ok(())
 }

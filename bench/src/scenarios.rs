@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::{
-    bounds::Bounds,
+    bounds::{Bound, Bounds},
     driver::Connection,
     listing,
     populate::{PASSWORD, Scene},
@@ -112,24 +112,43 @@ impl Scenario {
         }
     }
 
+    /// What has to be measured for [`Self::bound`] and [`Self::bound_with_commits`].
+    pub const fn bounds(self) -> &'static [Bound] {
+        match self {
+            Self::ForgotPassword => &[Bound::Rows],
+            // The verifier of a new password is one modular exponentiation.
+            Self::SignUp | Self::AdminCreateUser => &[Bound::BaseTwo],
+            Self::PasswordSignIn => &[Bound::Signatures, Bound::BaseTwo],
+            Self::SrpSignIn => &[Bound::Signatures, Bound::Proofs],
+            Self::SrpTotpSignIn => &[Bound::Signatures, Bound::Proofs, Bound::TwoSteps, Bound::Hello],
+            Self::Refresh => &[Bound::Signatures],
+            Self::RefreshRotation => &[Bound::Signatures, Bound::Rotations],
+            Self::GetUser
+            | Self::AdminGetUser
+            | Self::ListUsersExact
+            | Self::ListUsersPrefix
+            | Self::ListPageFirst
+            | Self::ListPageDeep => &[Bound::Hello],
+        }
+    }
+
     /// What it could reach at best on SQLite, and on any database as far as [`Self::load`] says nothing: the dearest
     /// thing that it cannot do without.
     pub fn bound(self, bounds: &Bounds) -> f64 {
-        let signatures = bounds.signatures / 2.0;
+        let signatures = bounds.rate(Bound::Signatures) / 2.0;
         match self {
-            Self::ForgotPassword => bounds.rows,
-            // The verifier of a new password is one modular exponentiation.
-            Self::SignUp | Self::AdminCreateUser => bounds.base_two,
-            Self::PasswordSignIn => together(&[signatures, bounds.base_two]),
+            Self::ForgotPassword => bounds.rate(Bound::Rows),
+            Self::SignUp | Self::AdminCreateUser => bounds.rate(Bound::BaseTwo),
+            Self::PasswordSignIn => together(&[signatures, bounds.rate(Bound::BaseTwo)]),
             // What checks a code is a thousandth of that.
-            Self::SrpSignIn | Self::SrpTotpSignIn => together(&[signatures, bounds.proofs]),
+            Self::SrpSignIn | Self::SrpTotpSignIn => together(&[signatures, bounds.rate(Bound::Proofs)]),
             Self::Refresh | Self::RefreshRotation => signatures,
             Self::GetUser
             | Self::AdminGetUser
             | Self::ListUsersExact
             | Self::ListUsersPrefix
             | Self::ListPageFirst
-            | Self::ListPageDeep => bounds.hello,
+            | Self::ListPageDeep => bounds.rate(Bound::Hello),
         }
     }
 
@@ -138,8 +157,8 @@ impl Scenario {
     /// alone though they commit.
     pub fn bound_with_commits(self, bounds: &Bounds) -> Option<f64> {
         match self {
-            Self::RefreshRotation => Some(bounds.rotations),
-            Self::SrpTotpSignIn => Some(together(&[bounds.two_steps, bounds.hello / 3.0])),
+            Self::RefreshRotation => Some(bounds.rate(Bound::Rotations)),
+            Self::SrpTotpSignIn => Some(together(&[bounds.rate(Bound::TwoSteps), bounds.rate(Bound::Hello) / 3.0])),
             _ => None,
         }
     }
