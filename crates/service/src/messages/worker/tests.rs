@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AT_ONCE, COUNT_AGAIN, COUNT_FROM, Instant, LEASE, Line, MOST_PENDING, Tried, carry, look_after, mpsc, run,
+    AT_ONCE, COUNT_AGAIN, COUNT_FROM, Instant, LEASE, Line, MOST_PENDING, POLL, Tried, carry, look_after, mpsc, run,
     settle::settle,
     settle_all,
     take::{admitted, let_go, line_up_again, take, take_under_leases},

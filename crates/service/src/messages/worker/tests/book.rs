@@ -26,7 +26,7 @@ async fn the_inbox_keeps_the_newest_messages_and_never_overflows() {
 }
 
 /// The first requests after a start go before.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn counting_begins_a_second_after_the_start() {
     let app = app(sender(1), false).await;
     let alice = user("alice", &[]);
@@ -34,12 +34,9 @@ async fn counting_begins_a_second_after_the_start() {
     let kept = written(&app, &pool(), &alice, (Medium::Sms, "+1"), "1").await;
     changes.insert(Message { state: MessageState::Dead, ..kept });
     app.commit(changes).await.unwrap();
-    let running = Running::start(&app);
-    let counted = || app.outbox.book().finished.len();
-    tokio::time::sleep(Duration::from_millis(900)).await;
-    assert_eq!(counted(), 0);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(counted(), 1);
+    let (running, started) = (Running::start(&app), Instant::now());
+    until("counted", async || known(&app) == (0, 1)).await;
+    assert!(started.elapsed() >= POLL);
     running.stop().await;
 }
 
