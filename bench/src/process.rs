@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::http::HeaderMap;
+use axum::extract::Request;
 use crypto::{bignum::Residue, random::SystemEntropy, token::SigningKey};
 
 /// How the server under test is started.
@@ -166,8 +166,12 @@ pub async fn hello() -> anyhow::Result<()> {
     work();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let router = axum::Router::new().fallback(async move |headers: HeaderMap| {
-        if headers.get("x-amz-target").is_some_and(|target| target.as_bytes().ends_with(ARITHMETIC.as_bytes())) {
+    let router = axum::Router::new().fallback(async move |request: Request| {
+        if request
+            .headers()
+            .get("x-amz-target")
+            .is_some_and(|target| target.as_bytes().ends_with(ARITHMETIC.as_bytes()))
+        {
             work();
         }
         "{}"

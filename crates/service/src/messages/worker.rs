@@ -67,7 +67,7 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
 }
 
 /// Keeps the outbox from growing until `shutdown`. Begins a second after the start: whoever counts reads every message, and
-/// the first requests want the processors that this takes.
+/// the first requests want the processors that this takes. Until then, none is refused for those that were there before.
 async fn tend(app: &Arc<App>, shutdown: &CancellationToken) {
     let mut last_count = None;
     _ = shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await;

@@ -19,11 +19,7 @@ use crate::{CommitError, Error, compile::Step, statistics::Counters};
 
 /// Longest that the writer waits for a group to form where each waits for the disk. Each such wait costs a processor about as
 /// much as it takes to make a changeset; and after each, readers have to look at their pages anew.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(8);
-/// How long it waits whatever an operation takes.
-const SHORT_PAUSE: Duration = Duration::from_millis(2);
-/// Beyond that, the part of an operation's time that a pause may add to it.
-const SHARE_OF_AN_OPERATION: u32 = 8;
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// A changeset on its way.
 pub(super) struct Job {
@@ -137,14 +133,13 @@ impl Writer {
 
 /// How long it is worth waiting for others when so many are here, so many operations are under way, and one has come in
 /// each `pace` lately: until about half of those under way are here. The other half is likely to be busy with something
-/// else, or not to write at all; and whoever is alone, or one of two, never waits. Nor does anybody where no other is
-/// likely to come in the time that a wait may take: operations that wait for functions, say, are under way for seconds.
+/// else, or not to write at all; and whoever is alone, or one of two, never waits. Nor does anybody where not one other is
+/// likely to come within the longest pause: operations that wait for functions, say, are under way for seconds.
 fn pause(here: usize, under_way: usize, pace: Duration, longest: Duration) -> Duration {
-    let times = |count: usize| pace.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
-    // Where so many are under way and one ends in each `pace`, each takes that long.
-    let operation = times(under_way);
-    let longest = (operation / SHARE_OF_AN_OPERATION).max(SHORT_PAUSE).min(longest);
-    if pace > longest { Duration::ZERO } else { times((under_way / 2).saturating_sub(here)).min(longest) }
+    if pace > longest {
+        return Duration::ZERO;
+    }
+    pace.saturating_mul(u32::try_from((under_way / 2).saturating_sub(here)).unwrap_or(u32::MAX)).min(longest)
 }
 
 /// Stands still.
@@ -260,7 +255,7 @@ mod tests {
 
     use super::{
         Abandoned, Answer, Apart, Arc, Counters, Duration, Job, LONGEST_PAUSE, Mutex, Writer, apply_group, attempt,
-        mpsc, oneshot, pause, run, sleep,
+        mpsc, oneshot, pause, run,
     };
     use crate::{Changes, CommitError, Error, Taken, compile::compile, read, sqlite::connect};
 
@@ -279,37 +274,27 @@ mod tests {
         run::first(connection, &read::NAME_OWNER, &["r_1".into(), name.into(), 0.into()]).unwrap()
     }
 
+    /// So many microseconds are waited when one is here, so many are under way, and one comes in each `pace` microseconds.
+    fn waits(under_way: usize, pace: u64) -> u128 {
+        pause(1, under_way, Duration::from_micros(pace), LONGEST_PAUSE).as_micros()
+    }
+
     #[test]
     fn nobody_waits_who_is_alone_or_one_of_two() {
-        let pace = Duration::from_micros(300);
-        for under_way in 0..4 {
-            assert_eq!(pause(1, under_way, pace, LONGEST_PAUSE), Duration::ZERO, "{under_way}");
-        }
-        assert_eq!(pause(32, 64, pace, LONGEST_PAUSE), Duration::ZERO);
+        assert_eq!([0, 1, 2, 3].map(|under_way| waits(under_way, 300)), [0; 4]);
+        assert_eq!(pause(32, 64, Duration::from_micros(300), LONGEST_PAUSE), Duration::ZERO);
     }
 
     #[test]
     fn the_more_is_under_way_the_longer_others_are_waited_for() {
-        let pace = Duration::from_micros(300);
-        let micros = |under_way| pause(1, under_way, pace, LONGEST_PAUSE).as_micros();
-        assert_eq!([4, 8, 64].map(micros), [300, 900, 2_400]);
-        assert_eq!(pause(1, 64, Duration::ZERO, LONGEST_PAUSE), Duration::ZERO, "nobody has been answered so far");
-        assert_eq!(pause(1, usize::MAX, Duration::from_micros(1), LONGEST_PAUSE), LONGEST_PAUSE);
-    }
-
-    /// Where operations take long, an eighth of that at most.
-    #[test]
-    fn a_pause_is_a_small_part_of_an_operation() {
-        for (pace, expected) in [(20, 620), (200, 2_000), (500, 4_000), (1_200, 8_000)] {
-            assert_eq!(pause(1, 64, Duration::from_micros(pace), LONGEST_PAUSE).as_micros(), expected, "{pace}");
-        }
+        assert_eq!([4, 8, 64].map(|under_way| waits(under_way, 50)), [50, 150, 1_550]);
+        assert_eq!([64, usize::MAX].map(|under_way| waits(under_way, 300)), [2_000; 2], "and never longer than that");
+        assert_eq!(waits(64, 0), 0, "nobody has been answered so far");
     }
 
     #[test]
     fn nobody_waits_for_others_who_will_not_come_in_time() {
-        for pace in [Duration::from_millis(3), Duration::from_secs(1), Duration::MAX] {
-            assert_eq!(pause(1, 5, pace, LONGEST_PAUSE), Duration::ZERO, "{pace:?}");
-        }
+        assert_eq!([2_000, 2_001, 1_000_000, u64::MAX].map(|pace| waits(64, pace)), [2_000, 0, 0, 0]);
     }
 
     /// What comes during the pause is in the group, and no more than fits.
@@ -318,17 +303,16 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let _under_way: Vec<_> = (0..64).map(|_| counters.begin()).collect();
         let connection = Arc::new(Mutex::new(connect::memory().unwrap()));
-        let writer = Writer::new(connection, counters.clone(), 64, Duration::from_secs(60));
+        let writer = Writer::new(connection, counters.clone(), 4, Duration::from_secs(60));
         let (jobs, received) = mpsc::channel();
         let others = std::thread::spawn(move || {
-            sleep(Duration::from_millis(50));
-            for number in 0..65 {
+            for number in 0..5 {
                 jobs.send(job(|changes| claim(changes, &number.to_string(), "a"))).unwrap();
             }
         });
-        let group = writer.gather(job(|_| {}), &received, Duration::from_millis(50));
+        let group = writer.gather(job(|_| {}), &received, Duration::from_millis(500));
         others.join().unwrap();
-        assert_eq!((group.len(), received.try_iter().count()), (64, 2));
+        assert_eq!((group.len(), received.try_iter().count()), (4, 2));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The outbox: messages that wait, and what became of others.
 //!
-//! All of them fail when the engine does, or when a row is damaged.
+//! Every read here fails when the engine does, or when a row is damaged.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
 //! Reads of pools and of what belongs to them: clients, parts, domains, keys; and of administrators' keys.
 //!
-//! All of them fail when the engine does, or when a row is damaged.
+//! Every read here fails when the engine does, or when a row is damaged.
 
 use domain::{AccessKey, Client, Domain, Part, Pool, SigningKeyRecord};
 

@@ -1,7 +1,7 @@
 //! Reads that sign-ins and recovery decide from: passwords, codes, counts of attempts, revocations; and several of them
 //! as of one moment.
 //!
-//! All of them fail when the engine does, or when a row is damaged.
+//! Every read here fails when the engine does, or when a row is damaged.
 
 use domain::{AttemptPurpose, Attempts, Code, CodePurpose, Password, RefreshFamily, Revocation, Spent, UserPart};
 

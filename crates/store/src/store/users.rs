@@ -1,6 +1,6 @@
 //! Reads of users and of what belongs to them: names, parts, groups; and the ways to search for them.
 //!
-//! All of them fail when the engine does, or when a row is damaged.
+//! Every read here fails when the engine does, or when a row is damaged.
 
 use domain::{Group, NameKind, SearchKind, User, UserPart};
 

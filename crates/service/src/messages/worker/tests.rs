@@ -165,7 +165,7 @@ async fn row(app: &App, id: &str) -> Option<Stored<Message>> {
 
 /// Waits until the condition holds.
 async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..2_000 {
         if condition().await {
             return;
         }
