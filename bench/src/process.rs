@@ -1,7 +1,6 @@
 //! Processes that the bench starts: the server under test, and the one that does nothing; and what processes cost.
 
 use std::{
-    hint::black_box,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -11,7 +10,9 @@ use std::{
 
 use anyhow::Context;
 use axum::extract::Request;
-use crypto::{bignum::Residue, random::SystemEntropy, token::SigningKey};
+use crypto::random::SystemEntropy;
+
+use crate::bounds::Arithmetic;
 
 /// How the server under test is started.
 pub struct NodeOptions {
@@ -155,15 +156,9 @@ pub const ARITHMETIC: &str = "Arithmetic";
 
 /// Answers every request with two bytes, on the listener that the server uses; one for [`ARITHMETIC`] after that.
 pub async fn hello() -> anyhow::Result<()> {
-    let key = SigningKey::from_pkcs8("bench", &crypto::token::generate_rsa_2048()?)?;
-    let work = Arc::new(move || {
-        drop(black_box(Residue::generator_power(&[0xA5; 32])));
-        for _ in 0..2 {
-            drop(black_box(key.sign(&[b'x'; 600])));
-        }
-    });
+    let arithmetic = Arc::new(Arithmetic::new()?);
     crypto::warm_up(&SystemEntropy);
-    work();
+    arithmetic.password_sign_in();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on http://{}", listener.local_addr()?);
     let router = axum::Router::new().fallback(async move |request: Request| {
@@ -172,7 +167,7 @@ pub async fn hello() -> anyhow::Result<()> {
             .get("x-amz-target")
             .is_some_and(|target| target.as_bytes().ends_with(ARITHMETIC.as_bytes()))
         {
-            work();
+            arithmetic.password_sign_in();
         }
         "{}"
     });
