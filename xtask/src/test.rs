@@ -41,6 +41,7 @@ const SHARED_ENGINES: [&str; 2] = ["postgres", "postgres-serializable"];
 /// Runs everything; stops at the first failure.
 pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     let started = stopwatch();
+    let step = |what: &str| println!("\n== {what} (after {:.1} minutes)", started.elapsed().as_secs_f64() / 60.0);
     step("generated files are current");
     cargo(root, ["xtask", "codegen", "--check"], &[])?;
     step("formatting");
@@ -117,10 +118,6 @@ fn postgres() -> anyhow::Result<cluster::Postgres> {
 #[expect(clippy::disallowed_methods, reason = "how long the tests took is real time")]
 fn stopwatch() -> Instant {
     Instant::now()
-}
-
-fn step(what: &str) {
-    println!("\n== {what}");
 }
 
 fn cargo<const N: usize>(root: &Path, arguments: [&str; N], environment: &[(&str, &OsStr)]) -> anyhow::Result<()> {

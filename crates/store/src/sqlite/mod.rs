@@ -1,7 +1,7 @@
 //! SQLite: readers inline on connections of their own, one thread that writes in groups.
 //!
 //! In a file the database is in WAL mode: readers see what was committed when they began, and neither wait for the
-//! writer nor make it wait. In memory there is one connection, shared behind a mutex that the writer holds for a
+//! writer nor make it wait; between two groups they need not begin anew ([`readers`]). In memory there is one connection, shared behind a mutex that the writer holds for a
 //! whole group (short there, since nothing reaches a disk): readers again see only what was committed, and with one
 //! lock that nobody holds while waiting for anything else there is nothing to deadlock on.
 
@@ -73,13 +73,13 @@ impl SqliteStore {
         let (lock, connection, readers, group, longest_pause) = match path {
             None => {
                 let connection = Arc::new(Mutex::new(connect::memory()?));
-                (None, Arc::clone(&connection), vec![connection], GROUP_IN_MEMORY, Duration::ZERO)
+                (None, Arc::clone(&connection), Readers::new(vec![connection]), GROUP_IN_MEMORY, Duration::ZERO)
             }
             Some(path) => {
                 let lock = connect::lock(path)?;
                 let connection = connect::writer(path, options)?;
-                let readers = connect::readers(path, options)?;
-                let readers = readers.into_iter().map(|reader| Arc::new(Mutex::new(reader))).collect();
+                // The lock on the directory keeps every other server away.
+                let readers = Readers::of_only_writer(connect::readers(path, options)?);
                 let longest_pause = match options.durability {
                     Durability::Full => writer::LONGEST_PAUSE,
                     Durability::Normal => Duration::ZERO,
@@ -104,13 +104,13 @@ impl SqliteStore {
     fn start(
         lock: Option<File>,
         connection: Arc<Mutex<Connection>>,
-        readers: Vec<Arc<Mutex<Connection>>>,
+        readers: Readers,
         group: usize,
         longest_pause: Duration,
     ) -> Result<Self, Error> {
-        let mut store = Self::without_writer(lock, Readers::new(readers));
+        let mut store = Self::without_writer(lock, readers.clone());
         let (jobs, received) = mpsc::channel();
-        let writer = writer::Writer::new(connection, Arc::clone(&store.counters), group, longest_pause);
+        let writer = writer::Writer::new(readers, connection, Arc::clone(&store.counters), group, longest_pause);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(&received))
@@ -218,7 +218,7 @@ mod tests {
     use rusqlite::Connection;
     use wire::Timestamp;
 
-    use super::{GROUP, SqliteStore, connect, run::first_statements};
+    use super::{GROUP, SqliteStore, connect, readers::Readers, run::first_statements};
     use crate::{Changes, CommitError, Error, compile::compile, read};
 
     fn revocation(origin_jti: &str) -> Changes {
@@ -236,7 +236,9 @@ mod tests {
         let limit = format!("PRAGMA max_page_count = {}", pages + 2);
         connection.query_row(&limit, [], |_row| Ok(())).unwrap();
         let connection = Arc::new(Mutex::new(connection));
-        let store = SqliteStore::start(None, Arc::clone(&connection), vec![connection], GROUP, Duration::ZERO).unwrap();
+        let store =
+            SqliteStore::start(None, Arc::clone(&connection), Readers::new(vec![connection]), GROUP, Duration::ZERO)
+                .unwrap();
 
         let mut large = revocation("small");
         large.append(revocation(&"x".repeat(100_000)));

@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// Begins several reads of one moment.
-const BEGIN: &str = "BEGIN DEFERRED";
+pub(super) const BEGIN: &str = "BEGIN DEFERRED";
 /// Ends them.
-const END: &str = "ROLLBACK";
+pub(super) const END: &str = "ROLLBACK";
 
 /// What is made ready before the first sign-in.
 pub(super) fn first_statements() -> impl Iterator<Item = &'static str> {
@@ -79,11 +79,15 @@ pub(crate) fn command(connection: &Connection, sql: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Several reads that see the same moment. In memory the caller holds the only connection, so they do anyway.
+/// Several reads that see the same moment. Where the connection keeps one, they do anyway, as they do in memory, where the
+/// caller holds the only connection.
 pub(crate) fn snapshot<T>(
     connection: &Connection,
     read: impl FnOnce(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    if !connection.is_autocommit() {
+        return read(connection);
+    }
     command(connection, BEGIN)?;
     let result = read(connection);
     let ended = command(connection, END);

@@ -7,19 +7,29 @@
 //! second try decides from the same rows.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::run::{self, Outcome};
+use super::{
+    readers::Readers,
+    run::{self, Outcome},
+};
 use crate::{CommitError, Error, compile::Step, statistics::Counters};
 
 /// Longest that the writer waits for a group to form where each waits for the disk. Each such wait costs a processor about as
 /// much as it takes to make a changeset; and after each, readers have to look at their pages anew.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+
+/// Longest that readers keep a moment where nothing is written: whoever looks after the file from outside, a backup or an
+/// operator's shell, does not find it in use for longer.
+const LONGEST_MOMENT: Duration = Duration::from_secs(1);
 
 /// A changeset on its way.
 pub(super) struct Job {
@@ -35,6 +45,8 @@ type Answer = Result<u64, CommitError>;
 
 /// What the thread owns.
 pub(super) struct Writer {
+    /// Dropped before the connection, which must be the last one to close.
+    readers: Readers,
     connection: Arc<Mutex<Connection>>,
     counters: Arc<Counters>,
     group: usize,
@@ -61,12 +73,13 @@ enum Abandoned {
 impl Writer {
     /// A writer of groups of so many changesets at most, for which it waits no longer than that.
     pub(super) const fn new(
+        readers: Readers,
         connection: Arc<Mutex<Connection>>,
         counters: Arc<Counters>,
         group: usize,
         longest_pause: Duration,
     ) -> Self {
-        Self { connection, counters, group, longest_pause }
+        Self { readers, connection, counters, group, longest_pause }
     }
 
     /// Works until the store is dropped, or until its connection is stuck in a transaction that cannot be rolled back.
@@ -75,7 +88,7 @@ impl Writer {
     pub(super) fn run(self, jobs: &mpsc::Receiver<Job>) {
         let mut formed = now();
         let mut pace = Duration::ZERO;
-        while let Ok(first) = jobs.recv() {
+        while let Some(first) = self.next(jobs) {
             let group = self.gather(first, jobs, pace);
             let before = std::mem::replace(&mut formed, now());
             pace = formed.saturating_duration_since(before) / u32::try_from(group.len()).unwrap_or(u32::MAX);
@@ -85,6 +98,17 @@ impl Writer {
                     let _unwanted = job.answer.send(Err(CommitError::Store(Error::Closed)));
                 }
                 return;
+            }
+        }
+    }
+
+    /// The next changeset; none once the store is dropped.
+    fn next(&self, jobs: &mpsc::Receiver<Job>) -> Option<Job> {
+        loop {
+            match jobs.recv_timeout(LONGEST_MOMENT) {
+                Ok(first) => return Some(first),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.readers.end_moments(),
             }
         }
     }
@@ -106,7 +130,7 @@ impl Writer {
     fn serve(&self, group: Vec<Job>) -> bool {
         let (answers, is_usable) = {
             let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let answers = match apply_group(&connection, &group) {
+            let answers = match self.readers.while_writing(|| apply_group(&connection, &group)) {
                 Ok(answers) => answers,
                 Err(error) => {
                     tracing::error!(%error, changesets = group.len(), "a group of changes failed");
@@ -254,8 +278,8 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::{
-        Abandoned, Answer, Apart, Arc, Counters, Duration, Job, LONGEST_PAUSE, Mutex, Writer, apply_group, attempt,
-        mpsc, oneshot, pause, run,
+        Abandoned, Answer, Apart, Arc, Counters, Duration, Job, LONGEST_PAUSE, Mutex, Readers, Writer, apply_group,
+        attempt, mpsc, oneshot, pause, run,
     };
     use crate::{Changes, CommitError, Error, Taken, compile::compile, read, sqlite::connect};
 
@@ -303,7 +327,7 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let _under_way: Vec<_> = (0..64).map(|_| counters.begin()).collect();
         let connection = Arc::new(Mutex::new(connect::memory().unwrap()));
-        let writer = Writer::new(connection, counters.clone(), 4, Duration::from_secs(60));
+        let writer = Writer::new(Readers::new(Vec::new()), connection, counters.clone(), 4, Duration::from_secs(60));
         let (jobs, received) = mpsc::channel();
         let others = std::thread::spawn(move || {
             for number in 0..5 {
@@ -402,7 +426,8 @@ mod tests {
         // It cannot be closed either.
         std::mem::forget(Arc::clone(&connection));
 
-        let writer = Writer::new(connection, Arc::new(Counters::default()), 1, Duration::ZERO);
+        let writer =
+            Writer::new(Readers::new(Vec::new()), connection, Arc::new(Counters::default()), 1, Duration::ZERO);
         let (jobs, received) = mpsc::channel();
         let (mut first, mut second) =
             (job(|changes| claim(changes, "1", "a")), job(|changes| claim(changes, "2", "b")));
