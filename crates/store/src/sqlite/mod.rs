@@ -154,8 +154,7 @@ impl SqliteStore {
 
     /// Whether what was read still holds: steps that only read, all of them at one moment.
     pub(crate) fn confirm(&self, steps: &[Step]) -> Result<(), CommitError> {
-        let holds =
-            self.readers.with(|connection| run::snapshot(connection, |connection| run::all_hold(connection, steps)))?;
+        let holds = self.readers.snapshot(|connection| run::all_hold(connection, steps))?;
         if holds {
             return Ok(());
         }
@@ -210,11 +209,12 @@ impl Drop for SqliteStore {
 #[cfg(test)]
 mod tests {
     use std::{
+        cell::Cell,
         sync::{Arc, Mutex},
         time::Duration,
     };
 
-    use domain::Revocation;
+    use domain::{AttemptPurpose, Attempts, Revocation};
     use rusqlite::Connection;
     use wire::Timestamp;
 
@@ -279,6 +279,47 @@ mod tests {
         // The beginning and the end of a transaction name no table.
         prepared(2).unwrap();
         assert!(matches!(store.warm_up(), Err(Error::Engine(_))));
+    }
+
+    /// How many connections keep their moment.
+    fn kept(store: &SqliteStore) -> usize {
+        let kept = Cell::new(0);
+        let count = |connection: &Connection| {
+            kept.set(kept.get() + usize::from(!connection.is_autocommit()));
+            Ok(())
+        };
+        store.readers.each(count).unwrap();
+        kept.get()
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_at_one_moment_until_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(Some(&folder.path().join("file.db")), &crate::Options::memory()).unwrap();
+        let found = |id: &str| store.first(&read::REVOCATION, &["r_1".into(), id.into()]).unwrap().is_some();
+        let id = |number: usize| format!("jti {number}");
+        let mut none_counted = Changes::new();
+        none_counted.assert_no_attempts("r_1", "a", AttemptPurpose::SignIn);
+        let none_counted = compile(none_counted, 0).unwrap();
+        for number in 0..6 {
+            assert_eq!([found(&id(number)), found(&id(number)), found(&id(number))], [false; 3]);
+            assert_eq!(kept(&store), 1);
+            assert_eq!(store.confirm(&none_counted).is_ok(), number < 4, "{number}");
+            let mut changes = revocation(&id(number));
+            if number == 3 {
+                changes.insert(Attempts::none("r_1", "a", AttemptPurpose::SignIn, Timestamp(7)));
+            }
+            store.apply(compile(changes, 0).unwrap()).await.unwrap();
+            assert!(found(&id(number)));
+        }
+        assert!(found(&id(5)) && kept(&store) == 1);
+        // Where nothing happens, the writer ends it after a while.
+        while kept(&store) == 1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(found(&id(5)) && found(&id(5)) && kept(&store) == 1);
+        drop(store);
+        assert!(!folder.path().join("file.db-wal").exists(), "the writer's connection closed last");
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ use crate::Error;
 #[derive(Clone, Debug)]
 pub(crate) struct Readers {
     connections: Arc<[Reader]>,
-    /// Grows when a group of changes begins and when it has ended: while it is odd, one is being applied. `None` where
+    /// Grows by one when a group of changes begins and when it has ended: while it is odd, one is being applied. `None` where
     /// others may write as well, and where the writer shares the connection: every read has a moment of its own there.
     groups: Option<Arc<AtomicU64>>,
 }
@@ -41,7 +41,8 @@ thread_local! {
     static THREAD: Cell<usize> = Cell::new(THREADS.fetch_add(1, Ordering::Relaxed));
 }
 
-/// A read that panicked left nothing behind: statements reset themselves when they are dropped.
+/// A read that panicked leaves no statement behind, since they reset themselves when they are dropped, and a transaction at
+/// most, which the next read ends or keeps.
 impl Reader {
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
@@ -83,6 +84,14 @@ impl Readers {
         self.read(reader, &reader.lock(), read)
     }
 
+    /// [`Self::with`] for several reads that must see the same moment.
+    pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.with(|connection| {
+            let keeps_moment = self.groups.is_some() && !connection.is_autocommit();
+            if keeps_moment { read(connection) } else { run::snapshot(connection, read) }
+        })
+    }
+
     fn read<T>(
         &self,
         reader: &Reader,
@@ -91,20 +100,25 @@ impl Readers {
     ) -> Result<T, Error> {
         let Some(groups) = &self.groups else { return read(connection) };
         let now = groups.load(Ordering::SeqCst);
-        if reader.last_read.load(Ordering::Relaxed) != now {
+        let is_writing = !now.is_multiple_of(2);
+        if is_writing || reader.last_read.load(Ordering::Relaxed) != now {
             end_moment(connection)?;
             reader.last_read.store(now, Ordering::Relaxed);
-        } else if now.is_multiple_of(2) && connection.is_autocommit() {
-            run::command(connection, run::BEGIN)?;
+        } else if connection.is_autocommit()
+            && let Err(error) = run::command(connection, run::BEGIN)
+        {
+            tracing::warn!(%error, "a read could not keep its moment");
         }
         let result = read(connection);
-        if result.is_err() {
-            end_moment(connection)?;
+        // The writer could not end it, because it was in use.
+        let is_over = groups.load(Ordering::SeqCst) != now;
+        if is_over || result.is_err() {
+            end_moment_if_possible(connection);
         }
         result
     }
 
-    /// Applies a group of changes, or of what else must not meet a moment that is kept; none is begun meanwhile.
+    /// Applies a group of changes; no moment is kept meanwhile.
     pub(crate) fn while_writing<T>(&self, write: impl FnOnce() -> T) -> T {
         let Some(groups) = &self.groups else { return write() };
         groups.fetch_add(1, Ordering::SeqCst);
@@ -114,18 +128,30 @@ impl Readers {
         written
     }
 
-    /// Ends the moments that are kept, but for those of connections that read right now: they end at their next read.
-    pub(crate) fn end_moments(&self) {
-        if self.groups.is_none() {
-            return;
+    /// Has the moments end that are kept where nothing is written.
+    pub(crate) fn begin_anew(&self) {
+        if let Some(groups) = &self.groups {
+            groups.fetch_add(2, Ordering::SeqCst);
+            self.end_moments();
         }
-        for reader in self.connections.iter() {
-            if let Some(connection) = reader.try_lock()
-                && let Err(error) = end_moment(&connection)
-            {
-                tracing::warn!(%error, "a read could not be ended");
-            }
+    }
+
+    /// Keeps no moments any more: nobody is left to end them.
+    pub(crate) fn keep_no_more(&self) {
+        if let Some(groups) = &self.groups {
+            groups.fetch_or(1, Ordering::SeqCst);
+            self.end_moments();
         }
+    }
+
+    /// Whether moments are kept at all.
+    pub(crate) const fn may_keep(&self) -> bool {
+        self.groups.is_some()
+    }
+
+    /// Ends the moments that are kept; whoever reads right now ends its own.
+    fn end_moments(&self) {
+        self.connections.iter().filter_map(Reader::try_lock).for_each(|connection| end_moment_if_possible(&connection));
     }
 
     /// Does something with every connection, one after the other; reads find the others free meanwhile.
@@ -144,6 +170,13 @@ fn end_moment(connection: &Connection) -> Result<(), Error> {
     if connection.is_autocommit() { Ok(()) } else { run::command(connection, run::END) }
 }
 
+/// The same where nothing depends on it: the next read tries again, and fails if it must.
+fn end_moment_if_possible(connection: &Connection) {
+    if let Err(error) = end_moment(connection) {
+        tracing::warn!(%error, "a read could not be ended");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -151,8 +184,7 @@ mod tests {
         path::Path,
         sync::{
             Arc, Mutex,
-            atomic::{AtomicI64, Ordering},
-            mpsc,
+            atomic::{AtomicBool, AtomicI64, Ordering},
         },
     };
 
@@ -201,37 +233,73 @@ mod tests {
             write(&readers, &writer);
             assert_eq!(kept(&readers), [false, false]);
         }
-        readers.end_moments();
-        read(&readers);
-        read(&readers);
-        readers.end_moments();
-        assert_eq!(kept(&readers), [false, false], "nor where nothing is written");
+    }
+
+    /// What the writer cannot end, because somebody reads in it, that reader ends; if it goes wrong, the next one does.
+    #[test]
+    fn a_moment_that_is_read_in_while_a_group_is_written_ends_with_that_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, readers) = file(folder.path());
+        assert_eq!([read(&readers), read(&readers)], [0, 0]);
+        let found = readers.with(|connection| {
+            assert!(!connection.is_autocommit());
+            write(&readers, &writer);
+            assert!(!connection.is_autocommit());
+            number(connection)
+        });
+        assert_eq!(found.unwrap(), 0, "it sees what it saw when it began");
+        assert_eq!(kept(&readers), [false, false]);
+        assert_eq!(read(&readers), 1);
+        // As if the writer had come after the reader had looked for it, and before it let go of the connection.
+        assert_eq!([read(&readers), read(&readers)], [1, 1]);
+        readers.groups.as_ref().unwrap().fetch_add(1, Ordering::SeqCst);
+        writer.execute("UPDATE t SET n = n + 1", []).unwrap();
+        readers.groups.as_ref().unwrap().fetch_add(1, Ordering::SeqCst);
+        assert!(kept(&readers).contains(&true));
+        assert_eq!([read(&readers), read(&readers), read(&readers)], [2; 3]);
     }
 
     #[test]
-    fn a_moment_that_is_read_in_while_a_group_is_written_is_not_kept_for_the_next_read() {
+    fn moments_end_where_nothing_is_written_and_nobody_keeps_one_without_a_writer() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, readers) = file(folder.path());
-        read(&readers);
-        read(&readers);
-        let (reads, reading) = mpsc::channel();
-        std::thread::scope(|scope| {
-            let mut go_on = Vec::new();
-            for reader in readers.connections.iter() {
-                let (reads, (sender, may_go_on)) = (reads.clone(), mpsc::channel::<()>());
-                go_on.push(sender);
-                scope.spawn(move || {
-                    let connection = reader.lock();
-                    reads.send(number(&connection).unwrap()).unwrap();
-                    may_go_on.recv().unwrap_err();
-                });
-            }
-            assert_eq!([reading.recv().unwrap(), reading.recv().unwrap()], [0, 0]);
+        assert_eq!([read(&readers), read(&readers)], [0, 0]);
+        readers.begin_anew();
+        assert_eq!(kept(&readers), [false, false]);
+        // Whoever reads at that moment ends it as well.
+        assert_eq!([read(&readers), read(&readers)], [0, 0]);
+        readers
+            .with(|_| {
+                readers.begin_anew();
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(kept(&readers), [false, false]);
+        assert_eq!([read(&readers), read(&readers)], [0, 0]);
+        readers.keep_no_more();
+        readers.keep_no_more();
+        writer.execute("UPDATE t SET n = 1", []).unwrap();
+        for _ in 0..3 {
+            assert_eq!((read(&readers), kept(&readers)), (1, vec![false, false]));
+        }
+    }
+
+    #[test]
+    fn a_read_that_panics_leaves_no_moment_that_others_miss_something_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, readers) = file(folder.path());
+        for is_snapshot in [false, true] {
+            let before = read(&readers);
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let read = |connection: &Connection| -> Result<(), Error> {
+                    number(connection)?;
+                    std::panic::resume_unwind(Box::new("a defect"));
+                };
+                if is_snapshot { readers.snapshot(read) } else { readers.with(read) }
+            }));
+            assert!(panicked.is_err());
             write(&readers, &writer);
-        });
-        assert_eq!(kept(&readers).iter().filter(|kept| **kept).count(), 1, "it could not be ended");
-        for _ in 0..4 {
-            assert_eq!(readers.with(number).unwrap(), 1);
+            assert_eq!([read(&readers), read(&readers), read(&readers)], [before + 1; 3]);
         }
     }
 
@@ -270,26 +338,44 @@ mod tests {
         let (writer, readers) = file(folder.path());
         writer.pragma_update(None, "synchronous", "OFF").unwrap();
         let acknowledged = AtomicI64::new(0);
+        let is_over = AtomicBool::new(false);
+        let mut gaps_with_moments = 0;
         std::thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    while acknowledged.load(Ordering::SeqCst) < 5_000 {
-                        let before = acknowledged.load(Ordering::SeqCst);
-                        let found = read(&readers);
-                        assert!(found >= before, "{found} after {before}");
-                    }
-                });
-            }
-            for number in 1..=5_000 {
+            let _end = End(&is_over);
+            let reads: Vec<_> = (0..3)
+                .map(|_| {
+                    scope.spawn(|| {
+                        while !is_over.load(Ordering::SeqCst) {
+                            let before = acknowledged.load(Ordering::SeqCst);
+                            let found = read(&readers);
+                            assert!(found >= before, "{found} after {before}");
+                        }
+                    })
+                })
+                .collect();
+            for number in 1..=2_000 {
                 write(&readers, &writer);
                 acknowledged.store(number, Ordering::SeqCst);
+                assert_eq!(read(&readers), number);
                 // Now and then there is time to keep a moment.
                 if number % 50 == 0 {
-                    std::thread::yield_now();
-                    while read(&readers) < number {}
+                    assert_eq!([read(&readers), read(&readers), read(&readers)], [number; 3]);
+                    gaps_with_moments += usize::from(kept(&readers).contains(&true));
                 }
             }
+            is_over.store(true, Ordering::SeqCst);
+            reads.into_iter().for_each(|thread| thread.join().unwrap());
         });
+        assert!(gaps_with_moments > 4, "{gaps_with_moments} of 40");
+    }
+
+    /// Ends the other threads, however the test ends.
+    struct End<'a>(&'a AtomicBool);
+
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
     }
 
     #[test]

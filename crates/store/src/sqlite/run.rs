@@ -79,15 +79,11 @@ pub(crate) fn command(connection: &Connection, sql: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Several reads that see the same moment. Where the connection keeps one, they do anyway, as they do in memory, where the
-/// caller holds the only connection.
+/// Several reads that see the same moment. In memory the caller holds the only connection, so they do anyway.
 pub(crate) fn snapshot<T>(
     connection: &Connection,
     read: impl FnOnce(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    if !connection.is_autocommit() {
-        return read(connection);
-    }
     command(connection, BEGIN)?;
     let result = read(connection);
     let ended = command(connection, END);

@@ -27,8 +27,8 @@ use crate::{CommitError, Error, compile::Step, statistics::Counters};
 /// much as it takes to make a changeset; and after each, readers have to look at their pages anew.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
-/// Longest that readers keep a moment where nothing is written: whoever looks after the file from outside, a backup or an
-/// operator's shell, does not find it in use for longer.
+/// Longest that readers keep a moment where nothing is written: a backup or an operator's shell, which have connections of
+/// their own, do not find the log in use for longer.
 const LONGEST_MOMENT: Duration = Duration::from_secs(1);
 
 /// A changeset on its way.
@@ -51,6 +51,12 @@ pub(super) struct Writer {
     counters: Arc<Counters>,
     group: usize,
     longest_pause: Duration,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.readers.keep_no_more();
+    }
 }
 
 /// How changesets of a group are kept apart.
@@ -104,13 +110,14 @@ impl Writer {
 
     /// The next changeset; none once the store is dropped.
     fn next(&self, jobs: &mpsc::Receiver<Job>) -> Option<Job> {
-        loop {
+        while self.readers.may_keep() {
             match jobs.recv_timeout(LONGEST_MOMENT) {
                 Ok(first) => return Some(first),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => self.readers.end_moments(),
+                Err(RecvTimeoutError::Timeout) => self.readers.begin_anew(),
             }
         }
+        jobs.recv().ok()
     }
 
     /// Takes what is waiting, after a pause if more is likely to come.

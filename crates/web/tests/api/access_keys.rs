@@ -1,5 +1,7 @@
 //! Access keys that may be used for some operations only (triggers-security.md §19.2, §19.3).
 
+use std::time::Duration;
+
 use axum::body::Body;
 use domain::{AccessKey, ActionPattern};
 use http::Request;
@@ -183,13 +185,18 @@ async fn limits_cannot_be_moved_into_the_id() {
     let database = rusqlite::Connection::open(server.file_of_data().unwrap()).unwrap();
     let read = || database.query_row("SELECT doc FROM access_keys", [], |row| row.get::<_, String>(0)).unwrap();
     let original = read();
+    // What others write to the file is seen at the server's next change at once, or else up to a second later.
+    let written = async |document: String| {
+        database.execute("UPDATE access_keys SET doc = ?", [document]).unwrap();
+        server.app.store.probe(server.app.clock.now(), Duration::from_secs(30)).await.unwrap();
+    };
     for id in [key.0.clone(), format!("{} kms:Decrypt", key.0), format!("{} only kms:Decrypt", key.0)] {
         let mut document: Value = serde_json::from_str(&original).unwrap();
         document["id"] = json!(id);
         document.as_object_mut().unwrap().remove("only").unwrap();
-        database.execute("UPDATE access_keys SET doc = ?", [document.to_string()]).unwrap();
+        written(document.to_string()).await;
         assert!(list_pools(&server, &key).await.error().starts_with("InternalErrorException: "), "{id}");
     }
-    database.execute("UPDATE access_keys SET doc = ?", [original]).unwrap();
+    written(original).await;
     assert_eq!(list_pools(&server, &key).await.error(), denied(&key, "ListUserPools", "*"));
 }
