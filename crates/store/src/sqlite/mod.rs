@@ -1,9 +1,10 @@
 //! SQLite: readers inline on connections of their own, one thread that writes in groups.
 //!
 //! In a file the database is in WAL mode: readers see what was committed when they began, and neither wait for the
-//! writer nor make it wait; between two groups they need not begin anew ([`readers`]). In memory there is one connection, shared behind a mutex that the writer holds for a
-//! whole group (short there, since nothing reaches a disk): readers again see only what was committed, and with one
-//! lock that nobody holds while waiting for anything else there is nothing to deadlock on.
+//! writer nor make it wait; between two groups they need not begin anew ([`readers`]). In memory there is one connection,
+//! shared behind a mutex that the writer holds for a whole group (short there, since nothing reaches a disk): readers
+//! again see only what was committed, and with one lock that nobody holds while waiting for anything else there is
+//! nothing to deadlock on.
 
 mod connect;
 mod readers;
@@ -298,12 +299,14 @@ mod tests {
         let store = SqliteStore::open(Some(&folder.path().join("file.db")), &crate::Options::memory()).unwrap();
         let found = |id: &str| store.first(&read::REVOCATION, &["r_1".into(), id.into()]).unwrap().is_some();
         let id = |number: usize| format!("jti {number}");
+        // The writer ends what is kept once a second, between two reads perhaps.
+        let keeps = || (0..3).any(|_| !found("none") && !found("none") && kept(&store) == 1);
         let mut none_counted = Changes::new();
         none_counted.assert_no_attempts("r_1", "a", AttemptPurpose::SignIn);
         let none_counted = compile(none_counted, 0).unwrap();
         for number in 0..6 {
-            assert_eq!([found(&id(number)), found(&id(number)), found(&id(number))], [false; 3]);
-            assert_eq!(kept(&store), 1);
+            assert!(!found(&id(number)));
+            assert!(keeps());
             assert_eq!(store.confirm(&none_counted).is_ok(), number < 4, "{number}");
             let mut changes = revocation(&id(number));
             if number == 3 {
@@ -312,12 +315,15 @@ mod tests {
             store.apply(compile(changes, 0).unwrap()).await.unwrap();
             assert!(found(&id(number)));
         }
-        assert!(found(&id(5)) && kept(&store) == 1);
+        assert!(keeps());
         // Where nothing happens, the writer ends it after a while.
-        while kept(&store) == 1 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        assert!(found(&id(5)) && found(&id(5)) && kept(&store) == 1);
+        let end = async {
+            while kept(&store) != 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), end).await.unwrap();
+        assert!(keeps());
         drop(store);
         assert!(!folder.path().join("file.db-wal").exists(), "the writer's connection closed last");
     }

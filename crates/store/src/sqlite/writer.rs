@@ -28,7 +28,7 @@ use crate::{CommitError, Error, compile::Step, statistics::Counters};
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// Longest that readers keep a moment where nothing is written: a backup or an operator's shell, which have connections of
-/// their own, do not find the log in use for longer.
+/// their own, hardly find the log in use for longer.
 const LONGEST_MOMENT: Duration = Duration::from_secs(1);
 
 /// A changeset on its way.
@@ -433,8 +433,8 @@ mod tests {
         // It cannot be closed either.
         std::mem::forget(Arc::clone(&connection));
 
-        let writer =
-            Writer::new(Readers::new(Vec::new()), connection, Arc::new(Counters::default()), 1, Duration::ZERO);
+        let readers = Readers::of_only_writer(vec![connect::memory().unwrap()]);
+        let writer = Writer::new(readers.clone(), connection, Arc::new(Counters::default()), 1, Duration::ZERO);
         let (jobs, received) = mpsc::channel();
         let (mut first, mut second) =
             (job(|changes| claim(changes, "1", "a")), job(|changes| claim(changes, "2", "b")));
@@ -450,5 +450,7 @@ mod tests {
         // It ends by itself: the other end of the channel is still open.
         thread.join().unwrap();
         assert!(jobs.send(job(|_| {})).is_err(), "later ones are refused");
+        let keeps_moment = || readers.with(|connection| Ok(!connection.is_autocommit())).unwrap();
+        assert_eq!([keeps_moment(), keeps_moment(), keeps_moment()], [false; 3], "nobody is left to end one");
     }
 }
