@@ -1,6 +1,6 @@
 //! The connections that read: about one for every thread, so that a read finds one free and runs where it is.
 //!
-//! To begin a read costs SQLite two system calls and a look at the log's index, a sixth of what a small request takes.
+//! To begin a read costs SQLite two system calls and a look at the log's index, a tenth of what a small request takes.
 //! So where nobody but this store's writer changes the file, a connection keeps its moment: from the second read between
 //! two groups of changes on, all see the same, which is then the present. The writer ends these moments before each
 //! group, because its log cannot start over while one of them lasts, and once a second where nothing is written.
@@ -306,6 +306,23 @@ mod tests {
             assert_eq!(kept(&readers), [false, false], "the writer ends it, though its lock is poisoned");
             assert_eq!([read(&readers), read(&readers), read(&readers)], [expected; 3]);
         }
+    }
+
+    #[test]
+    fn what_a_panic_leaves_open_while_a_group_is_written_ends_with_the_next_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, readers) = file(folder.path());
+        readers.while_writing(|| {
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                readers.snapshot(|connection| -> Result<(), Error> {
+                    number(connection)?;
+                    std::panic::resume_unwind(Box::new("a defect"));
+                })
+            }));
+            assert!(panicked.is_err() && kept(&readers).contains(&true));
+            writer.execute("UPDATE t SET n = 7", []).unwrap();
+            assert_eq!((read(&readers), kept(&readers)), (7, vec![false, false]));
+        });
     }
 
     #[test]
