@@ -115,12 +115,15 @@ fn to_array(bytes: &[u8]) -> [u8; 32] {
 
 /// Lower-case hexadecimal, two digits a byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(bytes.len() * 2);
+    text.extend(bytes.iter().flat_map(|byte| hex_digits(*byte)));
+    text
+}
+
+/// The two digits of a byte, without the machinery of formatting: the numbers of a sign-in by SRP have two thousand.
+pub(crate) fn hex_digits(byte: u8) -> [char; 2] {
+    // A number below 16 has a digit.
+    [byte >> 4, byte & 0xf].map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default())
 }
 
 #[cfg(test)]

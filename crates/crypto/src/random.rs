@@ -3,6 +3,8 @@
 use aws_lc_rs::rand;
 use domain::Entropy;
 
+use crate::hash::hex_digits;
+
 /// The generator of the operating system, by way of aws-lc.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemEntropy;
@@ -50,14 +52,14 @@ fn uuid(bytes: &[u8], version: u128) -> String {
         bytes.iter().chain(std::iter::repeat(&0)).take(16).fold(0_u128, |value, byte| value << 8 | u128::from(*byte));
     value = value & !(0xf_u128 << 76) | version << 76;
     value = value & !(0x3_u128 << 62) | 0x2_u128 << 62;
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        value >> 96,
-        value >> 80 & 0xffff,
-        value >> 64 & 0xffff,
-        value >> 48 & 0xffff,
-        value & 0xffff_ffff_ffff
-    )
+    let mut text = String::with_capacity(36);
+    for (index, byte) in value.to_be_bytes().into_iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.extend(hex_digits(byte));
+    }
+    text
 }
 
 /// A code of `count` decimal digits, each as likely as any other; it may begin with 0.

@@ -30,14 +30,16 @@ pub fn to_hex(bytes: &[u8]) -> String {
 /// it is empty or holds anything but digits. The caller bounds the length.
 #[must_use]
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.bytes().map(|byte| char::from(byte).to_digit(16)).collect::<Option<Vec<_>>>()?;
-    let (head, pairs) = digits.split_at_checked(digits.len() % 2)?;
-    let bytes = head
-        .iter()
-        .copied()
-        .chain(pairs.chunks_exact(2).map(|pair| pair.iter().fold(0, |value, digit| value << 4 | digit)));
-    let bytes = bytes.map(|value| u8::try_from(value).ok()).collect::<Option<Vec<_>>>()?;
+    let (head, pairs) = text.as_bytes().split_at_checked(text.len() % 2)?;
+    let mut bytes = Vec::with_capacity(text.len().div_ceil(2));
+    for digits in head.chunks(1).chain(pairs.chunks(2)) {
+        bytes.push(digits.iter().try_fold(0, |value, digit| Some(value << 4 | digit_value(*digit)?))?);
+    }
     (!bytes.is_empty()).then_some(bytes)
+}
+
+fn digit_value(digit: u8) -> Option<u8> {
+    u8::try_from(char::from(digit).to_digit(16)?).ok()
 }
 
 /// The integer's bytes without leading zeros; empty for zero.
