@@ -253,11 +253,20 @@ impl App {
     /// # Errors
     /// `TooManyRequestsException` after twenty seconds.
     pub async fn one_at_a_time(&self, pool_id: &str, sub: &str) -> Result<MutexGuard<'_, ()>, ApiError> {
+        turn_within(self.stripe(pool_id, sub), LONGEST_TURN).await
+    }
+
+    /// The same where nobody has to be waited for.
+    pub fn turn_at_once(&self, pool_id: &str, sub: &str) -> Option<MutexGuard<'_, ()>> {
+        self.stripe(pool_id, sub).try_lock().ok()
+    }
+
+    fn stripe(&self, pool_id: &str, sub: &str) -> &Mutex<()> {
         // Keyed by the process, so that nobody can choose names that share somebody's stripe.
         let hash = self.stripe_hasher.hash_one((pool_id, sub));
         let index = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
         #[expect(clippy::indexing_slicing, reason = "the index is below the number of stripes")]
-        turn_within(&self.stripes[index], LONGEST_TURN).await
+        &self.stripes[index]
     }
 }
 

@@ -84,7 +84,7 @@ fn no_such_client(id: &str) -> ApiError {
     ApiError::not_found(format!("User pool client {id} does not exist."))
 }
 
-/// A user by username, alias or sub. Somebody who is not there takes as long as somebody who is; so it is with the three
+/// A user by username, alias or sub. Somebody who is not there takes as long as somebody who is; so it is with the four
 /// functions below.
 ///
 /// # Errors
@@ -122,9 +122,26 @@ pub async fn password(ctx: &Ctx, pool: &Pool, sub: &str) -> Result<Option<Stored
 /// When the store cannot be read.
 pub async fn sign_in_snapshot(ctx: &Ctx, pool: &Pool, sub: &str) -> Result<SignInSnapshot, ApiError> {
     let snapshot = ctx.app.store.sign_in_snapshot(&pool.id, sub).await?;
-    ctx.app.stand_in.read_user_unless(snapshot.user.is_some())?;
-    ctx.app.stand_in.read_password_unless(snapshot.password.is_some())?;
+    read_in_place_of(ctx, &snapshot)?;
     Ok(snapshot)
+}
+
+/// The same of a user by username, alias or sub, or of the stand-in for one; and its id.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn sign_in_by_name(ctx: &Ctx, pool: &Pool, username: &str) -> Result<(String, SignInSnapshot), ApiError> {
+    let nobody = subject(ctx, pool, username, None);
+    let snapshot = ctx.app.store.sign_in_snapshot_by_name(&pool.id, &pool.fold(username), &nobody).await?;
+    read_in_place_of(ctx, &snapshot)?;
+    let sub = snapshot.user.as_ref().map_or(nobody, |user| user.sub.clone());
+    Ok((sub, snapshot))
+}
+
+/// Does the work of reading what was not found.
+fn read_in_place_of(ctx: &Ctx, snapshot: &SignInSnapshot) -> Result<(), ApiError> {
+    ctx.app.stand_in.read_user_unless(snapshot.user.is_some())?;
+    ctx.app.stand_in.read_password_unless(snapshot.password.is_some())
 }
 
 /// A user whom an administrator names.

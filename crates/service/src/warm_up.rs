@@ -117,8 +117,7 @@ async fn rehearse(app: &Arc<App>, client: Option<&Stored<Client>>) -> Result<(),
     }
     let Some(client) = client else { return Ok(()) };
     let pool = lookup::pool(&ctx, &client.pool_id).await?;
-    lookup::user(&ctx, &pool, NAME).await?;
-    let sub = lookup::subject(&ctx, &pool, NAME, None);
+    let (sub, _) = lookup::sign_in_by_name(&ctx, &pool, NAME).await?;
     lookup::sign_in_snapshot(&ctx, &pool, &sub).await?;
     // The tokens of somebody who is not there go nowhere. The pool is like the real one, but without functions, and
     // without keeping track of who is signed in.

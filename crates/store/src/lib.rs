@@ -36,8 +36,8 @@ pub use migrations::PlannedMigration;
 pub use options::{Durability, Location, Options};
 pub use postgres::{Address, Facts, Isolation, PostgresOptions, PostgresStore, Prepared, is_url};
 pub use read::{
-    PartDocument, Queue, RecoverySnapshot, RefreshSnapshot, ResetRequestSnapshot, SignInSnapshot, Stored,
-    TokenSnapshot, UserPartDocument,
+    FactorSnapshot, PartDocument, Queue, RecoverySnapshot, RefreshSnapshot, ResetRequestSnapshot, SignInSnapshot,
+    StepSnapshot, Stored, TokenSnapshot, UserPartDocument,
 };
 pub use rows::{PartRow, Row, UserPartRow};
 pub use sqlite::SqliteStore;

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use domain::{
     AccessKey, Attempts, Client, Code, Domain, Group, Message, Password, Pool, RefreshFamily, Revocation,
-    SigningKeyRecord, Spent, Timestamp, User,
+    SigningKeyRecord, SoftwareToken, Spent, Timestamp, User,
 };
 use serde::de::DeserializeOwned;
 
@@ -279,8 +279,11 @@ const fn parts(table: &'static str, sql: &'static str) -> Query<Part> {
 }
 
 pub(crate) const SIGN_IN_PARTS: Query<Part> = parts("users", sql::SIGN_IN_PARTS);
+pub(crate) const SIGN_IN_PARTS_BY_NAME: Query<Part> = parts("users", sql::SIGN_IN_PARTS_BY_NAME);
 pub(crate) const TOKEN_PARTS: Query<Part> = parts("users", sql::TOKEN_PARTS);
 pub(crate) const REFRESH_PARTS: Query<Part> = parts("users", sql::REFRESH_PARTS);
+pub(crate) const FACTOR_PARTS: Query<Part> = parts("user_parts", sql::FACTOR_PARTS);
+pub(crate) const STEP_PARTS: Query<Part> = parts("users", sql::STEP_PARTS);
 pub(crate) const RECOVERY_PARTS: Query<Part> = parts("passwords", sql::RECOVERY_PARTS);
 
 /// One whom a name may mean, or the stand-in.
@@ -430,6 +433,28 @@ pub struct SignInSnapshot {
     pub password: Option<Stored<Password>>,
     /// Failed passwords.
     pub attempts: Option<Stored<Attempts>>,
+}
+
+/// What decides about a user's second factor, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactorSnapshot {
+    /// Wrong answers of second factors.
+    pub wrong: Option<Stored<Attempts>>,
+    /// The verified software token.
+    pub token: Option<Stored<SoftwareToken>>,
+}
+
+/// What a later step of a sign-in has to know about a user, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepSnapshot {
+    /// The user.
+    pub user: Option<Stored<User>>,
+    /// The password in force.
+    pub password: Option<Stored<Password>>,
+    /// What decides about the second factor.
+    pub factors: FactorSnapshot,
+    /// Whether the step's session was used.
+    pub is_spent: bool,
 }
 
 /// Puts the key that was asked for beside what was found.

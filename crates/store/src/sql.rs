@@ -292,6 +292,23 @@ pub(crate) const SIGN_IN_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version F
      UNION ALL SELECT CAST(1 AS BIGINT), doc, version FROM (SELECT doc, version, sub \
      FROM passwords WHERE pool_id = $1 AND sub >= $2 ORDER BY sub LIMIT 1) AS next_password WHERE sub = $2 \
      UNION ALL SELECT CAST(2 AS BIGINT), doc, version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $3";
+/// The same of whoever has a name, as in [`USERS_BY_NAME`]: by name first, by id with ten added to the number. Nobody's
+/// attempts are those of the stand-in.
+pub(crate) const SIGN_IN_PARTS_BY_NAME: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM (SELECT doc, version, sub, \
+     (SELECT sub FROM names WHERE pool_id = $1 AND name = $2 AND kind < 4 ORDER BY kind LIMIT 1) AS owner \
+     FROM users WHERE pool_id = $1 AND sub >= COALESCE(\
+     (SELECT sub FROM names WHERE pool_id = $1 AND name = $2 AND kind < 4 ORDER BY kind LIMIT 1), $3) \
+     ORDER BY sub LIMIT 1) AS next_user WHERE sub = owner \
+     UNION ALL SELECT CAST(1 AS BIGINT), doc, version FROM (SELECT doc, version, sub, \
+     (SELECT sub FROM names WHERE pool_id = $1 AND name = $2 AND kind < 4 ORDER BY kind LIMIT 1) AS owner \
+     FROM passwords WHERE pool_id = $1 AND sub >= COALESCE(\
+     (SELECT sub FROM names WHERE pool_id = $1 AND name = $2 AND kind < 4 ORDER BY kind LIMIT 1), $3) \
+     ORDER BY sub LIMIT 1) AS next_password WHERE sub = owner \
+     UNION ALL SELECT CAST(2 AS BIGINT), doc, version FROM attempts WHERE pool_id = $1 AND sub = COALESCE(\
+     (SELECT sub FROM names WHERE pool_id = $1 AND name = $2 AND kind < 4 ORDER BY kind LIMIT 1), $3) AND purpose = $4 \
+     UNION ALL SELECT CAST(10 AS BIGINT), doc, version FROM users WHERE pool_id = $1 AND sub = $2 \
+     UNION ALL SELECT CAST(11 AS BIGINT), doc, version FROM passwords WHERE pool_id = $1 AND sub = $2 \
+     UNION ALL SELECT CAST(12 AS BIGINT), doc, version FROM attempts WHERE pool_id = $1 AND sub = $2 AND purpose = $4";
 pub(crate) const TOKEN_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM users \
      WHERE pool_id = $1 AND sub = $2 \
      UNION ALL SELECT CAST(1 AS BIGINT), '', version FROM revocations WHERE pool_id = $1 AND origin_jti = $3";
@@ -300,6 +317,19 @@ pub(crate) const REFRESH_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version F
      UNION ALL SELECT CAST(1 AS BIGINT), '', version FROM revocations WHERE pool_id = $1 AND origin_jti = $3 \
      UNION ALL SELECT CAST(2 AS BIGINT), doc, version FROM user_parts \
      WHERE pool_id = $1 AND sub = $2 AND kind = $4 AND id = $3";
+/// What a second factor rests on.
+pub(crate) const FACTOR_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM attempts \
+     WHERE pool_id = $1 AND sub = $2 AND purpose = $3 \
+     UNION ALL SELECT CAST(1 AS BIGINT), doc, version FROM user_parts \
+     WHERE pool_id = $1 AND sub = $2 AND kind = $4 AND id = ''";
+/// The same with the user, the password, and whether something is spent.
+pub(crate) const STEP_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM attempts \
+     WHERE pool_id = $1 AND sub = $2 AND purpose = $3 \
+     UNION ALL SELECT CAST(1 AS BIGINT), doc, version FROM user_parts \
+     WHERE pool_id = $1 AND sub = $2 AND kind = $4 AND id = '' \
+     UNION ALL SELECT CAST(2 AS BIGINT), doc, version FROM users WHERE pool_id = $1 AND sub = $2 \
+     UNION ALL SELECT CAST(3 AS BIGINT), doc, version FROM passwords WHERE pool_id = $1 AND sub = $2 \
+     UNION ALL SELECT CAST(4 AS BIGINT), '', version FROM spent WHERE id = $5";
 /// Passwords as in [`USER`].
 pub(crate) const RECOVERY_PARTS: &str = "SELECT CAST(0 AS BIGINT), doc, version FROM (SELECT doc, version, sub \
      FROM passwords WHERE pool_id = $1 AND sub >= $2 ORDER BY sub LIMIT 1) AS next_password WHERE sub = $2 \
@@ -512,8 +542,11 @@ mod tests {
         CODE,
         ATTEMPT,
         SIGN_IN_PARTS,
+        SIGN_IN_PARTS_BY_NAME,
         TOKEN_PARTS,
         REFRESH_PARTS,
+        FACTOR_PARTS,
+        STEP_PARTS,
         RECOVERY_PARTS,
         RESET_REQUESTS,
         MESSAGE,
@@ -659,6 +692,7 @@ mod tests {
             (SIGN_IN_PARTS, by_id, &[&0]),
             (RECOVERY_PARTS, by_id, &[&0, &0, &0]),
             (USERS_BY_NAME, by_name, &[&"2"]),
+            (SIGN_IN_PARTS_BY_NAME, by_name, &[&"2", &0]),
             (RESET_REQUESTS, by_name, &[&"2", &"stand-in", &i64::MAX, &0, &0]),
         ] {
             let [hit, miss] = sought.map(|asked| {

@@ -17,7 +17,7 @@ use store::{Changes, Key};
 use wire::{AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, UserStatusType};
 
 use super::{
-    Proven, Request, Seen, pre_authentication, session,
+    Proven, Request, pre_authentication, session,
     user_auth::{self, Subject},
 };
 use crate::{ApiError, Ctx, retry, tokens::access::not_confirmed, triggers::Once};
@@ -159,7 +159,7 @@ async fn verify(ctx: &Ctx, request: &Request, session: &SignUpSession, let_in: &
     changes.insert(mark(session));
     changes.assert(Key::User { pool_id: user.pool_id.clone(), sub: user.sub.clone() }, user.version);
     session::commit(ctx, changes).await?;
-    Ok(Proven { user, password_version: None, sign_in: sign_in.with(factor), seen: Seen::default() })
+    Ok(Proven { user, password_version: None, sign_in: sign_in.with(factor), seen: Box::default() })
 }
 
 fn seal(ctx: &Ctx, session: &SignUpSession, stage: Stage) -> Result<String, ApiError> {

@@ -20,7 +20,7 @@ use store::Stored;
 use wire::{AuthFlowType, ChallengeNameType, UserStatusType};
 
 use self::functions::Metadata;
-use super::{Outcome, Proven, Request, Seen, device, first_factor, guard, next, session, srp, watch};
+use super::{Outcome, Proven, Request, device, first_factor, guard, next, session, srp, watch};
 use crate::{
     ApiError, Ctx, lookup,
     tokens::access::{not_confirmed, password_reset_required},
@@ -252,7 +252,9 @@ async fn password_verifier(ctx: &Ctx, request: &Request, subject: &Subject) -> R
     };
     let waiting = waiting_session(ctx, request, subject, name, Waiting::Nothing);
     let id = Some(waiting.id.clone());
-    let parameters = srp::parameters(ctx, request, subject.user.as_deref(), &subject.sub, &client_public, id).await?;
+    let password = lookup::password(ctx, &request.pool, &subject.sub).await?;
+    let known = (subject.user.as_deref(), password.as_deref());
+    let parameters = srp::parameters(ctx, request, known, &subject.sub, &client_public, id)?;
     let session = session::seal(ctx, request, &waiting)?;
     Ok(Outcome::Challenge { name, session: Some(session), parameters, available: None })
 }
@@ -298,7 +300,7 @@ async fn accept(ctx: &Ctx, request: &Request, subject: Subject) -> Result<Proven
     // A temporary password that nobody had to prove is replaced all the same; it must be this one still.
     let is_temporary = user.status == UserStatusType::ForceChangePassword;
     let password_version = if is_temporary { stored_version } else { subject.password_version };
-    Ok(Proven { user, password_version, sign_in: subject.sign_in.with(Factor::Custom), seen: Seen::default() })
+    Ok(Proven { user, password_version, sign_in: subject.sign_in.with(Factor::Custom), seen: Box::default() })
 }
 
 /// What is said before any function is called. Clients that hide unknown users are told of a disabled user, and of one

@@ -52,7 +52,7 @@ pub(super) async fn send(
                 user: user.clone(),
                 password_version: None,
                 sign_in: subject.sign_in.clone(),
-                seen: Seen::default(),
+                seen: Box::default(),
             };
             code::send(ctx, request, &proven, Sending { challenge, medium, digits: DIGITS, spends }).await
         }

@@ -9,6 +9,8 @@
 //! does every report. Here only whoever knows the password, or asks for a user without one through a client that
 //! hides nothing, is told; the same holds for disabled users through a client that hides unknown ones.
 
+use std::sync::{Mutex, PoisonError};
+
 use domain::{AttemptPurpose, Attempts, Factor, Password, Spent, User, session::SignIn};
 use store::{Changes, Key, SignInSnapshot, Stored};
 use wire::{ChallengeName, UserStatusType};
@@ -32,7 +34,8 @@ pub(super) trait Proof {
     fn spends(&self) -> Option<Spent>;
 }
 
-/// Checks a proof for the user, or the stand-in, `sub`.
+/// Checks a proof for the user, or the stand-in, `sub`. What was read of whom on the way may be handed over, so that it is
+/// read once: it is committed against, and read anew after others of the same user were waited for.
 ///
 /// # Errors
 /// See auth-flows.md §8 and §9.
@@ -42,12 +45,22 @@ pub(super) async fn prove(
     sub: &str,
     proof: &impl Proof,
     sign_in: &SignIn,
+    read: Option<SignInSnapshot>,
 ) -> Result<Proven, ApiError> {
     let pool = &request.pool;
     let guess = &guard::guess(ctx, request)?;
-    let _turn = ctx.app.one_at_a_time(&pool.id, sub).await?;
+    let at_once = ctx.app.turn_at_once(&pool.id, sub);
+    let read = &Mutex::new(read.filter(|_| at_once.is_some()));
+    let _turn = match at_once {
+        Some(turn) => turn,
+        None => ctx.app.one_at_a_time(&pool.id, sub).await?,
+    };
     retry::on_conflict(ctx, || async {
-        let snapshot = lookup::sign_in_snapshot(ctx, pool, sub).await?;
+        let first = read.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let snapshot = match first {
+            Some(snapshot) => snapshot,
+            None => lookup::sign_in_snapshot(ctx, pool, sub).await?,
+        };
         let hides = request.client.hides_unknown_users();
         match &snapshot.user {
             None if !hides => return Err(ApiError::no_such_user()),
@@ -133,7 +146,7 @@ async fn accept(
 ) -> Result<Proven, ApiError> {
     let pool = &request.pool;
     let sign_in = sign_in.clone().with(Factor::Password);
-    let seen = Seen::default();
+    let seen = Box::<Seen>::default();
     if let Some(spent) = proof.spends()
         && let Err(refusal) = next::check(ctx, request, user, &sign_in, &seen).await
     {
@@ -173,9 +186,12 @@ mod tests {
     use wire::AuthFlowType;
 
     use super::{super::testing::request, *};
-    use crate::messages::{
-        Sender,
-        testing::{app, ctx, user},
+    use crate::{
+        App,
+        messages::{
+            Sender,
+            testing::{app, ctx, user},
+        },
     };
 
     /// A proof that holds when it is checked for the first time; while that goes on, another server commits something.
@@ -234,15 +250,8 @@ mod tests {
         changes
     }
 
-    /// What becomes of a sign-in of a user with so many failures, and how often the proof was looked at.
-    async fn prove_while(
-        by: fn(&SignInSnapshot) -> Changes,
-        failed_before: usize,
-        holds_still: bool,
-        spends: Option<Spent>,
-    ) -> (String, usize) {
-        let app = app(Sender::Inbox, true).await;
-        let ctx = ctx(&app);
+    /// Somebody with a password, as read.
+    async fn somebody(app: &App) -> SignInSnapshot {
         let alice = user("alice", &[]);
         let (pool_id, sub) = (alice.pool_id.clone(), alice.sub.clone());
         let current = PasswordHash::Argon2id { phc: String::new() };
@@ -255,17 +264,47 @@ mod tests {
             history: Vec::new(),
         });
         app.store.commit(changes).await.unwrap();
-        if failed_before > 0 {
-            let snapshot = app.store.sign_in_snapshot(&pool_id, &sub).await.unwrap();
-            app.store.commit(failures(&snapshot, failed_before)).await.unwrap();
-        }
-        let request = request(&pool_id);
-        let proof = Overtaken { by, checks: AtomicUsize::new(0), holds_still, spends };
-        let outcome = match prove(&ctx, &request, &sub, &proof, &SignIn::new(AuthFlowType::UserPasswordAuth)).await {
+        app.store.sign_in_snapshot(&pool_id, &sub).await.unwrap()
+    }
+
+    /// What becomes of a sign-in of `whom`, and how often the proof was looked at.
+    async fn attempt(
+        ctx: &Ctx,
+        whom: &SignInSnapshot,
+        proof: Overtaken,
+        read: Option<SignInSnapshot>,
+    ) -> (String, usize) {
+        let user = whom.user.as_ref().unwrap();
+        let (request, sign_in) = (request(&user.pool_id), SignIn::new(AuthFlowType::UserPasswordAuth));
+        let outcome = match prove(ctx, &request, &user.sub, &proof, &sign_in, read).await {
             Ok(proven) => format!("proven, password {:?}", proven.password_version),
             Err(error) => error.to_string(),
         };
         (outcome, proof.checks.load(Ordering::SeqCst))
+    }
+
+    /// The same of a user with so many failures. Whether the user was read before makes no difference.
+    async fn prove_while(
+        by: fn(&SignInSnapshot) -> Changes,
+        failed_before: usize,
+        holds_still: bool,
+        spends: Option<Spent>,
+    ) -> (String, usize) {
+        let mut outcomes = Vec::new();
+        for was_read in [false, true] {
+            let app = app(Sender::Inbox, true).await;
+            let mut snapshot = somebody(&app).await;
+            if failed_before > 0 {
+                app.store.commit(failures(&snapshot, failed_before)).await.unwrap();
+                let user = snapshot.user.as_ref().unwrap();
+                snapshot = app.store.sign_in_snapshot(&user.pool_id, &user.sub).await.unwrap();
+            }
+            let proof = Overtaken { by, checks: AtomicUsize::new(0), holds_still, spends: spends.clone() };
+            let read = was_read.then(|| snapshot.clone());
+            outcomes.push(attempt(&ctx(&app), &snapshot, proof, read).await);
+        }
+        assert_eq!(outcomes.first(), outcomes.last());
+        outcomes.remove(0)
     }
 
     const LOCKED: &str = "NotAuthorizedException: Password attempts exceeded";
@@ -284,6 +323,25 @@ mod tests {
                 assert_eq!(outcome, ("proven, password Some(1)".to_owned(), 2), "{failed_before} {spends:?}");
             }
         }
+    }
+
+    /// Guesses at the same time are refused one by one, without a look at the proof, once there were too many.
+    #[tokio::test]
+    async fn what_was_read_before_others_had_their_turn_does_not_count() {
+        let app = app(Sender::Inbox, true).await;
+        let ctx = ctx(&app);
+        let snapshot = somebody(&app).await;
+        let user = snapshot.user.as_ref().unwrap();
+        let turn = app.one_at_a_time(&user.pool_id, &user.sub).await.unwrap();
+        let (by, checks) = (|_: &SignInSnapshot| Changes::new(), AtomicUsize::new(0));
+        let proof = Overtaken { by, checks, holds_still: true, spends: None };
+        let guess = attempt(&ctx, &snapshot, proof, Some(snapshot.clone()));
+        let others = async {
+            app.store.commit(failures(&snapshot, 5)).await.unwrap();
+            drop(turn);
+        };
+        let (outcome, ()) = tokio::join!(guess, others);
+        assert_eq!(outcome, (LOCKED.to_owned(), 0));
     }
 
     #[tokio::test]

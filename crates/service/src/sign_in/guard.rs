@@ -2,14 +2,16 @@
 //! wrong ones, and what a right one changes.
 //!
 //! Order: parameters → secret hash → session → username → device → turn → user and password as they are now → lock →
-//! the answer. Wrong answers are counted per user, whatever the factor, as failed passwords are: five lock.
+//! the answer. Where the answer is a code, whether the session was used and whose name was given come out of the read
+//! after the turn, together with the user. Wrong answers are counted per user, whatever the factor, as failed passwords
+//! are: five lock.
 
 use domain::{
-    AttemptPurpose, Attempts, Factor, User,
+    AttemptPurpose, Attempts, Factor, Password, User,
     attempts::Lock,
     session::{Entrance, SignInSession},
 };
-use store::{Changes, Key, Stored};
+use store::{Changes, FactorSnapshot, Key, StepSnapshot, Stored};
 use wire::{ChallengeName, ChallengeNameType, UserStatusType};
 
 use super::{Proven, Request, Seen, device, next, session};
@@ -24,7 +26,7 @@ use crate::{
 pub(super) struct Standing {
     /// The user.
     pub user: Stored<User>,
-    attempts: Option<Stored<Attempts>>,
+    factors: FactorSnapshot,
     guess: Guess,
 }
 
@@ -38,13 +40,41 @@ pub(super) async fn resume(
     request: &Request,
     challenge: ChallengeNameType,
 ) -> Result<SignInSession, ApiError> {
-    let username = request.required("USERNAME")?;
-    request.required_session()?;
-    request.check_secret_hash(ctx, username)?;
-    let mut waiting = session::resume(ctx, request, challenge).await?;
+    let (username, waiting) = unread(ctx, request, challenge)?;
+    session::check_unspent(ctx, &waiting.id).await?;
     if !request.names(ctx, username, &waiting.sub).await? {
         return Err(session::invalid());
     }
+    with_device(ctx, request, waiting).await
+}
+
+/// The session that a code belongs to, as far as it tells by itself: the rest is for [`standing_with_name`].
+///
+/// # Errors
+/// Those of [`resume`], but for those of a session that was used and of a username that is not its user's.
+pub(super) async fn resume_unread(
+    ctx: &Ctx,
+    request: &Request,
+    challenge: ChallengeNameType,
+) -> Result<SignInSession, ApiError> {
+    let (_, waiting) = unread(ctx, request, challenge)?;
+    with_device(ctx, request, waiting).await
+}
+
+/// The username and the session of an answer to `challenge`.
+fn unread<'a>(
+    ctx: &Ctx,
+    request: &'a Request,
+    challenge: ChallengeNameType,
+) -> Result<(&'a str, SignInSession), ApiError> {
+    let username = request.required("USERNAME")?;
+    request.required_session()?;
+    request.check_secret_hash(ctx, username)?;
+    Ok((username, session::unread(ctx, request, challenge)?))
+}
+
+/// The session with the device that the answer names.
+async fn with_device(ctx: &Ctx, request: &Request, mut waiting: SignInSession) -> Result<SignInSession, ApiError> {
     if let Some(key) = device::named(ctx, request, &waiting.sub).await? {
         waiting.sign_in.device_key = Some(key);
     }
@@ -72,15 +102,46 @@ pub(super) fn locked() -> ApiError {
 /// The user, who must be allowed to go on: present, enabled, and with the password that the session has proven.
 ///
 /// # Errors
-/// `NotAuthorizedException`, `UserNotConfirmedException` and `PasswordResetRequiredException`.
+/// `NotAuthorizedException` (that of a session which was used meanwhile, too), `UserNotConfirmedException` and
+/// `PasswordResetRequiredException`.
 pub(super) async fn standing(ctx: &Ctx, request: &Request, waiting: &SignInSession) -> Result<Standing, ApiError> {
-    let guess = guess(ctx, request)?;
-    let pool_id = &request.pool.id;
-    let (snapshot, attempts) = tokio::try_join!(
-        ctx.app.store.sign_in_snapshot(pool_id, &waiting.sub),
-        ctx.app.store.attempts(pool_id, &waiting.sub, AttemptPurpose::SecondFactor),
-    )?;
+    let snapshot = read(ctx, request, waiting).await?;
     let user = snapshot.user.ok_or_else(session::invalid)?;
+    stands(ctx, request, waiting, user, snapshot.password, snapshot.factors)
+}
+
+/// The same where [`resume_unread`] has left something to be looked at: whether USERNAME is the user's.
+///
+/// # Errors
+/// Those of [`standing`], and `NotAuthorizedException` for another user's name.
+pub(super) async fn standing_with_name(
+    ctx: &Ctx,
+    request: &Request,
+    waiting: &SignInSession,
+) -> Result<Standing, ApiError> {
+    let snapshot = read(ctx, request, waiting).await?;
+    let user = snapshot.user.ok_or_else(session::invalid)?;
+    if !request.names_user(ctx, request.required("USERNAME")?, &user).await? {
+        return Err(session::invalid());
+    }
+    stands(ctx, request, waiting, user, snapshot.password, snapshot.factors)
+}
+
+/// Everything that decides, of a session that was not used so far.
+async fn read(ctx: &Ctx, request: &Request, waiting: &SignInSession) -> Result<StepSnapshot, ApiError> {
+    let snapshot = ctx.app.store.step_snapshot(&request.pool.id, &waiting.sub, &waiting.id).await?;
+    if snapshot.is_spent { Err(session::what_became_of(ctx, &waiting.id).await?) } else { Ok(snapshot) }
+}
+
+fn stands(
+    ctx: &Ctx,
+    request: &Request,
+    waiting: &SignInSession,
+    user: Stored<User>,
+    password: Option<Stored<Password>>,
+    factors: FactorSnapshot,
+) -> Result<Standing, ApiError> {
+    let guess = guess(ctx, request)?;
     if !user.enabled {
         return Err(ApiError::user_disabled());
     }
@@ -91,12 +152,10 @@ pub(super) async fn standing(ctx: &Ctx, request: &Request, waiting: &SignInSessi
         return Err(password_reset_required());
     }
     // Another password may have been set meanwhile: then this session has proven nothing.
-    if waiting.password_version.is_some()
-        && snapshot.password.map(|password| password.version) != waiting.password_version
-    {
+    if waiting.password_version.is_some() && password.map(|password| password.version) != waiting.password_version {
         return Err(session::invalid());
     }
-    Ok(Standing { user, attempts, guess })
+    Ok(Standing { user, factors, guess })
 }
 
 /// Refuses to look at an answer, or to ask for one, while the user is locked.
@@ -116,12 +175,12 @@ impl Standing {
     /// # Errors
     /// `NotAuthorizedException`.
     pub(super) fn check_lock(&self, ctx: &Ctx) -> Result<(), ApiError> {
-        check_lock(ctx, self.attempts.as_ref())
+        check_lock(ctx, self.factors.wrong.as_ref())
     }
 
     /// What the next step needs of this.
-    pub(super) fn seen(&self) -> Seen {
-        Seen::with_wrong_factors(self.attempts.clone())
+    pub(super) fn seen(&self) -> Box<Seen> {
+        Seen::with_factors(self.factors.clone())
     }
 
     /// Counts a wrong answer; the session stays usable.
@@ -130,8 +189,8 @@ impl Standing {
     /// A conflict when another answer was counted meanwhile.
     pub(super) async fn count_wrong(self, ctx: &Ctx, request: &Request) -> Result<(), ApiError> {
         request.watch.wrong(&self.user.sub, Some(ChallengeName::Mfa));
-        let version = self.attempts.as_ref().map(|attempts| attempts.version);
-        let mut counted = self.attempts.map_or_else(
+        let version = self.factors.wrong.as_ref().map(|attempts| attempts.version);
+        let mut counted = self.factors.wrong.map_or_else(
             || Attempts::none(&self.user.pool_id, &self.user.sub, AttemptPurpose::SecondFactor, ctx.now),
             |attempts| attempts.value,
         );
@@ -163,7 +222,7 @@ impl Standing {
             let user = after.as_ref().unwrap_or(&self.user);
             next::check(ctx, request, user, &waiting.sign_in.clone().with(factor), &seen).await?;
         }
-        start_over(&mut changes, &self.user, AttemptPurpose::SecondFactor, self.attempts.as_ref());
+        start_over(&mut changes, &self.user, AttemptPurpose::SecondFactor, self.factors.wrong.as_ref());
         let mut proven = self.go_on(ctx, request, waiting, after, changes).await?;
         proven.sign_in = proven.sign_in.with(factor);
         proven.seen = seen;
@@ -237,7 +296,7 @@ pub(super) async fn use_up(
         user,
         password_version: waiting.password_version,
         sign_in: waiting.sign_in.clone(),
-        seen: Seen::default(),
+        seen: Box::default(),
     })
 }
 

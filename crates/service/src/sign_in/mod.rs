@@ -3,7 +3,8 @@
 //! A sign-in is a sequence of steps. [`begin`] and [`answer`] find the strategy for the flow or the challenge; a
 //! strategy only verifies, and says what was [`Proven`]; [`next`] alone decides what comes after that: another
 //! challenge, or tokens. A new flow or challenge is a file of its own, an arm in one of the two functions here, and
-//! an arm in `next`.
+//! an arm in `next`. Strategies are boxed but for the commonest: a sign-in carries the room of those from its first step
+//! to its last, and would carry the largest one's.
 //!
 //! | File | What it verifies |
 //! |---|---|
@@ -99,7 +100,7 @@ struct Proven {
     /// The sign-in so far, with what was just proven.
     sign_in: SignIn,
     /// What was read on the way and decides the next step as well.
-    seen: Seen,
+    seen: Box<Seen>,
 }
 
 /// InitiateAuth and AdminInitiateAuth.
@@ -142,8 +143,8 @@ async fn first_step(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> Result<
             next::step(ctx, request, proven).await
         }
         AuthFlowType::UserSrpAuth => srp::begin(ctx, request).await,
-        AuthFlowType::CustomAuth => custom::begin(ctx, request).await,
-        AuthFlowType::UserAuth => user_auth::begin(ctx, request).await,
+        AuthFlowType::CustomAuth => Box::pin(custom::begin(ctx, request)).await,
+        AuthFlowType::UserAuth => Box::pin(user_auth::begin(ctx, request)).await,
         AuthFlowType::RefreshTokenAuth | AuthFlowType::RefreshToken => {
             Err(ApiError::internal("a refresh is no step of a sign-in"))
         }
@@ -166,22 +167,24 @@ async fn next_step(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -
     watch::check_address(ctx, request).await?;
     let proven = match challenge {
         ChallengeNameType::PasswordVerifier => srp::verify(ctx, request).await?,
-        ChallengeNameType::NewPasswordRequired => new_password::verify(ctx, request).await?,
-        ChallengeNameType::DeviceSrpAuth => return device_srp::begin(ctx, request).await,
-        ChallengeNameType::DevicePasswordVerifier => device_srp::verify(ctx, request).await?,
-        ChallengeNameType::SmsMfa => mfa_code::verify_sms(ctx, request).await?,
+        ChallengeNameType::NewPasswordRequired => Box::pin(new_password::verify(ctx, request)).await?,
+        ChallengeNameType::DeviceSrpAuth => return Box::pin(device_srp::begin(ctx, request)).await,
+        ChallengeNameType::DevicePasswordVerifier => Box::pin(device_srp::verify(ctx, request)).await?,
+        ChallengeNameType::SmsMfa => Box::pin(mfa_code::verify_sms(ctx, request)).await?,
         ChallengeNameType::EmailOtp if mfa_code::is_second(ctx, request)? => {
-            mfa_code::verify_email(ctx, request).await?
+            Box::pin(mfa_code::verify_email(ctx, request)).await?
         }
-        ChallengeNameType::EmailOtp | ChallengeNameType::SmsOtp => first_code::verify(ctx, request, challenge).await?,
-        ChallengeNameType::SelectChallenge => return select_challenge::select(ctx, request).await,
-        ChallengeNameType::Password => return select_challenge::password(ctx, request).await,
-        ChallengeNameType::PasswordSrp => return select_challenge::password_srp(ctx, request).await,
+        ChallengeNameType::EmailOtp | ChallengeNameType::SmsOtp => {
+            Box::pin(first_code::verify(ctx, request, challenge)).await?
+        }
+        ChallengeNameType::SelectChallenge => return Box::pin(select_challenge::select(ctx, request)).await,
+        ChallengeNameType::Password => return Box::pin(select_challenge::password(ctx, request)).await,
+        ChallengeNameType::PasswordSrp => return Box::pin(select_challenge::password_srp(ctx, request)).await,
         ChallengeNameType::SoftwareTokenMfa => software_token::verify(ctx, request).await?,
-        ChallengeNameType::SelectMfaType => return select_mfa_type::answer(ctx, request).await,
-        ChallengeNameType::MfaSetup => return mfa_setup::answer(ctx, request).await,
-        ChallengeNameType::CustomChallenge => return custom::answer(ctx, request).await,
-        ChallengeNameType::WebAuthn => passkey::verify(ctx, request).await?,
+        ChallengeNameType::SelectMfaType => return Box::pin(select_mfa_type::answer(ctx, request)).await,
+        ChallengeNameType::MfaSetup => return Box::pin(mfa_setup::answer(ctx, request)).await,
+        ChallengeNameType::CustomChallenge => return Box::pin(custom::answer(ctx, request)).await,
+        ChallengeNameType::WebAuthn => Box::pin(passkey::verify(ctx, request)).await?,
         // The other challenges are never issued, so no session waits for an answer to one of them.
         _ => {
             let username = request.required("USERNAME")?;

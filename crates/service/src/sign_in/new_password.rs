@@ -121,7 +121,7 @@ async fn replace(
     let (client, mode) = (&request.client, threat::mode_of_flow(pool, waiting.sign_in.flow));
     compromised::check_chosen(ctx, (pool, client), mode, EventFilterType::PasswordChange, new_password).await?;
     passwords::check_history(ctx, pool, &user, before.as_deref(), new_password).await?;
-    let seen = Seen::default();
+    let seen = Box::<Seen>::default();
     next::check(ctx, request, &after, &waiting.sign_in, &seen).await?;
     let password = passwords::row(ctx, pool, &after, before.as_deref(), new_password, false).await?;
 

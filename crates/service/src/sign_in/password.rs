@@ -46,9 +46,8 @@ pub(super) async fn verify(ctx: &Ctx, request: &Request, flow: AuthFlowType) -> 
     let (username, password) = (request.required("USERNAME")?, request.required("PASSWORD")?);
     let proof = Clear { username, password, spends: None };
     request.check_secret_hash(ctx, proof.username)?;
-    let user = lookup::user(ctx, &request.pool, proof.username).await?;
-    let subject = lookup::subject(ctx, &request.pool, proof.username, user.as_deref());
-    let device_key = device::named(ctx, request, &subject).await?;
+    let (sub, snapshot) = lookup::sign_in_by_name(ctx, &request.pool, proof.username).await?;
+    let device_key = device::named(ctx, request, &sub).await?;
     let sign_in = SignIn { device_key, ..SignIn::new(flow) };
-    first_factor::prove(ctx, request, &subject, &proof, &sign_in).await
+    first_factor::prove(ctx, request, &sub, &proof, &sign_in, Some(snapshot)).await
 }

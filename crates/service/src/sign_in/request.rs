@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{Client, Pool, session::Entrance};
+use domain::{Client, Pool, User, session::Entrance};
 use store::Stored;
 use wire::{AnalyticsMetadataType, ChallengeNameType, ContextDataType, UserContextDataType};
 
@@ -157,6 +157,11 @@ impl Request {
             return Ok(());
         }
         secret_hash::check(ctx, &self.client, username, self.parameter("SECRET_HASH"))
+    }
+
+    /// [`Self::names`] for a user who was read: whoever is called by username, as most clients do, need not be looked up.
+    pub(super) async fn names_user(&self, ctx: &Ctx, username: &str, user: &User) -> Result<bool, ApiError> {
+        Ok(self.pool.fold(username) == self.pool.fold(&user.username) || self.names(ctx, username, &user.sub).await?)
     }
 
     /// Whether `username`, as a challenge's answer spells it, means the user (or the stand-in) of that `sub`.

@@ -46,7 +46,7 @@ async fn due(ctx: &Ctx, request: &Request, user: &User, sign_in: &SignIn, seen: 
     if request.pool.mfa() == UserPoolMfaType::Off && target.is_none() {
         return Ok(Due::Nothing);
     }
-    let has_token = seen.token(ctx, request, &user.sub).await?.is_some();
+    let has_token = seen.factors(ctx, request, &user.sub).await?.token.is_some();
     let (pool, factors) = (&request.pool, &sign_in.factors);
     let due = match target {
         Some(target) => second_factor::due_toward(target, pool, user, has_token, factors),
@@ -98,7 +98,7 @@ pub(super) async fn check_ask(
 }
 
 async fn check_lock(ctx: &Ctx, request: &Request, user: &User, seen: &Seen) -> Result<(), ApiError> {
-    guard::check_lock(ctx, seen.wrong_factors(ctx, request, &user.sub).await?)
+    guard::check_lock(ctx, seen.factors(ctx, request, &user.sub).await?.wrong.as_ref())
 }
 
 /// The challenge that asks for this method.
@@ -122,7 +122,8 @@ pub(super) async fn ask(ctx: &Ctx, request: &Request, proven: &Proven, method: M
         }
         return Ok(outcome);
     }
-    let token = proven.seen.token(ctx, request, &user.sub).await?.ok_or_else(|| no_method(request))?;
+    let factors = proven.seen.factors(ctx, request, &user.sub).await?;
+    let token = factors.token.as_ref().ok_or_else(|| no_method(request))?;
     let mut parameters = parameters(proven);
     if let Some(name) = &token.friendly_name {
         parameters.insert("FRIENDLY_DEVICE_NAME".to_owned(), name.clone());

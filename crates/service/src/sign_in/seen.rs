@@ -6,11 +6,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::{AttemptPurpose, Attempts, Device, SoftwareToken};
-use store::Stored;
+use domain::Device;
+use store::{FactorSnapshot, Stored};
 use tokio::sync::OnceCell;
 
-use super::{Request, code::Counts, second_factor};
+use super::{Request, code::Counts};
 use crate::{ApiError, Ctx};
 
 /// Rows that were read, as far as they were needed. It is one request's and one user's, and goes no further than the
@@ -21,8 +21,7 @@ pub(super) struct Seen {
     pub(super) device: OnceCell<Option<Stored<Device>>>,
     /// How many codes were sent lately.
     pub(super) counts: OnceCell<Counts>,
-    token: OnceCell<Option<Stored<SoftwareToken>>>,
-    wrong_factors: OnceCell<Option<Stored<Attempts>>>,
+    factors: OnceCell<FactorSnapshot>,
 }
 
 impl Seen {
@@ -33,36 +32,17 @@ impl Seen {
         move || is_first.swap(false, Ordering::Relaxed).then_some(self)
     }
 
-    /// The verified software token of the user `sub`.
+    /// What decides about the second factor of the user `sub`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(super) async fn token(
-        &self,
-        ctx: &Ctx,
-        request: &Request,
-        sub: &str,
-    ) -> Result<Option<&Stored<SoftwareToken>>, ApiError> {
-        let read = || second_factor::token(ctx, request, sub);
-        Ok(self.token.get_or_try_init(read).await?.as_ref())
+    pub(super) async fn factors(&self, ctx: &Ctx, request: &Request, sub: &str) -> Result<&FactorSnapshot, ApiError> {
+        let read = || ctx.app.store.factor_snapshot(&request.pool.id, sub);
+        Ok(self.factors.get_or_try_init(read).await?)
     }
 
-    /// The count of wrong second factors of the user `sub`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub(super) async fn wrong_factors(
-        &self,
-        ctx: &Ctx,
-        request: &Request,
-        sub: &str,
-    ) -> Result<Option<&Stored<Attempts>>, ApiError> {
-        let read = || ctx.app.store.attempts(&request.pool.id, sub, AttemptPurpose::SecondFactor);
-        Ok(self.wrong_factors.get_or_try_init(read).await?.as_ref())
-    }
-
-    /// The count of wrong second factors is known already.
-    pub(super) fn with_wrong_factors(attempts: Option<Stored<Attempts>>) -> Self {
-        Self { wrong_factors: OnceCell::new_with(Some(attempts)), ..Self::default() }
+    /// What decides about the second factor is known already.
+    pub(super) fn with_factors(factors: FactorSnapshot) -> Box<Self> {
+        Box::new(Self { factors: OnceCell::new_with(Some(factors)), ..Self::default() })
     }
 }

@@ -79,8 +79,18 @@ pub(super) async fn resume(
     request: &Request,
     challenge: ChallengeNameType,
 ) -> Result<SignInSession, ApiError> {
+    let session = unread(ctx, request, challenge)?;
+    check_unspent(ctx, &session.id).await?;
+    Ok(session)
+}
+
+/// The same, as far as the session tells by itself. Whether it was used is still to be looked at.
+///
+/// # Errors
+/// Those of [`resume`], but for the one of a session that was used.
+pub(super) fn unread(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Result<SignInSession, ApiError> {
     let session = open(ctx, request.required_session()?, &request.client.id, challenge)?;
-    check(ctx, request, &session).await?;
+    check_unread(ctx, request, &session)?;
     Ok(session)
 }
 
@@ -89,6 +99,11 @@ pub(super) async fn resume(
 /// # Errors
 /// Those of [`resume`].
 pub(super) async fn check(ctx: &Ctx, request: &Request, session: &SignInSession) -> Result<(), ApiError> {
+    check_unread(ctx, request, session)?;
+    check_unspent(ctx, &session.id).await
+}
+
+fn check_unread(ctx: &Ctx, request: &Request, session: &SignInSession) -> Result<(), ApiError> {
     if session.entrance != request.entrance
         || session.pool_id != request.pool.id
         || session.client_id != request.client.id
@@ -96,7 +111,7 @@ pub(super) async fn check(ctx: &Ctx, request: &Request, session: &SignInSession)
         return Err(invalid());
     }
     request.watch.resumes(&session.sign_in);
-    check_unused(ctx, session).await
+    check_age(ctx, session.expires_at)
 }
 
 /// The session of an operation that sets up a second factor and names neither pool nor client: the session does.
@@ -105,7 +120,8 @@ pub(super) async fn check(ctx: &Ctx, request: &Request, session: &SignInSession)
 /// Those of [`resume`].
 pub(super) async fn resume_set_up(ctx: &Ctx, text: &str) -> Result<SignInSession, ApiError> {
     let session = open(ctx, text, "", ChallengeNameType::MfaSetup)?;
-    check_unused(ctx, &session).await?;
+    check_age(ctx, session.expires_at)?;
+    check_unspent(ctx, &session.id).await?;
     Ok(session)
 }
 
@@ -126,22 +142,24 @@ pub(super) fn open(
     if session.challenge == challenge { Ok(session) } else { Err(invalid()) }
 }
 
-/// Refuses a session that is over, or that has led to success.
-async fn check_unused(ctx: &Ctx, session: &SignInSession) -> Result<(), ApiError> {
-    check_age(ctx, session.expires_at)?;
-    check_unspent(ctx, &session.id).await
-}
-
 /// Refuses a session, by its id, that has led to success, or was used and has led to nothing.
 ///
 /// # Errors
 /// `NotAuthorizedException`.
 pub(super) async fn check_unspent(ctx: &Ctx, id: &str) -> Result<(), ApiError> {
-    if ctx.app.store.spent(id).await?.is_none() {
-        return Ok(());
+    match ctx.app.store.spent(id).await? {
+        None => Ok(()),
+        Some(_) => Err(what_became_of(ctx, id).await?),
     }
+}
+
+/// The refusal of a session, by its id, that was used.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn what_became_of(ctx: &Ctx, id: &str) -> Result<ApiError, ApiError> {
     let is_dead = ctx.app.store.spent(&end_of_life(id)).await?.is_some();
-    Err(if is_dead { invalid() } else { used() })
+    Ok(if is_dead { invalid() } else { used() })
 }
 
 /// What marks a session as used.

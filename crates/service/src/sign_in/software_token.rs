@@ -16,16 +16,16 @@ use crate::{ApiError, Ctx, retry};
 pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
     request.required("USERNAME")?;
     let given = request.required("SOFTWARE_TOKEN_MFA_CODE")?;
-    let waiting = guard::resume(ctx, request, ChallengeNameType::SoftwareTokenMfa).await?;
+    let waiting = guard::resume_unread(ctx, request, ChallengeNameType::SoftwareTokenMfa).await?;
     let _turn = ctx.app.one_at_a_time(&request.pool.id, &waiting.sub).await?;
     retry::on_conflict(ctx, || attempt(ctx, request, &waiting, given)).await
 }
 
 async fn attempt(ctx: &Ctx, request: &Request, waiting: &SignInSession, given: &str) -> Result<Proven, ApiError> {
-    let standing = guard::standing(ctx, request, waiting).await?;
+    let standing = guard::standing_with_name(ctx, request, waiting).await?;
     standing.check_lock(ctx)?;
     let seen = standing.seen();
-    let token = seen.token(ctx, request, &waiting.sub).await?.ok_or_else(|| {
+    let token = seen.factors(ctx, request, &waiting.sub).await?.token.as_ref().ok_or_else(|| {
         // Decision: the service's words for a token that is gone since the challenge are not known.
         ApiError::new(ErrorKind::SoftwareTokenMFANotFound, "User has no software token any more. Please sign in again.")
     })?;

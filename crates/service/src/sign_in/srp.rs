@@ -10,7 +10,7 @@ use crypto::{
     srp::{self, ClientPublic, ServerChallenge, Verifier},
 };
 use domain::{
-    Spent, User,
+    Password, Spent, User,
     session::{SignIn, SrpExchange},
 };
 use store::SignInSnapshot;
@@ -35,16 +35,15 @@ pub(super) async fn begin(ctx: &Ctx, request: &Request) -> Result<Outcome, ApiEr
     request.check_secret_hash(ctx, username)?;
     let client_public = client_public(srp_a)?;
     let pool = &request.pool;
-    let user = lookup::user(ctx, pool, username).await?;
+    let (sub, SignInSnapshot { user, password, .. }) = lookup::sign_in_by_name(ctx, pool, username).await?;
     if user.is_none() && !request.client.hides_unknown_users() {
         return Err(ApiError::no_such_user());
     }
-    let sub = lookup::subject(ctx, pool, username, user.as_deref());
     device::named(ctx, request, &sub).await?;
     Ok(Outcome::Challenge {
         name: ChallengeNameType::PasswordVerifier,
         session: None,
-        parameters: parameters(ctx, request, user.as_deref(), &sub, &client_public, None).await?,
+        parameters: parameters(ctx, request, (user.as_deref(), password.as_deref()), &sub, &client_public, None)?,
         available: None,
     })
 }
@@ -58,22 +57,21 @@ pub(super) fn client_public(srp_a: &str) -> Result<ClientPublic, ApiError> {
     srp::parse_client_public(srp_a).map_err(|_| ApiError::invalid_parameter("Invalid SRP_A"))
 }
 
-/// `ChallengeParameters` of PASSWORD_VERIFIER for the user, or the stand-in, `sub`. Where a session goes with the
-/// challenge, `session_id` is its id: the secret block is worth nothing without it.
+/// `ChallengeParameters` of PASSWORD_VERIFIER for the user with a password, or the stand-in, `sub`. Where a session goes
+/// with the challenge, `session_id` is its id: the secret block is worth nothing without it.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub(super) async fn parameters(
+/// When the verifier cannot be opened.
+pub(super) fn parameters(
     ctx: &Ctx,
     request: &Request,
-    user: Option<&User>,
+    (user, password): (Option<&User>, Option<&Password>),
     sub: &str,
     client_public: &ClientPublic,
     session_id: Option<String>,
 ) -> Result<BTreeMap<String, String>, ApiError> {
     let pool = &request.pool;
-    let password = lookup::password(ctx, pool, sub).await?;
-    let verifier = match (user, &password) {
+    let verifier = match (user, password) {
         (Some(user), Some(password)) => passwords::verifier(ctx, pool, user, &password.current)?,
         _ => None,
     };
@@ -167,7 +165,7 @@ pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiEr
     let (mut sign_in, spent) = belonging(ctx, request, &exchange).await?;
     sign_in.device_key = device_key.or(sign_in.device_key);
     let proof = PasswordClaim { claim: Claim { exchange, secret_block, signature, timestamp }, spent };
-    first_factor::prove(ctx, request, &sub, &proof, &sign_in).await
+    first_factor::prove(ctx, request, &sub, &proof, &sign_in, None).await
 }
 
 /// The sign-in that an exchange belongs to, and what marks it as used: the session that goes with it, or, in

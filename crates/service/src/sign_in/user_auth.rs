@@ -12,8 +12,8 @@ use store::Stored;
 use wire::{AuthFactorType, AuthFlowType, ChallengeNameType, UserStatusType, WebAuthnFactorConfigurationType};
 
 use super::{
-    Outcome, Proven, Request, Seen, after_sign_up, device, first_code, first_factor, guard, next, passkey,
-    password::Clear, second_factor, session, srp, step_up,
+    Outcome, Proven, Request, after_sign_up, device, first_code, first_factor, guard, next, passkey, password::Clear,
+    second_factor, session, srp, step_up,
 };
 use crate::{ApiError, Ctx, lookup, web_authn};
 
@@ -135,7 +135,7 @@ async fn follow_up(
     if !user.enabled {
         return Err(ApiError::user_disabled());
     }
-    let proven = Proven { user, password_version: None, sign_in: subject.sign_in.clone(), seen: Seen::default() };
+    let proven = Proven { user, password_version: None, sign_in: subject.sign_in.clone(), seen: Box::default() };
     second_factor::check_ask(ctx, request, &proven.user, method, &proven.seen).await?;
     spend(ctx, spends).await?;
     second_factor::ask(ctx, request, &proven, method).await
@@ -152,7 +152,7 @@ pub(super) async fn prove_password(
     spends: Option<Spent>,
 ) -> Result<Outcome, ApiError> {
     let proof = Clear { username: subject.username, password: request.required("PASSWORD")?, spends };
-    let proven = first_factor::prove(ctx, request, &subject.sub, &proof, &subject.sign_in).await?;
+    let proven = first_factor::prove(ctx, request, &subject.sub, &proof, &subject.sign_in, None).await?;
     next::step(ctx, request, proven).await
 }
 
@@ -170,7 +170,9 @@ pub(super) async fn begin_srp(
     let name = ChallengeNameType::PasswordVerifier;
     let session = session::new(ctx, request, &subject.sub, subject.sign_in.clone(), name, Waiting::Nothing);
     let (user, session_id) = (subject.user.as_deref(), Some(session.id.clone()));
-    let parameters = srp::parameters(ctx, request, user, &subject.sub, &client_public, session_id).await?;
+    let password = lookup::password(ctx, &request.pool, &subject.sub).await?;
+    let known = (user, password.as_deref());
+    let parameters = srp::parameters(ctx, request, known, &subject.sub, &client_public, session_id)?;
     spend(ctx, spends).await?;
     let session = Some(session::seal(ctx, request, &session)?);
     Ok(Outcome::Challenge { name, session, parameters, available: None })

@@ -270,7 +270,7 @@ async fn action(
     let mut action = rules.action(level);
     if action.event_action == AccountTakeoverEventActionType::MfaRequired {
         let user = &proven.user;
-        let has_token = proven.seen.token(ctx, request, &user.sub).await?.is_some();
+        let has_token = proven.seen.factors(ctx, request, &user.sub).await?.token.is_some();
         let factors = &proven.sign_in.factors;
         if due_at_risk(&request.pool, user, has_token, factors) == Due::Impossible {
             action.event_action = AccountTakeoverEventActionType::Block;

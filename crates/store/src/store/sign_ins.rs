@@ -3,11 +3,14 @@
 //!
 //! Every read here fails when the engine does, or when a row is damaged.
 
-use domain::{AttemptPurpose, Attempts, Code, CodePurpose, Password, RefreshFamily, Revocation, Spent, UserPart};
+use domain::{
+    AttemptPurpose, Attempts, Code, CodePurpose, Password, RefreshFamily, Revocation, SoftwareToken, Spent, UserPart,
+};
 
 use super::{Store, bound};
 use crate::{
-    Error, RecoverySnapshot, RefreshSnapshot, ResetRequestSnapshot, SignInSnapshot, Stored, TokenSnapshot,
+    Error, FactorSnapshot, RecoverySnapshot, RefreshSnapshot, ResetRequestSnapshot, SignInSnapshot, StepSnapshot,
+    Stored, TokenSnapshot,
     read::{self, Parts},
 };
 
@@ -35,11 +38,51 @@ impl Store {
     /// What a sign-in has to know about a user, read at one moment.
     pub async fn sign_in_snapshot(&self, pool_id: &str, sub: &str) -> Result<SignInSnapshot, Error> {
         let params = [pool_id.into(), sub.into(), AttemptPurpose::SignIn.number().into()];
-        let parts = Parts { pool_id, sub, found: self.few(&read::SIGN_IN_PARTS, &params).await? };
-        Ok(SignInSnapshot {
-            user: parts.take(0, "users")?,
-            password: parts.take(1, "passwords")?,
-            attempts: parts.take(2, "attempts")?,
+        sign_in(&Parts { pool_id, sub, found: self.few(&read::SIGN_IN_PARTS, &params).await? }, 0)
+    }
+
+    /// The same of whoever has a name, as in [`Self::user_by_name_or_nobody`]; for a name that nobody has, the attempts of
+    /// the stand-in.
+    pub async fn sign_in_snapshot_by_name(
+        &self,
+        pool_id: &str,
+        name: &str,
+        stand_in: &str,
+    ) -> Result<SignInSnapshot, Error> {
+        let params = [pool_id.into(), name.into(), stand_in.into(), AttemptPurpose::SignIn.number().into()];
+        let found = self.few(&read::SIGN_IN_PARTS_BY_NAME, &params).await?;
+        let parts = Parts { pool_id, sub: name, found };
+        let is_id = !parts.has(0) && parts.has(10);
+        sign_in(&parts, if is_id { 10 } else { 0 })
+    }
+
+    /// What decides about a user's second factor, read at one moment.
+    pub async fn factor_snapshot(&self, pool_id: &str, sub: &str) -> Result<FactorSnapshot, Error> {
+        let params = [
+            pool_id.into(),
+            sub.into(),
+            AttemptPurpose::SecondFactor.number().into(),
+            SoftwareToken::KIND.number().into(),
+        ];
+        factors(&Parts { pool_id, sub, found: self.few(&read::FACTOR_PARTS, &params).await? })
+    }
+
+    /// What a later step of a sign-in has to know about a user, read at one moment. `session_id` is what its session
+    /// leaves when it is used.
+    pub async fn step_snapshot(&self, pool_id: &str, sub: &str, session_id: &str) -> Result<StepSnapshot, Error> {
+        let params = [
+            pool_id.into(),
+            sub.into(),
+            AttemptPurpose::SecondFactor.number().into(),
+            SoftwareToken::KIND.number().into(),
+            session_id.into(),
+        ];
+        let parts = Parts { pool_id, sub, found: self.few(&read::STEP_PARTS, &params).await? };
+        Ok(StepSnapshot {
+            user: parts.take(2, "users")?,
+            password: parts.take(3, "passwords")?,
+            factors: factors(&parts)?,
+            is_spent: parts.has(4),
         })
     }
 
@@ -137,4 +180,18 @@ impl Store {
         let found = self.first(&read::SPENT_MARK, &[id.into()]).await?;
         Ok(found.map(|found| read::spent(id, found)))
     }
+}
+
+/// The three parts that [`read::SIGN_IN_PARTS`] and [`read::SIGN_IN_PARTS_BY_NAME`] find, by the number of the first.
+fn sign_in(parts: &Parts<'_>, first: i64) -> Result<SignInSnapshot, Error> {
+    Ok(SignInSnapshot {
+        user: parts.take(first, "users")?,
+        password: parts.take(first + 1, "passwords")?,
+        attempts: parts.take(first + 2, "attempts")?,
+    })
+}
+
+/// The first two parts that [`read::FACTOR_PARTS`] and [`read::STEP_PARTS`] find.
+fn factors(parts: &Parts<'_>) -> Result<FactorSnapshot, Error> {
+    Ok(FactorSnapshot { wrong: parts.take(0, "attempts")?, token: parts.take(1, "user_parts")? })
 }

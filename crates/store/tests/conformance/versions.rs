@@ -1,6 +1,9 @@
 //! Every kind of row: what is written is read, and only who knows the version may change it.
 
-use domain::{AttemptPurpose, Chunk, CodePurpose, Group, PartKind, RefreshFamily, Revocation, Timestamp, UserPartKind};
+use domain::{
+    AttemptPurpose, Chunk, CodePurpose, Group, PartKind, RefreshFamily, Revocation, Sealed, SoftwareToken, Spent,
+    Timestamp, UserPartKind,
+};
 use poolkeeper_store::{Changes, CommitError, Error, Key, Lease, Row, Store, Stored, Taken, UserPartRow};
 
 use crate::{
@@ -349,6 +352,35 @@ fn snapshots_hold_what_single_reads_find() {
         assert_eq!((&sign_in.user, &sign_in.password), (&user, &password));
         assert_eq!(sign_in.attempts.unwrap().purpose, AttemptPurpose::SignIn);
 
+        let factors = store.factor_snapshot(POOL, "sub").await.unwrap();
+        assert!(factors.wrong.is_none() && factors.token.is_none());
+        let token = SoftwareToken {
+            pool_id: POOL.to_owned(),
+            sub: "sub".to_owned(),
+            secret: Sealed("sealed".to_owned()),
+            friendly_name: None,
+            last_step: Some(7),
+            created_at: NOW,
+        };
+        commit(&store, |changes| {
+            changes
+                .insert(rows::attempts(POOL, "sub", AttemptPurpose::SecondFactor))
+                .put_user_part(None, token.clone())
+                .insert(Spent { id: "used".to_owned(), expires_at: Timestamp(9) });
+        })
+        .await
+        .unwrap();
+        let factors = store.factor_snapshot(POOL, "sub").await.unwrap();
+        assert_eq!(factors.wrong.as_ref().unwrap().purpose, AttemptPurpose::SecondFactor);
+        assert_eq!(factors.token.as_ref().unwrap().value, token);
+        for (session, is_spent) in [("used", true), ("unused", false)] {
+            let step = store.step_snapshot(POOL, "sub", session).await.unwrap();
+            assert_eq!((&step.user, &step.password, &step.factors), (&user, &password, &factors));
+            assert_eq!(step.is_spent, is_spent);
+        }
+        let step = store.step_snapshot(POOL, "nobody", "unused").await.unwrap();
+        assert!(step.user.is_none() && step.password.is_none() && step.factors.token.is_none());
+
         let recovery = store.recovery_snapshot(POOL, "sub").await.unwrap();
         assert_eq!(recovery.password, password);
         assert_eq!(recovery.failures.unwrap().purpose, AttemptPurpose::SignIn);
@@ -374,6 +406,24 @@ fn snapshots_hold_what_single_reads_find() {
             assert_eq!(request.stand_in_code.unwrap().sub, "stand-in");
             assert_eq!(request.stand_in_requests.unwrap().sub, "stand-in");
         }
+        for name in ["name", "sub"] {
+            let sign_in = store.sign_in_snapshot_by_name(POOL, name, "stand-in").await.unwrap();
+            assert_eq!((&sign_in.user, &sign_in.password), (&user, &password));
+            assert_eq!(sign_in.attempts, store.attempts(POOL, "sub", AttemptPurpose::SignIn).await.unwrap());
+        }
+        let sign_in = store.sign_in_snapshot_by_name(POOL, "other", "sub").await.unwrap();
+        assert_eq!(sign_in.user.unwrap().sub, "other");
+        assert!(sign_in.password.is_none() && sign_in.attempts.is_none(), "what others have is not handed over");
+        // Of nobody there is nothing but the attempts of the stand-in, though somebody lies behind.
+        commit(&store, |changes| {
+            changes.insert(rows::attempts(POOL, "stand-in", AttemptPurpose::SignIn));
+        })
+        .await
+        .unwrap();
+        let sign_in = store.sign_in_snapshot_by_name(POOL, "nobody", "stand-in").await.unwrap();
+        assert!(sign_in.user.is_none() && sign_in.password.is_none());
+        assert_eq!(sign_in.attempts.unwrap().sub, "stand-in");
+
         let request = store.reset_request_snapshot(POOL, "other", "nobody").await.unwrap();
         assert_eq!(request.user.unwrap().sub, "other");
         assert!(request.code.is_none() && request.requests.is_none() && request.stand_in_requests.is_none());
