@@ -12,7 +12,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use domain::{AttemptPurpose, Attempts, Factor, Password, Spent, User, session::SignIn};
-use store::{Changes, Key, SignInSnapshot, Stored};
+use store::{Changes, CommitError, Key, SignInSnapshot, Stored};
 use wire::{ChallengeName, UserStatusType};
 
 use super::{Proven, Request, Seen, guard, next, session};
@@ -56,8 +56,9 @@ pub(super) async fn prove(
         None => ctx.app.one_at_a_time(&pool.id, sub).await?,
     };
     retry::on_conflict(ctx, || async {
-        let first = read.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let snapshot = match first {
+        let handed_over = read.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let is_handed_over = handed_over.is_some();
+        let snapshot = match handed_over {
             Some(snapshot) => snapshot,
             None => lookup::sign_in_snapshot(ctx, pool, sub).await?,
         };
@@ -83,7 +84,10 @@ pub(super) async fn prove(
             return Err(refused);
         };
         let password = password.ok_or_else(|| ApiError::internal("a proof held without a password"))?;
-        check_after(ctx, user, &password)?;
+        if let Err(refusal) = check_after(ctx, user, &password) {
+            // Nothing is committed here that would meet a lock which was set since.
+            return Err(if is_handed_over { CommitError::Conflict.into() } else { refusal });
+        }
         accept(ctx, request, proof, user, password, attempts, sign_in).await
     })
     .await
@@ -342,6 +346,27 @@ mod tests {
         };
         let (outcome, ()) = tokio::join!(guess, others);
         assert_eq!(outcome, (LOCKED.to_owned(), 0));
+    }
+
+    /// Who has to reset a password is told so by a right one only, and a lock hides it.
+    #[tokio::test]
+    async fn what_was_read_before_a_lock_does_not_show_that_a_password_is_right() {
+        let app = app(Sender::Inbox, true).await;
+        let ctx = ctx(&app);
+        let before = somebody(&app).await.user.unwrap();
+        let mut changes = Changes::new();
+        changes.replace(&before, User { status: UserStatusType::ResetRequired, ..before.value.clone() });
+        app.store.commit(changes).await.unwrap();
+        let snapshot = app.store.sign_in_snapshot(&before.pool_id, &before.sub).await.unwrap();
+        let proof = || {
+            let (by, checks) = (|_: &SignInSnapshot| Changes::new(), AtomicUsize::new(0));
+            Overtaken { by, checks, holds_still: true, spends: None }
+        };
+        let (outcome, _) = attempt(&ctx, &snapshot, proof(), Some(snapshot.clone())).await;
+        assert!(outcome.starts_with("PasswordResetRequiredException"), "{outcome}");
+        app.store.commit(failures(&snapshot, 5)).await.unwrap();
+        let outcome = attempt(&ctx, &snapshot, proof(), Some(snapshot.clone())).await;
+        assert_eq!(outcome, (LOCKED.to_owned(), 1));
     }
 
     #[tokio::test]

@@ -2,9 +2,11 @@
 //! wrong ones, and what a right one changes.
 //!
 //! Order: parameters → secret hash → session → username → device → turn → user and password as they are now → lock →
-//! the answer. Where the answer is a code, whether the session was used and whose name was given come out of the read
-//! after the turn, together with the user. Wrong answers are counted per user, whatever the factor, as failed passwords
+//! the answer. Where the answer is a code, the turn comes before what is read: whether the session was used comes out of
+//! the same read as the user. Wrong answers are counted per user, whatever the factor, as failed passwords
 //! are: five lock.
+
+use std::borrow::Cow;
 
 use domain::{
     AttemptPurpose, Attempts, Factor, Password, User,
@@ -45,20 +47,19 @@ pub(super) async fn resume(
     if !request.names(ctx, username, &waiting.sub).await? {
         return Err(session::invalid());
     }
-    with_device(ctx, request, waiting).await
+    Ok(with_device(ctx, request, &waiting).await?.into_owned())
 }
 
-/// The session that a code belongs to, as far as it tells by itself: the rest is for [`standing_with_name`].
+/// The session that a code belongs to, as far as it tells by itself: the rest is for [`resumed`].
 ///
 /// # Errors
-/// Those of [`resume`], but for those of a session that was used and of a username that is not its user's.
-pub(super) async fn resume_unread(
+/// Those of [`resume`], but for those of a session that was used, of a username that is not its user's, and of devices.
+pub(super) fn resume_unread(
     ctx: &Ctx,
     request: &Request,
     challenge: ChallengeNameType,
 ) -> Result<SignInSession, ApiError> {
-    let (_, waiting) = unread(ctx, request, challenge)?;
-    with_device(ctx, request, waiting).await
+    unread(ctx, request, challenge).map(|(_, waiting)| waiting)
 }
 
 /// The username and the session of an answer to `challenge`.
@@ -74,9 +75,14 @@ fn unread<'a>(
 }
 
 /// The session with the device that the answer names.
-async fn with_device(ctx: &Ctx, request: &Request, mut waiting: SignInSession) -> Result<SignInSession, ApiError> {
+async fn with_device<'a>(
+    ctx: &Ctx,
+    request: &Request,
+    waiting: &'a SignInSession,
+) -> Result<Cow<'a, SignInSession>, ApiError> {
+    let mut waiting = Cow::Borrowed(waiting);
     if let Some(key) = device::named(ctx, request, &waiting.sub).await? {
-        waiting.sign_in.device_key = Some(key);
+        waiting.to_mut().sign_in.device_key = Some(key);
     }
     Ok(waiting)
 }
@@ -110,21 +116,23 @@ pub(super) async fn standing(ctx: &Ctx, request: &Request, waiting: &SignInSessi
     stands(ctx, request, waiting, user, snapshot.password, snapshot.factors)
 }
 
-/// The same where [`resume_unread`] has left something to be looked at: whether USERNAME is the user's.
+/// The same with what [`resume_unread`] has left to be looked at: whether USERNAME is the user's, and the device.
 ///
 /// # Errors
-/// Those of [`standing`], and `NotAuthorizedException` for another user's name.
-pub(super) async fn standing_with_name(
+/// Those of [`standing`] and [`resume`].
+pub(super) async fn resumed<'a>(
     ctx: &Ctx,
     request: &Request,
-    waiting: &SignInSession,
-) -> Result<Standing, ApiError> {
+    waiting: &'a SignInSession,
+) -> Result<(Standing, Cow<'a, SignInSession>), ApiError> {
     let snapshot = read(ctx, request, waiting).await?;
     let user = snapshot.user.ok_or_else(session::invalid)?;
     if !request.names_user(ctx, request.required("USERNAME")?, &user).await? {
         return Err(session::invalid());
     }
-    stands(ctx, request, waiting, user, snapshot.password, snapshot.factors)
+    let waiting = with_device(ctx, request, waiting).await?;
+    let standing = stands(ctx, request, &waiting, user, snapshot.password, snapshot.factors)?;
+    Ok((standing, waiting))
 }
 
 /// Everything that decides, of a session that was not used so far.

@@ -16,13 +16,14 @@ use crate::{ApiError, Ctx, retry};
 pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
     request.required("USERNAME")?;
     let given = request.required("SOFTWARE_TOKEN_MFA_CODE")?;
-    let waiting = guard::resume_unread(ctx, request, ChallengeNameType::SoftwareTokenMfa).await?;
+    let waiting = guard::resume_unread(ctx, request, ChallengeNameType::SoftwareTokenMfa)?;
     let _turn = ctx.app.one_at_a_time(&request.pool.id, &waiting.sub).await?;
     retry::on_conflict(ctx, || attempt(ctx, request, &waiting, given)).await
 }
 
 async fn attempt(ctx: &Ctx, request: &Request, waiting: &SignInSession, given: &str) -> Result<Proven, ApiError> {
-    let standing = guard::standing_with_name(ctx, request, waiting).await?;
+    let (standing, waiting) = guard::resumed(ctx, request, waiting).await?;
+    let waiting = waiting.as_ref();
     standing.check_lock(ctx)?;
     let seen = standing.seen();
     let token = seen.factors(ctx, request, &waiting.sub).await?.token.as_ref().ok_or_else(|| {

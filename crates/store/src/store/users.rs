@@ -21,7 +21,7 @@ impl Store {
 
     /// The same, for whom it must not be told by time that nobody has the name: in that case as much is read at the id
     /// `stand_in` as would be read of a user. [`Self::user`], [`Self::password`] and the snapshots of sign-ins and
-    /// recoveries do so at the id that they are asked for.
+    /// recoveries do so at the id that they are asked for; those of later steps do not, which only users reach.
     pub async fn user_by_name_or_nobody(
         &self,
         pool_id: &str,

@@ -420,9 +420,11 @@ fn snapshots_hold_what_single_reads_find() {
         })
         .await
         .unwrap();
-        let sign_in = store.sign_in_snapshot_by_name(POOL, "nobody", "stand-in").await.unwrap();
-        assert!(sign_in.user.is_none() && sign_in.password.is_none());
-        assert_eq!(sign_in.attempts.unwrap().sub, "stand-in");
+        for nobody in ["nobody", "no\0body"] {
+            let sign_in = store.sign_in_snapshot_by_name(POOL, nobody, "stand-in").await.unwrap();
+            assert!(sign_in.user.is_none() && sign_in.password.is_none());
+            assert_eq!(sign_in.attempts.unwrap().sub, "stand-in");
+        }
 
         let request = store.reset_request_snapshot(POOL, "other", "nobody").await.unwrap();
         assert_eq!(request.user.unwrap().sub, "other");
