@@ -9,9 +9,9 @@ use crate::{ApiError, Ctx};
 /// How often an operation decides anew before it gives up.
 const MOST_TRIES: usize = 8;
 
-/// Runs `attempt` until its commit meets no conflict. It must load afresh each time (what was loaded
-/// before may serve the first try), and must not send anything: such
-/// effects belong after it. A function that has a say in it is asked through [`Once`](crate::triggers::Once).
+/// Runs `attempt` until its commit meets no conflict. It must load afresh each time (what was loaded before may serve the
+/// first try), and must not send anything: such effects belong after it. A function that has a say in it is asked through
+/// [`Once`](crate::triggers::Once).
 ///
 /// # Errors
 /// Whatever `attempt` answers; after eight conflicts `ConcurrentModificationException`, which [`crate::dispatch`] names

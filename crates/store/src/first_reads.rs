@@ -11,10 +11,9 @@ const TEXT: Param<'static> = Param::Text(Cow::Borrowed(""));
 const NUMBER: Param<'static> = Param::Integer(0);
 
 /// The statements and their values.
-pub(crate) const FIRST_READS: [(&str, &[Param<'static>]); 11] = [
+pub(crate) const FIRST_READS: [(&str, &[Param<'static>]); 10] = [
     (sql::CLIENT, &[TEXT]),
     (sql::POOL, &[TEXT]),
-    (sql::USERS_BY_NAME, &[TEXT, TEXT, TEXT]),
     (sql::SIGN_IN_PARTS_BY_NAME, &[TEXT, TEXT, TEXT, NUMBER]),
     (sql::SIGN_IN_PARTS, &[TEXT, TEXT, NUMBER]),
     (sql::USERS.assert, &[TEXT, TEXT, NUMBER]),

@@ -42,9 +42,9 @@ pub(super) async fn resume(
     request: &Request,
     challenge: ChallengeNameType,
 ) -> Result<SignInSession, ApiError> {
-    let (username, waiting) = unread(ctx, request, challenge)?;
+    let waiting = unread(ctx, request, challenge)?;
     session::check_unspent(ctx, &waiting.id).await?;
-    if !request.names(ctx, username, &waiting.sub).await? {
+    if !request.names(ctx, request.required("USERNAME")?, &waiting.sub).await? {
         return Err(session::invalid());
     }
     Ok(with_device(ctx, request, &waiting).await?.into_owned())
@@ -54,24 +54,11 @@ pub(super) async fn resume(
 ///
 /// # Errors
 /// Those of [`resume`], but for those of a session that was used, of a username that is not its user's, and of devices.
-pub(super) fn resume_unread(
-    ctx: &Ctx,
-    request: &Request,
-    challenge: ChallengeNameType,
-) -> Result<SignInSession, ApiError> {
-    unread(ctx, request, challenge).map(|(_, waiting)| waiting)
-}
-
-/// The username and the session of an answer to `challenge`.
-fn unread<'a>(
-    ctx: &Ctx,
-    request: &'a Request,
-    challenge: ChallengeNameType,
-) -> Result<(&'a str, SignInSession), ApiError> {
+pub(super) fn unread(ctx: &Ctx, request: &Request, challenge: ChallengeNameType) -> Result<SignInSession, ApiError> {
     let username = request.required("USERNAME")?;
     request.required_session()?;
     request.check_secret_hash(ctx, username)?;
-    Ok((username, session::unread(ctx, request, challenge)?))
+    session::unread(ctx, request, challenge)
 }
 
 /// The session with the device that the answer names.
@@ -116,7 +103,7 @@ pub(super) async fn standing(ctx: &Ctx, request: &Request, waiting: &SignInSessi
     stands(ctx, request, waiting, user, snapshot.password, snapshot.factors)
 }
 
-/// The same with what [`resume_unread`] has left to be looked at: whether USERNAME is the user's, and the device.
+/// The same with what [`unread`] has left to be looked at: whether USERNAME is the user's, and the device.
 ///
 /// # Errors
 /// Those of [`standing`] and [`resume`].

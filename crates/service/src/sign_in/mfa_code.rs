@@ -22,7 +22,7 @@ use crate::{
 pub(super) async fn verify_sms(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
     request.required("USERNAME")?;
     let given = request.required("SMS_MFA_CODE")?;
-    let waiting = guard::resume_unread(ctx, request, ChallengeNameType::SmsMfa)?;
+    let waiting = guard::unread(ctx, request, ChallengeNameType::SmsMfa)?;
     verify(ctx, request, &waiting, given, MfaMethod::Sms).await
 }
 
@@ -32,7 +32,7 @@ pub(super) async fn verify_sms(ctx: &Ctx, request: &Request) -> Result<Proven, A
 /// See auth-flows.md §7, §8 and §10.
 pub(super) async fn verify_email(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
     let given = email_code(request)?;
-    let waiting = guard::resume_unread(ctx, request, ChallengeNameType::EmailOtp)?;
+    let waiting = guard::unread(ctx, request, ChallengeNameType::EmailOtp)?;
     verify(ctx, request, &waiting, given, MfaMethod::Email).await
 }
 

@@ -52,10 +52,11 @@ fn incomplete() -> ApiError {
 
 async fn with_token(ctx: &Ctx, request: &Request, waiting: &SignInSession) -> Result<Proven, ApiError> {
     let standing = guard::standing(ctx, request, waiting).await?;
-    let token = second_factor::token(ctx, request, &waiting.sub).await?.ok_or_else(session::invalid)?;
+    let seen = standing.seen();
+    let token = seen.factors(ctx, request, &waiting.sub).await?.token.as_ref().ok_or_else(session::invalid)?;
     second_factor::check_set_up(ctx, request, &standing.user, waiting, MfaMethod::SoftwareToken).await?;
     let mut changes = Changes::new();
-    changes.assert_user_part(&token);
+    changes.assert_user_part(token);
     // What was demanded and set up is asked for from now on, without SetUserMFAPreference; it takes nobody's preference
     // away.
     let mut after = standing.user.value.clone();

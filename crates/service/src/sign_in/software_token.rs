@@ -16,7 +16,7 @@ use crate::{ApiError, Ctx, retry};
 pub(super) async fn verify(ctx: &Ctx, request: &Request) -> Result<Proven, ApiError> {
     request.required("USERNAME")?;
     let given = request.required("SOFTWARE_TOKEN_MFA_CODE")?;
-    let waiting = guard::resume_unread(ctx, request, ChallengeNameType::SoftwareTokenMfa)?;
+    let waiting = guard::unread(ctx, request, ChallengeNameType::SoftwareTokenMfa)?;
     let _turn = ctx.app.one_at_a_time(&request.pool.id, &waiting.sub).await?;
     retry::on_conflict(ctx, || attempt(ctx, request, &waiting, given)).await
 }
